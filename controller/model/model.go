@@ -1,0 +1,180 @@
+// Package model holds the objects that people and orchestrators ask for, and what hosts report, as plain values.
+//
+// Field names and meaning are Neutron's where Neutron has the field. The package has no I/O: Validate methods judge
+// one object by itself; what needs other objects (a subnet that overlaps, an address that is taken) is the store's.
+package model
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Meta is what every object carries.
+type Meta struct {
+	ID          string            `json:"id"`
+	Name        string            `json:"name,omitempty"`
+	ProjectID   string            `json:"project_id,omitempty"`
+	Description string            `json:"description,omitempty"`
+	Labels      map[string]string `json:"labels,omitempty"`
+	Generation  int64             `json:"generation"`
+	CreateTime  time.Time         `json:"create_time"`
+	UpdateTime  time.Time         `json:"update_time"`
+
+	// Revision is the store revision of the last change; the store fills it when it reads.
+	Revision int64 `json:"-"`
+}
+
+// Network types.
+const (
+	VXLAN  = "vxlan"
+	GRE    = "gre"
+	Geneve = "geneve"
+	VLAN   = "vlan"
+	Flat   = "flat"
+)
+
+// Tunnelled says whether a network type is carried by tunnels between hosts.
+func Tunnelled(networkType string) bool {
+	return networkType == VXLAN || networkType == GRE || networkType == Geneve
+}
+
+// Network is a layer-2 segment.
+type Network struct {
+	Meta
+	AdminStateUp bool `json:"admin_state_up"`
+	// MTU in bytes; always computed by the time it is stored.
+	MTU int `json:"mtu"`
+	// Type is vxlan, gre, geneve, vlan or flat.
+	Type            string `json:"provider_network_type"`
+	PhysicalNetwork string `json:"provider_physical_network,omitempty"`
+	// SegmentID is the tunnel key or VLAN id; 0 for flat.
+	SegmentID    uint32 `json:"provider_segmentation_id,omitempty"`
+	L2Population bool   `json:"l2_population"`
+}
+
+// Range is an inclusive range of addresses.
+type Range struct {
+	Start netip.Addr `json:"start"`
+	End   netip.Addr `json:"end"`
+}
+
+// Subnet is an address block of a network.
+type Subnet struct {
+	Meta
+	NetworkID string       `json:"network_id"`
+	CIDR      netip.Prefix `json:"cidr"`
+	// GatewayIP is the zero Addr when the subnet has none.
+	GatewayIP       netip.Addr `json:"gateway_ip,omitzero"`
+	AllocationPools []Range    `json:"allocation_pools"`
+}
+
+// FixedIP is an address of a port.
+type FixedIP struct {
+	SubnetID string     `json:"subnet_id"`
+	IP       netip.Addr `json:"ip_address"`
+}
+
+// MAC is an Ethernet address.
+type MAC [6]byte
+
+// Port is the connection of one virtual interface to a network.
+type Port struct {
+	Meta
+	NetworkID    string    `json:"network_id"`
+	MAC          MAC       `json:"mac_address"`
+	FixedIPs     []FixedIP `json:"fixed_ips,omitempty"`
+	DeviceID     string    `json:"device_id,omitempty"`
+	DeviceOwner  string    `json:"device_owner,omitempty"`
+	AdminStateUp bool      `json:"admin_state_up"`
+	// BindingHostID is the host asked for; empty means any.
+	BindingHostID string `json:"binding_host_id,omitempty"`
+}
+
+// Host roles.
+const (
+	RoleCompute = "compute"
+	RoleNetwork = "network"
+)
+
+// Host is a machine with Open vSwitch and a node agent. Its ID is the hostname.
+type Host struct {
+	Meta
+	// TunnelIP and BridgeMappings override what the agent reports when set.
+	TunnelIP       netip.Addr        `json:"tunnel_ip,omitzero"`
+	BridgeMappings map[string]string `json:"bridge_mappings,omitempty"`
+	Roles          []string          `json:"roles,omitempty"`
+	// DVRMAC is allocated once, from fa:16:3f:00:00:00.
+	DVRMAC MAC `json:"dvr_mac_address"`
+	// Number is allocated once, 1..65535, unique; datapath ids are made from it.
+	Number uint16 `json:"number"`
+}
+
+// HostFacts is what the agent of a host reported about the host as a whole.
+type HostFacts struct {
+	Host           string            `json:"host"`
+	BootID         string            `json:"boot_id,omitempty"`
+	AgentVersion   string            `json:"agent_version,omitempty"`
+	OVSVersion     string            `json:"ovs_version,omitempty"`
+	DatapathType   string            `json:"datapath_type,omitempty"`
+	TunnelIP       netip.Addr        `json:"tunnel_ip,omitzero"`
+	BridgeMappings map[string]string `json:"bridge_mappings,omitempty"`
+	Roles          []string          `json:"roles,omitempty"`
+	// Ports of ours that carry no iface-id, by name: patch and tunnel ports with their OpenFlow port numbers.
+	// Only ports that OVS could really add (ofport > 0) are in it.
+	Ports map[string]uint32 `json:"ports,omitempty"`
+}
+
+// Interface is a fact: an interface on br-int of a host which carries an iface-id or attached-mac.
+type Interface struct {
+	Host        string `json:"host"`
+	Name        string `json:"name"`
+	OFPort      uint32 `json:"ofport"`
+	IfaceID     string `json:"iface_id,omitempty"`
+	AttachedMAC string `json:"attached_mac,omitempty"`
+}
+
+// Ways in which an interface is recognised.
+const (
+	BoundByIfaceID = "iface-id"
+	BoundByMAC     = "attached-mac"
+)
+
+// Binding is the allocation that ties a port to an interface of a host. The store decides it in the same transaction
+// that changed the port or reported the interface.
+type Binding struct {
+	PortID    string `json:"port_id"`
+	NetworkID string `json:"network_id"`
+	Host      string `json:"host"`
+	Interface string `json:"interface"`
+	OFPort    uint32 `json:"ofport"`
+	BoundBy   string `json:"bound_by"`
+}
+
+// LocalVLAN is the allocation of a VLAN tag (1..4094) that stands for a network in br-int of one host. It exists as
+// long as a port of the network is bound to the host.
+type LocalVLAN struct {
+	Host      string `json:"host"`
+	NetworkID string `json:"network_id"`
+	VLAN      uint16 `json:"vlan"`
+}
+
+// Port states.
+const (
+	PortActive = "ACTIVE"
+	PortBuild  = "BUILD"
+	PortDown   = "DOWN"
+	PortError  = "ERROR"
+)
+
+// PortState is what the hosts acknowledged about a port. Absent means DOWN.
+type PortState struct {
+	PortID string `json:"port_id"`
+	// Status is ACTIVE, BUILD or ERROR.
+	Status string `json:"status"`
+	Host   string `json:"host,omitempty"`
+	// Reason and Message say why, for ERROR.
+	Reason  string `json:"reason,omitempty"`
+	Message string `json:"message,omitempty"`
+	// Since is when Status last changed.
+	Since time.Time `json:"since"`
+}
