@@ -54,7 +54,9 @@ func (w *world) AgentDisconnected(s *Session, _ error) { w.say("disconnected %s"
 func (w *world) AgentAcked(s *Session, nonce string, failed []report.Failure) {
 	w.say("acked %s %s %v", s.Host, nonce, failed)
 }
-func (w *world) AgentNotice(s *Session, reason, message, _ string) { w.say("notice %s %s", reason, message) }
+func (w *world) AgentNotice(s *Session, reason, message, _ string) {
+	w.say("notice %s %s", reason, message)
+}
 
 func (w *world) await(t *testing.T, line string) {
 	t.Helper()

@@ -175,6 +175,8 @@ type PortState struct {
 	// Reason and Message say why, for ERROR.
 	Reason  string `json:"reason,omitempty"`
 	Message string `json:"message,omitempty"`
+	// Revision is the store revision whose flows were all in the switches when Status was written.
+	Revision int64 `json:"revision,omitempty"`
 	// Since is when Status last changed.
 	Since time.Time `json:"since"`
 }
