@@ -33,6 +33,19 @@ const (
 	Flat   = "flat"
 )
 
+// NetworkTypes lists them all.
+var NetworkTypes = []string{VXLAN, GRE, Geneve, VLAN, Flat}
+
+// Limits of segment ids; the least is always 1.
+const (
+	// MaxVNI is the largest VXLAN or Geneve network identifier: 24 bits (RFC 7348 5, RFC 8926 3.4).
+	MaxVNI = 1<<24 - 1
+	// MaxGREKey is the largest GRE key: 32 bits (RFC 2890 2.1).
+	MaxGREKey = 1<<32 - 1
+	// MaxVLAN is the largest VLAN id; 4095 is reserved (IEEE 802.1Q 9.6).
+	MaxVLAN = 4094
+)
+
 // Tunnelled says whether a network type is carried by tunnels between hosts.
 func Tunnelled(networkType string) bool {
 	return networkType == VXLAN || networkType == GRE || networkType == Geneve
@@ -131,6 +144,9 @@ type Interface struct {
 	OFPort      uint32 `json:"ofport"`
 	IfaceID     string `json:"iface_id,omitempty"`
 	AttachedMAC string `json:"attached_mac,omitempty"`
+	// Seen orders interfaces by their appearance: the store revision on which the report rested that first showed the
+	// interface with this iface-id and attached-mac.
+	Seen int64 `json:"seen"`
 }
 
 // Ways in which an interface is recognised.
