@@ -1,0 +1,316 @@
+package view
+
+import (
+	"iter"
+	"maps"
+	"slices"
+
+	"github.com/weft-sdn/weft/controller/model"
+	"github.com/weft-sdn/weft/controller/state"
+)
+
+// Affected names, for each host, the parts that may differ between two snapshots, given all the changes between them.
+// A part that is in neither snapshot's view any more is named too: it now comes to nothing.
+//
+// The cost follows the change. A port costs the hosts that carry its network; a host that begins or ceases to carry a
+// network costs the hosts that carry it and the ports of that network; an address or a port number of a tunnel costs
+// what uses the tunnel. Objects that no host looks at (subnets, interfaces, states of ports) cost nothing.
+func Affected(before, after state.Snapshot, changes []state.Change) map[string]PartSet {
+	a := affected{before: before, after: after, hosts: map[string]PartSet{}}
+	touched := map[string]struct{}{}
+	for _, c := range changes {
+		switch c.Kind {
+		case state.Hosts, state.HostFacts:
+			touched[c.Key] = struct{}{}
+		case state.Networks:
+			a.network(sides[model.Network](c))
+		case state.Ports:
+			a.port(sides[model.Port](c))
+		case state.Bindings:
+			a.binding(sides[model.Binding](c))
+		case state.LocalVLANs:
+			a.localVLAN(sides[model.LocalVLAN](c))
+		}
+	}
+	for h := range touched {
+		a.host(h)
+	}
+	return a.hosts
+}
+
+// sides is a change's object before and after; nil where there is none.
+func sides[T any](c state.Change) (before, after *T) {
+	before, _ = c.Old.(*T)
+	after, _ = c.New.(*T)
+	return before, after
+}
+
+type affected struct {
+	before, after state.Snapshot
+	hosts         map[string]PartSet
+}
+
+func (a *affected) add(host string, k PartKind, id string) {
+	ps := a.hosts[host]
+	if ps == nil {
+		ps = PartSet{}
+		a.hosts[host] = ps
+	}
+	ps.Add(Part{k, id})
+}
+
+// snapshots yields both sides: what was there must go, what is there must come.
+func (a *affected) snapshots() iter.Seq[state.Snapshot] {
+	return slices.Values([]state.Snapshot{a.before, a.after})
+}
+
+func (a *affected) network(o, n *model.Network) {
+	same := o != nil && n != nil && o.Type == n.Type && o.L2Population == n.L2Population
+	if same && o.PhysicalNetwork == n.PhysicalNetwork && o.SegmentID == n.SegmentID && o.AdminStateUp == n.AdminStateUp {
+		return
+	}
+	id := ""
+	if o != nil {
+		id = o.ID
+	} else {
+		id = n.ID
+	}
+	for s := range a.snapshots() {
+		for v := range s.LocalVLANsOf(id) {
+			a.add(v.Host, NetworkPart, id)
+		}
+		for b := range s.BindingsOf(id) {
+			a.portOf(s, b)
+		}
+		if w := s.Network(id); w != nil && !same && model.Tunnelled(w.Type) {
+			a.tunnelsOf(s, w)
+		}
+	}
+}
+
+// tunnelsOf adds the tunnels that a network may be the reason for.
+func (a *affected) tunnelsOf(s state.Snapshot, n *model.Network) {
+	for v := range s.LocalVLANsOf(n.ID) {
+		for r := range reachedBy(s, n) {
+			if r != v.Host {
+				a.add(v.Host, TunnelPart, TunnelID(n.Type, r))
+			}
+		}
+	}
+}
+
+func (a *affected) port(o, n *model.Port) {
+	if o != nil && n != nil && o.NetworkID == n.NetworkID && o.MAC == n.MAC && o.AdminStateUp == n.AdminStateUp &&
+		slices.Equal(addresses(o), addresses(n)) {
+		return
+	}
+	id := ""
+	if o != nil {
+		id = o.ID
+	} else {
+		id = n.ID
+	}
+	a.portID(id)
+}
+
+func (a *affected) portID(id string) {
+	for s := range a.snapshots() {
+		if b := s.Binding(id); b != nil {
+			a.portOf(s, b)
+		}
+	}
+}
+
+// portOf adds a port on every host that knows it.
+func (a *affected) portOf(s state.Snapshot, b *model.Binding) {
+	a.add(b.Host, PortPart, b.PortID)
+	if n := s.Network(b.NetworkID); n != nil && knowsRemote(n) {
+		for v := range s.LocalVLANsOf(n.ID) {
+			a.add(v.Host, PortPart, b.PortID)
+		}
+	}
+}
+
+func (a *affected) binding(o, n *model.Binding) {
+	switch {
+	case o == nil:
+		a.portID(n.PortID)
+	case n == nil || o.Host != n.Host || o.NetworkID != n.NetworkID:
+		a.portID(o.PortID)
+	case o.OFPort != n.OFPort || o.Interface != n.Interface:
+		// Only the host itself looks at these.
+		a.add(n.Host, PortPart, n.PortID)
+	}
+}
+
+func (a *affected) localVLAN(o, n *model.LocalVLAN) {
+	if o != nil && n != nil && o.VLAN == n.VLAN {
+		return
+	}
+	v := n
+	if v == nil {
+		v = o
+	}
+	a.add(v.Host, NetworkPart, v.NetworkID)
+	for s := range a.snapshots() {
+		w := s.Network(v.NetworkID)
+		if w == nil {
+			continue
+		}
+		a.portsSeenBy(s, v.Host, w)
+		if (o == nil || n == nil) && model.Tunnelled(w.Type) {
+			a.carrier(s, v.Host, w)
+		}
+	}
+}
+
+// portsSeenBy adds all ports of a network on one host.
+func (a *affected) portsSeenBy(s state.Snapshot, host string, n *model.Network) {
+	bindings := s.BindingsAt(host, n.ID)
+	if knowsRemote(n) {
+		bindings = s.BindingsOf(n.ID)
+	}
+	for b := range bindings {
+		a.add(host, PortPart, b.PortID)
+	}
+}
+
+// carrier is a host that begins or ceases to carry a tunnelled network: it and the others lose or gain sight of each
+// other.
+func (a *affected) carrier(s state.Snapshot, host string, n *model.Network) {
+	for r := range reachedBy(s, n) {
+		if r != host {
+			a.add(host, TunnelPart, TunnelID(n.Type, r))
+		}
+	}
+	if n.L2Population {
+		a.seenByOthers(s, host, n)
+	}
+}
+
+// seenByOthers adds, on the other hosts that carry the network, all that leads to a host.
+func (a *affected) seenByOthers(s state.Snapshot, host string, n *model.Network) {
+	for v := range s.LocalVLANsOf(n.ID) {
+		if v.Host == host {
+			continue
+		}
+		a.add(v.Host, TunnelPart, TunnelID(n.Type, host))
+		a.add(v.Host, NetworkPart, n.ID)
+		if knowsRemote(n) {
+			for b := range s.BindingsAt(host, n.ID) {
+				a.add(v.Host, PortPart, b.PortID)
+			}
+		}
+	}
+}
+
+func (a *affected) host(name string) {
+	was, existed := ForHost(a.before, name)
+	is, exists := ForHost(a.after, name)
+	if existed != exists {
+		for s := range a.snapshots() {
+			for p := range Parts(s, name) {
+				a.add(name, p.Kind, p.ID)
+			}
+		}
+	}
+	if was.DVRMAC != is.DVRMAC {
+		for s := range a.snapshots() {
+			for o := range s.Hosts() {
+				if o.ID != name {
+					a.add(o.ID, HostPart, "")
+				}
+			}
+		}
+	}
+	if was.TunnelIP != is.TunnelIP {
+		a.tunnelIP(name)
+	}
+	if existed && exists {
+		a.hostItself(was, is)
+		a.tunnelPorts(was, is)
+	}
+}
+
+// tunnelIP is a change of a host's tunnel address. The host itself may now reach others that it could not (an address
+// of the other family), and others reach it by another port.
+func (a *affected) tunnelIP(name string) {
+	for s := range a.snapshots() {
+		if h, ok := ForHost(s, name); ok {
+			for _, id := range tunnelIDs(s, h) {
+				a.add(name, TunnelPart, id)
+			}
+		}
+		for v := range s.LocalVLANsOn(name) {
+			n := s.Network(v.NetworkID)
+			if n == nil || !model.Tunnelled(n.Type) {
+				continue
+			}
+			a.add(name, NetworkPart, n.ID)
+			a.portsSeenBy(s, name, n)
+			if n.L2Population {
+				a.seenByOthers(s, name, n)
+			}
+		}
+		for n := range s.Networks() {
+			if model.Tunnelled(n.Type) && !n.L2Population {
+				a.seenByOthers(s, name, n)
+			}
+		}
+	}
+}
+
+// hostItself is a change of what the host's own rows, bridges and provider networks are made of.
+func (a *affected) hostItself(was, is Host) {
+	o, n := a.before.Host(was.Name), a.after.Host(is.Name)
+	if o.Number != n.Number || was.DVRMAC != is.DVRMAC || was.PatchTun != is.PatchTun || was.PatchInt != is.PatchInt ||
+		!slices.Equal(was.Physical, is.Physical) {
+		a.add(is.Name, HostPart, "")
+	}
+	if slices.Equal(was.Physical, is.Physical) && maps.Equal(was.mappings, is.mappings) {
+		return
+	}
+	for s := range a.snapshots() {
+		for v := range s.LocalVLANsOn(is.Name) {
+			if n := s.Network(v.NetworkID); n != nil && !model.Tunnelled(n.Type) {
+				a.add(is.Name, NetworkPart, n.ID)
+			}
+		}
+	}
+}
+
+// tunnelPorts is a change of the port numbers of tunnels: what leaves by them changes.
+func (a *affected) tunnelPorts(was, is Host) {
+	if maps.Equal(was.ports, is.ports) {
+		return
+	}
+	for s := range a.snapshots() {
+		for r := range s.Hosts() {
+			for _, typ := range []string{model.VXLAN, model.GRE, model.Geneve} {
+				t, ok := tunnel(s, is, typ, r.ID)
+				if ok && r.ID != is.Name && was.ports[t.Name] != is.ports[t.Name] {
+					a.tunnelPort(s, is.Name, typ, r.ID)
+				}
+			}
+		}
+	}
+}
+
+func (a *affected) tunnelPort(s state.Snapshot, host, networkType, remote string) {
+	a.add(host, TunnelPart, TunnelID(networkType, remote))
+	for v := range s.LocalVLANsOn(host) {
+		n := s.Network(v.NetworkID)
+		if n == nil || n.Type != networkType {
+			continue
+		}
+		switch {
+		case !n.L2Population:
+			a.add(host, NetworkPart, n.ID)
+		case s.LocalVLAN(remote, n.ID) != nil:
+			a.add(host, NetworkPart, n.ID)
+			for b := range s.BindingsAt(remote, n.ID) {
+				a.add(host, PortPart, b.PortID)
+			}
+		}
+	}
+}

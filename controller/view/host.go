@@ -1,0 +1,130 @@
+package view
+
+import (
+	"bytes"
+	"maps"
+	"net/netip"
+	"slices"
+
+	"github.com/weft-sdn/weft/controller/model"
+	"github.com/weft-sdn/weft/controller/state"
+)
+
+// Names of the bridges and patch ports that every host has, as operators know them (seed 003, "the integration
+// bridge").
+const (
+	BrInt    = "br-int"
+	BrTun    = "br-tun"
+	PatchTun = "patch-tun"
+	PatchInt = "patch-int"
+)
+
+// IntPort is the name of the patch port on br-int that leads to a physical bridge: int-br-ex.
+func IntPort(bridge string) string { return "int-" + bridge }
+
+// PhyPort is the name of the patch port on a physical bridge that leads to br-int: phy-br-ex.
+func PhyPort(bridge string) string { return "phy-" + bridge }
+
+// Host is what a host knows about itself. OpenFlow port numbers are 0 while the host has not reported them.
+type Host struct {
+	Name string
+	// DVRMAC is the address that stands for this host's distributed routers on the wire; zero when there is none yet.
+	DVRMAC model.MAC
+	// TunnelIP is where tunnels of this host end; the zero Addr when it has none.
+	TunnelIP netip.Addr
+	// PatchTun is the port of br-int that leads to br-tun.
+	PatchTun uint32
+	// PatchInt is the port of br-tun that leads to br-int.
+	PatchInt uint32
+	// Physical are the bridges of physical networks, sorted by name.
+	Physical []Physical
+
+	mappings map[string]string
+	ports    map[string]uint32
+}
+
+// Physical is a bridge that leads to a physical network. Its port numbers are 0 while they are unknown.
+type Physical struct {
+	// Bridge is its name, e.g. br-ex. Empty means none.
+	Bridge string
+	// Int is the port of br-int that leads to the bridge.
+	Int uint32
+	// Phy is the port of the bridge that leads to br-int.
+	Phy uint32
+}
+
+// ForHost looks a host up. False means that there is no such host. The cost does not depend on the cloud's size.
+func ForHost(s state.Snapshot, name string) (Host, bool) {
+	o := s.Host(name)
+	if o == nil {
+		return Host{}, false
+	}
+	h := Host{Name: name, DVRMAC: o.DVRMAC, TunnelIP: o.TunnelIP, mappings: o.BridgeMappings}
+	if f := s.HostFacts(name); f != nil {
+		h.TunnelIP = tunnelIP(o, f)
+		h.mappings = bridgeMappings(o, f)
+		h.ports = f.Ports
+	}
+	h.PatchTun = h.ports[PatchTun]
+	h.PatchInt = h.ports[PatchInt]
+	for _, br := range physicalBridges(h.mappings) {
+		h.Physical = append(h.Physical, h.physical(br))
+	}
+	return h, true
+}
+
+func (h Host) physical(bridge string) Physical {
+	return Physical{Bridge: bridge, Int: h.ports[IntPort(bridge)], Phy: h.ports[PhyPort(bridge)]}
+}
+
+// PeerDVRMACs lists the DVR MACs of all other hosts, sorted. It depends on nothing but the hosts that exist, whatever
+// the order in which their agents started: an agent that came up unheard of cannot be missing from it.
+func PeerDVRMACs(s state.Snapshot, host string) []model.MAC {
+	var macs []model.MAC
+	for o := range s.Hosts() {
+		if o.ID != host && o.DVRMAC != (model.MAC{}) {
+			macs = append(macs, o.DVRMAC)
+		}
+	}
+	slices.SortFunc(macs, func(a, b model.MAC) int { return bytes.Compare(a[:], b[:]) })
+	return macs
+}
+
+// tunnelIP is the address in force: what an operator set wins over what the agent reported. Either may be nil.
+func tunnelIP(o *model.Host, f *model.HostFacts) netip.Addr {
+	switch {
+	case o == nil:
+		return netip.Addr{}
+	case o.TunnelIP.IsValid():
+		return o.TunnelIP
+	case f != nil:
+		return f.TunnelIP
+	}
+	return netip.Addr{}
+}
+
+// bridgeMappings is physical network → bridge as it is in force. An override replaces the whole map, so that an operator
+// can take a mapping away.
+func bridgeMappings(o *model.Host, f *model.HostFacts) map[string]string {
+	switch {
+	case o == nil:
+		return nil
+	case len(o.BridgeMappings) > 0:
+		return o.BridgeMappings
+	case f != nil:
+		return f.BridgeMappings
+	}
+	return nil
+}
+
+// physicalBridges lists the bridges that are mapped to, sorted, each once. br-int and br-tun cannot lead to a physical
+// network: mapping one to them is a mistake that must not give them a second pipeline.
+func physicalBridges(mappings map[string]string) []string {
+	set := map[string]struct{}{}
+	for _, br := range mappings {
+		if br != "" && br != BrInt && br != BrTun {
+			set[br] = struct{}{}
+		}
+	}
+	return slices.Sorted(maps.Keys(set))
+}

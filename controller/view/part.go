@@ -1,0 +1,143 @@
+package view
+
+import (
+	"cmp"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/weft-sdn/weft/controller/model"
+	"github.com/weft-sdn/weft/controller/state"
+)
+
+// PartKind is what a part of a host's view is about.
+type PartKind uint8
+
+// Kinds of parts, in the order in which Parts lists them.
+const (
+	// HostPart is the host by itself: the rows that every pipeline begins with, its bridges, its peers' DVR MACs.
+	// Its ID is empty: a host has one.
+	HostPart PartKind = iota
+	// TunnelPart is one tunnel to one other host. Its ID is made by TunnelID.
+	TunnelPart
+	// NetworkPart is a network that the host carries. Its ID is the network's.
+	NetworkPart
+	// PortPart is a port, bound to this host or to another, of a network that the host carries. Its ID is the port's.
+	PortPart
+)
+
+// Part names a portion of a host's view that is looked up, rendered and replaced as one.
+type Part struct {
+	Kind PartKind
+	ID   string
+}
+
+// String is the kind and the id: "network/1f0c…".
+func (p Part) String() string {
+	kinds := [...]string{"host", "tunnel", "network", "port"}
+	if int(p.Kind) >= len(kinds) {
+		return fmt.Sprintf("part(%d)/%s", p.Kind, p.ID)
+	}
+	if p.Kind == HostPart {
+		return kinds[p.Kind]
+	}
+	return kinds[p.Kind] + "/" + p.ID
+}
+
+// Compare orders parts by kind, then by id.
+func (p Part) Compare(q Part) int {
+	return cmp.Or(cmp.Compare(p.Kind, q.Kind), strings.Compare(p.ID, q.ID))
+}
+
+// TunnelID is the ID of the part for the tunnel of a type (vxlan, gre, geneve) to a host.
+func TunnelID(networkType, remote string) string { return networkType + "/" + remote }
+
+// PartSet is a set of parts of one host.
+type PartSet map[Part]struct{}
+
+// Add puts a part into the set.
+func (ps PartSet) Add(p Part) { ps[p] = struct{}{} }
+
+// Sorted lists the parts in order.
+func (ps PartSet) Sorted() []Part { return slices.SortedFunc(maps.Keys(ps), Part.Compare) }
+
+// Parts lists every part that the host may have rows or resources for, each once. An unknown host has none.
+//
+// A part that is listed may still come to nothing, as a port that is down does; one that is not listed always does.
+// The cost is that of the host's whole view.
+func Parts(s state.Snapshot, host string) iter.Seq[Part] {
+	return func(yield func(Part) bool) {
+		h, ok := ForHost(s, host)
+		if !ok || !yield(Part{Kind: HostPart}) {
+			return
+		}
+		for _, id := range tunnelIDs(s, h) {
+			if !yield(Part{TunnelPart, id}) {
+				return
+			}
+		}
+		for v := range s.LocalVLANsOn(host) {
+			n := s.Network(v.NetworkID)
+			if n == nil {
+				continue
+			}
+			if !yield(Part{NetworkPart, n.ID}) {
+				return
+			}
+			bindings := s.BindingsAt(host, n.ID)
+			if knowsRemote(n) {
+				bindings = s.BindingsOf(n.ID)
+			}
+			for b := range bindings {
+				if !yield(Part{PortPart, b.PortID}) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// knowsRemote says whether a host knows the ports of the network that are bound to other hosts. On a provider network
+// the physical switches find them; without l2_population the tunnel bridge learns them.
+func knowsRemote(n *model.Network) bool { return model.Tunnelled(n.Type) && n.L2Population }
+
+// tunnelIDs lists the tunnels that the host wants, sorted.
+func tunnelIDs(s state.Snapshot, h Host) []string {
+	ids := map[string]struct{}{}
+	meshed := map[string]bool{}
+	for v := range s.LocalVLANsOn(h.Name) {
+		n := s.Network(v.NetworkID)
+		if n == nil || !model.Tunnelled(n.Type) || meshed[n.Type] {
+			continue
+		}
+		meshed[n.Type] = !n.L2Population
+		for r := range reachedBy(s, n) {
+			if r != h.Name {
+				ids[TunnelID(n.Type, r)] = struct{}{}
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(ids))
+}
+
+// reachedBy lists the hosts that a frame flooded on the tunnelled network goes to: those that carry it, or, where
+// nobody knows who carries what, all.
+func reachedBy(s state.Snapshot, n *model.Network) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		if !n.L2Population {
+			for r := range s.Hosts() {
+				if !yield(r.ID) {
+					return
+				}
+			}
+			return
+		}
+		for v := range s.LocalVLANsOf(n.ID) {
+			if !yield(v.Host) {
+				return
+			}
+		}
+	}
+}
