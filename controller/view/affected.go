@@ -263,6 +263,14 @@ func (a *affected) tunnelIP(name string) {
 // hostItself is a change of what the host's own rows, bridges and provider networks are made of.
 func (a *affected) hostItself(was, is Host) {
 	o, n := a.before.Host(was.Name), a.after.Host(is.Name)
+	if was.AnswersND != is.AnswersND {
+		// Another datapath is rare enough to look at everything again.
+		for s := range a.snapshots() {
+			for p := range Parts(s, is.Name) {
+				a.add(is.Name, p.Kind, p.ID)
+			}
+		}
+	}
 	if o.Number != n.Number || was.DVRMAC != is.DVRMAC || was.PatchTun != is.PatchTun || was.PatchInt != is.PatchInt ||
 		!slices.Equal(was.Physical, is.Physical) {
 		a.add(is.Name, HostPart, "")

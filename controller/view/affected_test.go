@@ -197,6 +197,9 @@ func (w walk) step(put func(state.Kind, any), del func(state.Kind, string)) {
 			return
 		}
 		f := &model.HostFacts{Host: host, TunnelIP: w.addr(), Ports: map[string]uint32{}}
+		if w.bool("userspace") {
+			f.DatapathType = "netdev"
+		}
 		if w.bool("mapped") {
 			f.BridgeMappings = map[string]string{"physnet1": "br-ex"}
 		}

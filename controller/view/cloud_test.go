@@ -88,6 +88,7 @@ func (c *cloud) bind(id, network, host string, n byte, ofport uint32) {
 // sight is all that a part of a host comes to.
 type sight struct {
 	Host      Host
+	AnswersND bool
 	Peers     []model.MAC
 	Tunnel    Tunnel
 	Network   Network
@@ -102,7 +103,11 @@ func look(s state.Snapshot, host string, p Part) sight {
 	if !ok {
 		return sight{}
 	}
-	out := sight{Resources: PartResources(s, host, p)}
+	out := sight{Resources: PartResources(s, host, p), AnswersND: h.AnswersND}
+	switch p.Kind {
+	case TunnelPart, NetworkPart:
+		out.AnswersND = false
+	}
 	switch p.Kind {
 	case HostPart:
 		out.Host, out.Peers = h, PeerDVRMACs(s, host)

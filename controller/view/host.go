@@ -19,6 +19,9 @@ const (
 	PatchInt = "patch-int"
 )
 
+// datapathNetdev is the datapath_type of Open vSwitch's userspace datapath.
+const datapathNetdev = "netdev"
+
 // IntPort is the name of the patch port on br-int that leads to a physical bridge: int-br-ex.
 func IntPort(bridge string) string { return "int-" + bridge }
 
@@ -32,6 +35,10 @@ type Host struct {
 	DVRMAC model.MAC
 	// TunnelIP is where tunnels of this host end; the zero Addr when it has none.
 	TunnelIP netip.Addr
+	// AnswersND says whether the host's datapath can turn a neighbour solicitation into its answer. Open vSwitch's
+	// userspace datapath (netdev) can; the kernel's cannot set the fields of ND's options, and Open vSwitch refuses
+	// every row that tries (ofproto-dpif.c, check_actions).
+	AnswersND bool
 	// PatchTun is the port of br-int that leads to br-tun.
 	PatchTun uint32
 	// PatchInt is the port of br-tun that leads to br-int.
@@ -64,6 +71,7 @@ func ForHost(s state.Snapshot, name string) (Host, bool) {
 		h.TunnelIP = tunnelIP(o, f)
 		h.mappings = bridgeMappings(o, f)
 		h.ports = f.Ports
+		h.AnswersND = f.DatapathType == datapathNetdev
 	}
 	h.PatchTun = h.ports[PatchTun]
 	h.PatchInt = h.ports[PatchInt]
