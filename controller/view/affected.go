@@ -275,12 +275,21 @@ func (a *affected) hostItself(was, is Host) {
 		!slices.Equal(was.Physical, is.Physical) {
 		a.add(is.Name, HostPart, "")
 	}
-	if slices.Equal(was.Physical, is.Physical) && maps.Equal(was.mappings, is.mappings) {
+	bridged := !slices.Equal(was.Physical, is.Physical) || !maps.Equal(was.mappings, is.mappings)
+	if !bridged && was.PatchInt == is.PatchInt {
 		return
 	}
 	for s := range a.snapshots() {
 		for v := range s.LocalVLANsOn(is.Name) {
-			if n := s.Network(v.NetworkID); n != nil && !model.Tunnelled(n.Type) {
+			n := s.Network(v.NetworkID)
+			switch {
+			case n == nil:
+			case model.Tunnelled(n.Type):
+				// Only where the switch learns does a network's row name the port to br-int.
+				if was.PatchInt != is.PatchInt && !n.L2Population {
+					a.add(is.Name, NetworkPart, n.ID)
+				}
+			case bridged:
 				a.add(is.Name, NetworkPart, n.ID)
 			}
 		}

@@ -89,7 +89,8 @@ func (c *cloud) bind(id, network, host string, n byte, ofport uint32) {
 type sight struct {
 	Host      Host
 	AnswersND bool
-	Peers     []model.MAC
+	PatchInt  uint32
+	Peers     []Peer
 	Tunnel    Tunnel
 	Network   Network
 	Flood     []uint32
@@ -110,7 +111,7 @@ func look(s state.Snapshot, host string, p Part) sight {
 	}
 	switch p.Kind {
 	case HostPart:
-		out.Host, out.Peers = h, PeerDVRMACs(s, host)
+		out.Host, out.Peers = h, Peers(s, host)
 		// What these hold is seen in the parts that use them.
 		out.Host.mappings, out.Host.ports, out.Host.TunnelIP = nil, nil, netip.Addr{}
 	case TunnelPart:
@@ -118,6 +119,9 @@ func look(s state.Snapshot, host string, p Part) sight {
 	case NetworkPart:
 		if n, ok := ForNetwork(s, h, p.ID); ok {
 			out.Network, out.Flood = n, Flood(s, h, p.ID)
+			if n.Learn {
+				out.PatchInt = h.PatchInt
+			}
 		}
 	case PortPart:
 		n, l, r := ForPort(s, h, p.ID)

@@ -1,7 +1,6 @@
 package view
 
 import (
-	"bytes"
 	"maps"
 	"net/netip"
 	"slices"
@@ -85,17 +84,22 @@ func (h Host) physical(bridge string) Physical {
 	return Physical{Bridge: bridge, Int: h.ports[IntPort(bridge)], Phy: h.ports[PhyPort(bridge)]}
 }
 
-// PeerDVRMACs lists the DVR MACs of all other hosts, sorted. It depends on nothing but the hosts that exist, whatever
-// the order in which their agents started: an agent that came up unheard of cannot be missing from it.
-func PeerDVRMACs(s state.Snapshot, host string) []model.MAC {
-	var macs []model.MAC
+// Peer is another host as its DVR MAC is known to this one.
+type Peer struct {
+	Name   string
+	DVRMAC model.MAC
+}
+
+// Peers lists all other hosts that have a DVR MAC, sorted by name. It depends on nothing but the hosts that exist,
+// whatever the order in which their agents started: an agent that came up unheard of cannot be missing from it.
+func Peers(s state.Snapshot, host string) []Peer {
+	var peers []Peer
 	for o := range s.Hosts() {
 		if o.ID != host && o.DVRMAC != (model.MAC{}) {
-			macs = append(macs, o.DVRMAC)
+			peers = append(peers, Peer{o.ID, o.DVRMAC})
 		}
 	}
-	slices.SortFunc(macs, func(a, b model.MAC) int { return bytes.Compare(a[:], b[:]) })
-	return macs
+	return peers
 }
 
 // tunnelIP is the address in force: what an operator set wins over what the agent reported. Either may be nil.

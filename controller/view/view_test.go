@@ -1,6 +1,7 @@
 package view
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"testing"
@@ -228,11 +229,13 @@ func TestDatapathIDsLeadBack(t *testing.T) {
 // came up while another listed the MACs was lost to it for good.
 func TestEveryHostHasEveryOtherDVRMAC(t *testing.T) {
 	s := threeHosts(t).db.Snapshot()
-	dm := func(n byte) model.MAC { return model.MAC{0xfa, 0x16, 0x3f, 0, 0, n} }
-	for host, want := range map[string][]model.MAC{
-		"host1": {dm(2), dm(3)}, "host2": {dm(1), dm(3)}, "host3": {dm(1), dm(2)},
+	peer := func(n byte) Peer {
+		return Peer{fmt.Sprintf("host%d", n), model.MAC{0xfa, 0x16, 0x3f, 0, 0, n}}
+	}
+	for host, want := range map[string][]Peer{
+		"host1": {peer(2), peer(3)}, "host2": {peer(1), peer(3)}, "host3": {peer(1), peer(2)},
 	} {
-		if d := cmp.Diff(want, PeerDVRMACs(s, host)); d != "" {
+		if d := cmp.Diff(want, Peers(s, host)); d != "" {
 			t.Errorf("%s (-want +got):\n%s", host, d)
 		}
 	}
