@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -83,7 +84,7 @@ func (s *Switch) StartDB() {
 	s.t.Helper()
 	s.db = s.start("ovsdb-server", filepath.Join(s.Dir, "conf.db"), "--remote=punix:"+s.Socket(),
 		"--unixctl="+filepath.Join(s.Dir, "ovsdb-server.ctl"))
-	s.Await("the database's socket", func() bool { return exec.Command("ovsdb-client", "list-dbs", s.Endpoint()).Run() == nil })
+	s.Await("ovsdb-server", func() bool { return listens(s.Socket()) })
 }
 
 // KillDB ends ovsdb-server with SIGKILL and waits until it is gone.
@@ -96,7 +97,17 @@ func (s *Switch) StartSwitchd() {
 	// With override, datapaths and ports of every type are dummies: what is said to be netdev makes no device.
 	s.vsw = s.start("ovs-vswitchd", s.Endpoint(), "--unixctl="+ctl,
 		"--enable-dummy=override", "--disable-system", "--disable-system-route")
-	s.Await("ovs-vswitchd", func() bool { return exec.Command("ovs-appctl", "-t", ctl, "version").Run() == nil })
+	s.Await("ovs-vswitchd", func() bool { return listens(ctl) })
+}
+
+// listens says whether somebody accepts at a socket. The OVS tools would wait a second before they try again.
+func listens(path string) bool {
+	c, err := net.Dial("unix", path)
+	if err != nil {
+		return false
+	}
+	c.Close()
+	return true
 }
 
 // KillSwitchd ends ovs-vswitchd with SIGKILL, as a crash would, and waits until it is gone.
