@@ -114,8 +114,8 @@ func schema() *memdb.DBSchema {
 			"id":      byKey[model.Port](),
 			"name":    by(func(o *model.Port) []string { return named(&o.Meta) }),
 			"network": by(func(o *model.Port) []string { return []string{o.NetworkID} }),
-			"mac":     by(func(o *model.Port) []string { return []string{o.NetworkID, string(o.MAC[:])} }),
-			"anymac":  by(func(o *model.Port) []string { return []string{string(o.MAC[:])} }),
+			"mac":     by(func(o *model.Port) []string { return []string{o.NetworkID, o.MAC.String()} }),
+			"anymac":  by(func(o *model.Port) []string { return []string{o.MAC.String()} }),
 			"device":  by(func(o *model.Port) []string { return optional(o.DeviceID) }),
 			"wanted":  by(func(o *model.Port) []string { return optional(o.BindingHostID) }),
 			"ip": many(multi[model.Port](func(o *model.Port) (keys [][]string) {

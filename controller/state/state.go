@@ -48,8 +48,12 @@ func New() (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("state schema: %w", err)
 	}
-	return &DB{db: db}, nil
+	// A copy does not keep watch channels for every changed node; nobody here would wait on them.
+	return &DB{db: db.Snapshot()}, nil
 }
+
+// Fork makes a DB that begins with the same state and goes its own way. It costs nothing.
+func (d *DB) Fork() *DB { return &DB{db: d.db.Snapshot()} }
 
 // Txn is a set of changes being made on top of a state. Only one Txn that writes may be open.
 type Txn struct {
@@ -227,12 +231,12 @@ func (s Snapshot) PortsOf(network string) iter.Seq[*model.Port] {
 
 // PortByMAC returns the network's port with that MAC, or nil.
 func (s Snapshot) PortByMAC(network string, mac model.MAC) *model.Port {
-	return get[model.Port](s, Ports, "mac", network, string(mac[:]))
+	return get[model.Port](s, Ports, "mac", network, mac.String())
 }
 
 // PortsByAttachedMAC iterates over the ports of all networks with that MAC.
 func (s Snapshot) PortsByAttachedMAC(mac model.MAC) iter.Seq[*model.Port] {
-	return all[model.Port](s, Ports, "anymac", string(mac[:]))
+	return all[model.Port](s, Ports, "anymac", mac.String())
 }
 
 // PortByIP returns the network's port with that address, or nil.

@@ -91,7 +91,8 @@ type ErrExhausted struct {
 
 func (e *ErrExhausted) Error() string { return e.What }
 
-// ErrConflict says that an object is not the one that the caller saw: read it again.
+// ErrConflict says that an object is not the one that the caller saw: read it again. Without a Kind it says that other
+// controllers always came first.
 type ErrConflict struct {
 	Kind state.Kind
 	ID   string
@@ -100,6 +101,9 @@ type ErrConflict struct {
 }
 
 func (e *ErrConflict) Error() string {
+	if e.Kind == "" {
+		return e.Why
+	}
 	return fmt.Sprintf("%s %s: %s", Singular(e.Kind), e.ID, e.Why)
 }
 

@@ -1,0 +1,128 @@
+package model
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+)
+
+// noUnicast are blocks whose addresses no port can have, and why (RFC 6890, RFC 4291).
+var noUnicast = []struct {
+	block netip.Prefix
+	why   string
+}{
+	{netip.MustParsePrefix("0.0.0.0/8"), "means \"this network\""},
+	{netip.MustParsePrefix("127.0.0.0/8"), "is loopback"},
+	{netip.MustParsePrefix("224.0.0.0/4"), "is multicast"},
+	{netip.MustParsePrefix("255.255.255.255/32"), "is the limited broadcast address"},
+	{netip.MustParsePrefix("::/128"), "is the unspecified address"},
+	{netip.MustParsePrefix("::1/128"), "is loopback"},
+	{netip.MustParsePrefix("fe80::/10"), "is link-local, which every interface has by itself"},
+	{netip.MustParsePrefix("ff00::/8"), "is multicast"},
+}
+
+// Validate judges the subnet by itself. AllocationPools may be left to the store (empty).
+func (s *Subnet) Validate() []Violation {
+	var v violations
+	v.id(&s.Meta)
+	v.meta(&s.Meta)
+	if s.NetworkID == "" {
+		v.add("network_id", "is missing")
+	}
+	if !s.CIDR.IsValid() {
+		v.add("cidr", "is missing: write e.g. 10.0.1.0/24 or fd00:1::/64")
+		return v
+	}
+	if why := oddPrefix(s.CIDR); why != "" {
+		v.add("cidr", "%s", why)
+		return v
+	}
+	if s.CIDR.Bits() == 0 {
+		v.add("cidr", "%s is the whole address space; give a smaller block", s.CIDR)
+		return v
+	}
+	for _, n := range noUnicast {
+		if n.block.Overlaps(s.CIDR) {
+			v.add("cidr", "%s overlaps %s, which %s", s.CIDR, n.block, n.why)
+		}
+	}
+	if g := s.GatewayIP; g.IsValid() {
+		v.inBlock("gateway_ip", g, s.CIDR)
+	}
+	v.pools(s)
+	return v
+}
+
+// Usable says why a port or gateway cannot have the address in that block, or "".
+func Usable(a netip.Addr, cidr netip.Prefix) string {
+	if why := oddAddr(a); why != "" {
+		return why
+	}
+	if !cidr.Contains(a) {
+		return fmt.Sprintf("%s is outside %s", a, cidr)
+	}
+	for i, r := range Reserved(cidr) {
+		if a == r {
+			kind := "network"
+			switch {
+			case a.Is6():
+				kind = "subnet-router anycast"
+			case i == 1:
+				kind = "broadcast"
+			}
+			u := usable(cidr)
+			return fmt.Sprintf("%s is the %s address of %s; choose one of %s", a, kind, cidr, u)
+		}
+	}
+	return ""
+}
+
+func (v *violations) inBlock(field string, a netip.Addr, cidr netip.Prefix) {
+	if why := Usable(a, cidr); why != "" {
+		v.add(field, "%s", why)
+	}
+}
+
+func (v *violations) pools(s *Subnet) {
+	type numbered struct {
+		Range
+		field string
+	}
+	var good []numbered
+	for i, r := range s.AllocationPools {
+		field := fmt.Sprintf("allocation_pools[%d]", i)
+		before := len(*v)
+		if !r.Start.IsValid() {
+			v.add(field+".start", "is missing")
+		}
+		if !r.End.IsValid() {
+			v.add(field+".end", "is missing")
+		}
+		if len(*v) == before {
+			v.inBlock(field+".start", r.Start, s.CIDR)
+			v.inBlock(field+".end", r.End, s.CIDR)
+		}
+		if len(*v) != before {
+			continue
+		}
+		if r.End.Less(r.Start) {
+			v.add(field, "%s is reversed; write %s", r, Range{r.End, r.Start})
+			continue
+		}
+		if s.GatewayIP.IsValid() && r.Contains(s.GatewayIP) {
+			v.add(field, "%s contains the gateway %s; split the pool around it", r, s.GatewayIP)
+		}
+		good = append(good, numbered{r, field})
+	}
+	slices.SortStableFunc(good, func(a, b numbered) int { return a.Start.Compare(b.Start) })
+	for i := 1; i < len(good); i++ {
+		// The pool before may end later than all between; compare with the one that reaches farthest.
+		prev := good[i-1]
+		if !prev.End.Less(good[i].Start) {
+			v.add(good[i].field, "%s overlaps %s (%s)", good[i].Range, prev.field, prev.Range)
+			if good[i].End.Less(prev.End) {
+				good[i].End = prev.End
+			}
+		}
+	}
+}

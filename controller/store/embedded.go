@@ -1,0 +1,161 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"os"
+	"runtime/debug"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.etcd.io/etcd/server/v3/embed"
+	"go.etcd.io/etcd/server/v3/etcdserver/api/v3client"
+)
+
+const (
+	embeddedTxnOps       = 65536
+	embeddedRequestBytes = 64 << 20
+	// startTimeout is how long etcd may take to replay its log.
+	startTimeout = time.Minute
+	// stopTimeout bounds how long Close waits for an etcd that is stuck.
+	stopTimeout = 5 * time.Second
+)
+
+// embedded is an etcd server inside this process.
+type embedded struct {
+	etcd    *embed.Etcd
+	breaker *breaker
+	lock    *os.File
+}
+
+// startEmbedded starts etcd on the data directory and returns a client that reaches it without a socket.
+func startEmbedded(ctx context.Context, cfg Config, log *slog.Logger) (_ *embedded, _ *clientv3.Client, err error) {
+	c, err := embedConfig(cfg)
+	if err != nil {
+		return nil, nil, err
+	}
+	e := &embedded{breaker: newBreaker()}
+	c.ZapLoggerBuilder = embed.NewZapLoggerBuilder(etcdLogger(log, e.breaker))
+	if e.lock, err = claim(cfg.DataDir); err != nil {
+		return nil, nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	if e.etcd, err = e.start(ctx, c); err != nil {
+		e.close()
+		return nil, nil, err
+	}
+	return e, v3client.New(e.etcd.Server), nil
+}
+
+// start runs StartEtcd where neither a fatal log line nor a panic over damaged data can end the process.
+func (e *embedded) start(ctx context.Context, c *embed.Config) (*embed.Etcd, error) {
+	type started struct {
+		etcd *embed.Etcd
+		err  error
+	}
+	result := make(chan started, 1)
+	go func() {
+		var s started
+		returned := false
+		defer func() {
+			if returned {
+				result <- s
+				return
+			}
+			if p := recover(); p != nil {
+				e.breaker.trip(fmt.Sprint(p))
+			}
+			result <- started{err: damaged(c.Dir, e.breaker.reason)}
+		}()
+		// The database is mapped into memory; a file that is shorter than it claims would end the process.
+		debug.SetPanicOnFault(true)
+		s.etcd, s.err = embed.StartEtcd(c)
+		if s.err != nil {
+			s.err = damaged(c.Dir, s.err.Error())
+		}
+		returned = true
+	}()
+	var s started
+	select {
+	case s = <-result:
+	case <-ctx.Done():
+		return nil, fmt.Errorf("data directory %s: etcd did not start in time: %w", c.Dir, ctx.Err())
+	}
+	if s.err != nil {
+		return nil, s.err
+	}
+	select {
+	case <-s.etcd.Server.ReadyNotify():
+		return s.etcd, nil
+	case <-e.breaker.alive.Done():
+		return s.etcd, damaged(c.Dir, e.breaker.reason)
+	case <-ctx.Done():
+		return s.etcd, fmt.Errorf("data directory %s: etcd did not become ready in time: %w", c.Dir, ctx.Err())
+	}
+}
+
+func embedConfig(cfg Config) (*embed.Config, error) {
+	c := embed.NewConfig()
+	c.Name = "weft"
+	c.Dir = cfg.DataDir
+	// A cluster of one needs no peers; the address only has to be one.
+	c.ListenPeerUrls = nil
+	c.AdvertisePeerUrls = []url.URL{{Scheme: "http", Host: "127.0.0.1:2380"}}
+	c.InitialCluster = c.InitialClusterFromName(c.Name)
+	c.ListenClientUrls, c.AdvertiseClientUrls = nil, nil
+	if cfg.ListenClient != "" {
+		u, err := localURL(cfg.ListenClient)
+		if err != nil {
+			return nil, err
+		}
+		c.ListenClientUrls = []url.URL{*u}
+		c.AdvertiseClientUrls = c.ListenClientUrls
+	}
+	// It votes for itself after ten ticks: 0.1 s instead of 1 s at every start.
+	c.TickMs, c.ElectionMs = 10, 100
+	c.QuotaBackendBytes = cfg.QuotaBytes
+	c.MaxTxnOps = embeddedTxnOps
+	c.MaxRequestBytes = embeddedRequestBytes
+	// Nobody has to catch up from this log, so it is kept short, in memory and on disk.
+	c.SnapshotCount, c.SnapshotCatchUpEntries = 5000, 1
+	c.MaxSnapFiles, c.MaxWalFiles = 2, 2
+	return c, nil
+}
+
+// localURL takes only addresses that other machines cannot reach: the listener has no TLS and no users.
+func localURL(s string) (*url.URL, error) {
+	u, err := url.Parse(s)
+	if err != nil {
+		return nil, fmt.Errorf("store: client listener %q: %w", s, err)
+	}
+	if u.Scheme == "unix" && u.Host+u.Path != "" {
+		return u, nil
+	}
+	if ip := net.ParseIP(u.Hostname()); u.Scheme == "http" && u.Port() != "" && ip != nil && ip.IsLoopback() {
+		return u, nil
+	}
+	return nil, fmt.Errorf("store: client listener %q is not local: use unix:///path or http://127.0.0.1:port", s)
+}
+
+// close stops etcd, and gives the directory back when it has really stopped.
+func (e *embedded) close() {
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		if e.etcd != nil {
+			e.etcd.Close()
+		}
+	}()
+	timeout := time.NewTimer(stopTimeout)
+	defer timeout.Stop()
+	select {
+	case <-stopped:
+		e.lock.Close()
+	case <-timeout.C:
+		// A broken etcd never lets go of its files; the lock must not either, until the process ends.
+	}
+}

@@ -1,0 +1,155 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/weft-sdn/weft/controller/model"
+	"github.com/weft-sdn/weft/controller/state"
+)
+
+// Tx is the state as the function of an Update sees it: the newest snapshot, with the changes that it made itself.
+//
+// Create, Update and Delete check everything and return all that is wrong at once: *model.Invalid, *ErrAlreadyExists
+// (joined when several), *ErrNotFound, *ErrInUse, *ErrExhausted, *ErrConflict. After an error the function should
+// return it. Objects given are not kept: the caller may go on using them. Objects returned are shared: copy before a
+// change. Their Meta.Revision is 0 when they were changed in this transaction.
+type Tx struct {
+	state.Snapshot
+	txn   *state.Txn
+	cfg   *Config
+	base  head
+	now   time.Time
+	hints *hints
+	// err is what went wrong where it cannot be returned: the state's schema and an object do not go together.
+	err error
+}
+
+func newTx(o *overlay, txn *state.Txn) *Tx {
+	return &Tx{Snapshot: txn.Snapshot, txn: txn, cfg: o.cfg, base: o.base, now: o.now, hints: o.hints.fork()}
+}
+
+func (t *Tx) put(k state.Kind, obj any) {
+	if err := t.txn.Put(k, obj); err != nil {
+		t.err = errors.Join(t.err, err)
+	}
+}
+
+func (t *Tx) delete(k state.Kind, key string) {
+	if err := t.txn.Delete(k, key); err != nil {
+		t.err = errors.Join(t.err, err)
+	}
+}
+
+// created fills in what every new object gets.
+func (t *Tx) created(m *model.Meta) {
+	if m.ID == "" {
+		m.ID = uuid.NewString()
+	}
+	m.Generation, m.CreateTime, m.UpdateTime, m.Revision = 1, t.now, t.now, 0
+}
+
+// updated fills in what every changed object gets, and says whether it is changed at all.
+func (t *Tx) updated(old, obj any) bool {
+	was, m := meta(old), meta(obj)
+	m.Generation, m.CreateTime, m.UpdateTime, m.Revision = was.Generation, was.CreateTime, was.UpdateTime, was.Revision
+	if reflect.DeepEqual(old, obj) {
+		return false
+	}
+	m.Generation, m.UpdateTime, m.Revision = m.Generation+1, t.now, 0
+	return true
+}
+
+// cloneMeta cuts the ties with the caller's object.
+func cloneMeta(m model.Meta) model.Meta {
+	m.Labels = cloneMap(m.Labels)
+	return m
+}
+
+// cloneMap makes empty and nil the same, as they are in JSON.
+func cloneMap[K comparable, V any](m map[K]V) map[K]V {
+	if len(m) == 0 {
+		return nil
+	}
+	return maps.Clone(m)
+}
+
+func cloneSlice[T any](s []T) []T {
+	if len(s) == 0 {
+		return nil
+	}
+	return append([]T(nil), s...)
+}
+
+// expect compares an object's revision with the one that the caller saw.
+func expect(k state.Kind, m *model.Meta, expected int64) error {
+	if expected == 0 || m.Revision == expected {
+		return nil
+	}
+	return &ErrConflict{Kind: k, ID: m.ID, Why: fmt.Sprintf("was changed since revision %d; read it again", expected)}
+}
+
+// checks collects what is wrong with a request.
+type checks struct {
+	kind       state.Kind
+	violations []model.Violation
+	taken      []*ErrAlreadyExists
+}
+
+func (c *checks) add(field, format string, args ...any) {
+	c.violations = append(c.violations, model.Violation{Field: field, Message: fmt.Sprintf(format, args...)})
+}
+
+func (c *checks) take(field, value string, k state.Kind, by any) {
+	c.taken = append(c.taken, &ErrAlreadyExists{Kind: c.kind, Field: field, Value: value, By: refTo(k, by)})
+}
+
+// immutable complains when a field that cannot be changed would be.
+func immutable[T comparable](c *checks, field string, old, new T) {
+	if old != new {
+		c.add(field, "is %v and cannot be changed", old)
+	}
+}
+
+// err is one error for all: taken values alone are a conflict, and with anything else one more mistake.
+func (c *checks) err() error {
+	if len(c.violations) == 0 {
+		errs := make([]error, len(c.taken))
+		for i, t := range c.taken {
+			errs[i] = t
+		}
+		if len(errs) == 1 {
+			return errs[0]
+		}
+		return errors.Join(errs...)
+	}
+	for _, t := range c.taken {
+		c.add(t.Field, "%s", t.message())
+	}
+	return &model.Invalid{Violations: c.violations}
+}
+
+// users collects who needs an object: the first ten, and how many.
+type users struct {
+	refs  []Ref
+	total int
+}
+
+func (u *users) add(k state.Kind, obj any) {
+	u.total++
+	if len(u.refs) < 10 {
+		u.refs = append(u.refs, refTo(k, obj))
+	}
+}
+
+func (u *users) err(k state.Kind, id string) error {
+	if u.total == 0 {
+		return nil
+	}
+	return &ErrInUse{Kind: k, ID: id, By: u.refs, Total: u.total}
+}
