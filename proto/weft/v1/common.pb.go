@@ -13,6 +13,7 @@
 package weftv1
 
 import (
+	_ "google.golang.org/genproto/googleapis/api/annotations"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
@@ -36,14 +37,14 @@ type Metadata struct {
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// Up to 255 printable characters. Need not be unique, but only a unique name can be used to refer to the object.
 	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
-	// Owner. Free text of up to 255 characters; empty means the "default" project.
+	// Owner. Free text of up to 255 characters; empty on input means "default", which answers then show.
 	ProjectId string `protobuf:"bytes,3,opt,name=project_id,json=projectId,proto3" json:"project_id,omitempty"`
 	// Up to 255 characters.
 	Description string `protobuf:"bytes,4,opt,name=description,proto3" json:"description,omitempty"`
 	// Free key/value pairs for the orchestrator's own use; up to 64.
 	Labels map[string]string `protobuf:"bytes,5,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	// Output only: opaque version of the object. Send it back on update or delete to have the call
-	// refused with ABORTED when somebody else changed the object in between.
+	// Opaque version of the object, made by the server. Send it back on update, apply or delete to have the call
+	// refused with ABORTED when somebody else changed the object in between. Ignored on create.
 	Etag string `protobuf:"bytes,6,opt,name=etag,proto3" json:"etag,omitempty"`
 	// Output only: counts changes of the wanted state, from 1.
 	Generation int64 `protobuf:"varint,7,opt,name=generation,proto3" json:"generation,omitempty"`
@@ -160,7 +161,7 @@ func (x *Metadata) GetUpdateTime() *timestamppb.Timestamp {
 // Condition is one truth about an object, in the manner of Kubernetes conditions.
 type Condition struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What is judged: Bound, Programmed, Ready, OpenFlow, Agent, InSync …
+	// What is judged. Network: Underlay. Port: Bound, Programmed. Host: Agent, OpenFlow, InSync.
 	Type string `protobuf:"bytes,1,opt,name=type,proto3" json:"type,omitempty"`
 	// True, False or Unknown.
 	Status string `protobuf:"bytes,2,opt,name=status,proto3" json:"status,omitempty"`
@@ -168,7 +169,7 @@ type Condition struct {
 	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
 	// One sentence for people: what, where, and what to do.
 	Message string `protobuf:"bytes,4,opt,name=message,proto3" json:"message,omitempty"`
-	// When status last changed.
+	// When status last changed; unset when that is not known.
 	LastTransitionTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=last_transition_time,json=lastTransitionTime,proto3" json:"last_transition_time,omitempty"`
 	unknownFields      protoimpl.UnknownFields
 	sizeCache          protoimpl.SizeCache
@@ -532,7 +533,9 @@ type NetworkStatus struct {
 	// ACTIVE or DOWN (admin_state_up=false).
 	Status string `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
 	// Hosts that carry the network now, with the local VLAN it has on each of them.
-	LocalVlans    []*LocalVlan `protobuf:"bytes,2,rep,name=local_vlans,json=localVlans,proto3" json:"local_vlans,omitempty"`
+	LocalVlans []*LocalVlan `protobuf:"bytes,2,rep,name=local_vlans,json=localVlans,proto3" json:"local_vlans,omitempty"`
+	// Underlay: whether the hosts that carry the network have what its type needs (a tunnel address, or a bridge that
+	// is mapped to its physical network).
 	Conditions    []*Condition `protobuf:"bytes,3,rep,name=conditions,proto3" json:"conditions,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -845,11 +848,11 @@ func (x *FixedIP) GetIpAddress() string {
 type Port struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
 	Metadata *Metadata              `protobuf:"bytes,1,opt,name=metadata,proto3" json:"metadata,omitempty"`
-	// Immutable.
+	// Network that it belongs to. Immutable.
 	NetworkId string `protobuf:"bytes,2,opt,name=network_id,json=networkId,proto3" json:"network_id,omitempty"`
-	// Unicast MAC; empty asks for one (fa:16:3e:…). Unique in its network.
+	// Unicast MAC; empty asks for one (fa:16:3e:…) on create, and keeps it on update. Unique in its network.
 	MacAddress string `protobuf:"bytes,3,opt,name=mac_address,json=macAddress,proto3" json:"mac_address,omitempty"`
-	// Empty on create: one address from each IP version's first subnet that has one left.
+	// Empty on create: one address of each IP version that the network has, from the oldest subnet with one left.
 	FixedIps []*FixedIP `protobuf:"bytes,4,rep,name=fixed_ips,json=fixedIps,proto3" json:"fixed_ips,omitempty"`
 	// Id of the device (a server's UUID) that uses the port. Free text of up to 255 characters.
 	DeviceId string `protobuf:"bytes,5,opt,name=device_id,json=deviceId,proto3" json:"device_id,omitempty"`
@@ -1134,7 +1137,8 @@ func (x *Host) GetStatus() *HostStatus {
 // HostStatus is the health of a host.
 type HostStatus struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Ready: agent and all bridges are connected and in sync. NotReady: see conditions.
+	// Ready: agent and all bridges are connected and in sync. NotReady: see conditions. It tells how things are at the
+	// time of the answer; Watch looks once a second.
 	Status string `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
 	// MAC (fa:16:3f:…) that stands for this host's distributed routers.
 	DvrMacAddress string          `protobuf:"bytes,2,opt,name=dvr_mac_address,json=dvrMacAddress,proto3" json:"dvr_mac_address,omitempty"`
@@ -1355,23 +1359,23 @@ var File_weft_v1_common_proto protoreflect.FileDescriptor
 
 const file_weft_v1_common_proto_rawDesc = "" +
 	"\n" +
-	"\x14weft/v1/common.proto\x12\aweft.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xab\x03\n" +
-	"\bMetadata\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
+	"\x14weft/v1/common.proto\x12\aweft.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc4\x03\n" +
+	"\bMetadata\x12\x13\n" +
+	"\x02id\x18\x01 \x01(\tB\x03\xe0A\bR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x1d\n" +
 	"\n" +
 	"project_id\x18\x03 \x01(\tR\tprojectId\x12 \n" +
 	"\vdescription\x18\x04 \x01(\tR\vdescription\x125\n" +
 	"\x06labels\x18\x05 \x03(\v2\x1d.weft.v1.Metadata.LabelsEntryR\x06labels\x12\x12\n" +
-	"\x04etag\x18\x06 \x01(\tR\x04etag\x12\x1e\n" +
+	"\x04etag\x18\x06 \x01(\tR\x04etag\x12#\n" +
 	"\n" +
-	"generation\x18\a \x01(\x03R\n" +
-	"generation\x12\x1a\n" +
-	"\brevision\x18\b \x01(\x03R\brevision\x12;\n" +
-	"\vcreate_time\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"createTime\x12;\n" +
+	"generation\x18\a \x01(\x03B\x03\xe0A\x03R\n" +
+	"generation\x12\x1f\n" +
+	"\brevision\x18\b \x01(\x03B\x03\xe0A\x03R\brevision\x12@\n" +
+	"\vcreate_time\x18\t \x01(\v2\x1a.google.protobuf.TimestampB\x03\xe0A\x03R\n" +
+	"createTime\x12@\n" +
 	"\vupdate_time\x18\n" +
-	" \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampB\x03\xe0A\x03R\n" +
 	"updateTime\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
@@ -1391,16 +1395,16 @@ const file_weft_v1_common_proto_rawDesc = "" +
 	"\tObjectRef\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12\x12\n" +
-	"\x04name\x18\x03 \x01(\tR\x04name\"\x9e\x03\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\"\xb2\x03\n" +
 	"\aNetwork\x12-\n" +
 	"\bmetadata\x18\x01 \x01(\v2\x11.weft.v1.MetadataR\bmetadata\x12)\n" +
 	"\x0eadmin_state_up\x18\x02 \x01(\bH\x00R\fadminStateUp\x88\x01\x01\x12\x10\n" +
-	"\x03mtu\x18\x03 \x01(\x05R\x03mtu\x122\n" +
-	"\x15provider_network_type\x18\x04 \x01(\tR\x13providerNetworkType\x12:\n" +
-	"\x19provider_physical_network\x18\x05 \x01(\tR\x17providerPhysicalNetwork\x128\n" +
-	"\x18provider_segmentation_id\x18\x06 \x01(\rR\x16providerSegmentationId\x12(\n" +
-	"\rl2_population\x18\a \x01(\bH\x01R\fl2Population\x88\x01\x01\x12.\n" +
-	"\x06status\x18\x0f \x01(\v2\x16.weft.v1.NetworkStatusR\x06statusB\x11\n" +
+	"\x03mtu\x18\x03 \x01(\x05R\x03mtu\x127\n" +
+	"\x15provider_network_type\x18\x04 \x01(\tB\x03\xe0A\x05R\x13providerNetworkType\x12?\n" +
+	"\x19provider_physical_network\x18\x05 \x01(\tB\x03\xe0A\x05R\x17providerPhysicalNetwork\x12=\n" +
+	"\x18provider_segmentation_id\x18\x06 \x01(\rB\x03\xe0A\x05R\x16providerSegmentationId\x12(\n" +
+	"\rl2_population\x18\a \x01(\bH\x01R\fl2Population\x88\x01\x01\x123\n" +
+	"\x06status\x18\x0f \x01(\v2\x16.weft.v1.NetworkStatusB\x03\xe0A\x03R\x06statusB\x11\n" +
 	"\x0f_admin_state_upB\x10\n" +
 	"\x0e_l2_population\"\x90\x01\n" +
 	"\rNetworkStatus\x12\x16\n" +
@@ -1415,14 +1419,14 @@ const file_weft_v1_common_proto_rawDesc = "" +
 	"\x04vlan\x18\x02 \x01(\rR\x04vlan\"8\n" +
 	"\x0eAllocationPool\x12\x14\n" +
 	"\x05start\x18\x01 \x01(\tR\x05start\x12\x10\n" +
-	"\x03end\x18\x02 \x01(\tR\x03end\"\x80\x02\n" +
+	"\x03end\x18\x02 \x01(\tR\x03end\"\x95\x02\n" +
 	"\x06Subnet\x12-\n" +
-	"\bmetadata\x18\x01 \x01(\v2\x11.weft.v1.MetadataR\bmetadata\x12\x1d\n" +
+	"\bmetadata\x18\x01 \x01(\v2\x11.weft.v1.MetadataR\bmetadata\x12%\n" +
 	"\n" +
-	"network_id\x18\x02 \x01(\tR\tnetworkId\x12\x1d\n" +
+	"network_id\x18\x02 \x01(\tB\x06\xe0A\x02\xe0A\x05R\tnetworkId\x12\"\n" +
 	"\n" +
-	"ip_version\x18\x03 \x01(\x05R\tipVersion\x12\x12\n" +
-	"\x04cidr\x18\x04 \x01(\tR\x04cidr\x12\"\n" +
+	"ip_version\x18\x03 \x01(\x05B\x03\xe0A\x05R\tipVersion\x12\x1a\n" +
+	"\x04cidr\x18\x04 \x01(\tB\x06\xe0A\x02\xe0A\x05R\x04cidr\x12\"\n" +
 	"\n" +
 	"gateway_ip\x18\x05 \x01(\tH\x00R\tgatewayIp\x88\x01\x01\x12B\n" +
 	"\x10allocation_pools\x18\x06 \x03(\v2\x17.weft.v1.AllocationPoolR\x0fallocationPoolsB\r\n" +
@@ -1430,19 +1434,19 @@ const file_weft_v1_common_proto_rawDesc = "" +
 	"\aFixedIP\x12\x1b\n" +
 	"\tsubnet_id\x18\x01 \x01(\tR\bsubnetId\x12\x1d\n" +
 	"\n" +
-	"ip_address\x18\x02 \x01(\tR\tipAddress\"\xf7\x02\n" +
+	"ip_address\x18\x02 \x01(\tR\tipAddress\"\x84\x03\n" +
 	"\x04Port\x12-\n" +
-	"\bmetadata\x18\x01 \x01(\v2\x11.weft.v1.MetadataR\bmetadata\x12\x1d\n" +
+	"\bmetadata\x18\x01 \x01(\v2\x11.weft.v1.MetadataR\bmetadata\x12%\n" +
 	"\n" +
-	"network_id\x18\x02 \x01(\tR\tnetworkId\x12\x1f\n" +
+	"network_id\x18\x02 \x01(\tB\x06\xe0A\x02\xe0A\x05R\tnetworkId\x12\x1f\n" +
 	"\vmac_address\x18\x03 \x01(\tR\n" +
 	"macAddress\x12-\n" +
 	"\tfixed_ips\x18\x04 \x03(\v2\x10.weft.v1.FixedIPR\bfixedIps\x12\x1b\n" +
 	"\tdevice_id\x18\x05 \x01(\tR\bdeviceId\x12!\n" +
 	"\fdevice_owner\x18\x06 \x01(\tR\vdeviceOwner\x12)\n" +
 	"\x0eadmin_state_up\x18\a \x01(\bH\x00R\fadminStateUp\x88\x01\x01\x12&\n" +
-	"\x0fbinding_host_id\x18\b \x01(\tR\rbindingHostId\x12+\n" +
-	"\x06status\x18\x0f \x01(\v2\x13.weft.v1.PortStatusR\x06statusB\x11\n" +
+	"\x0fbinding_host_id\x18\b \x01(\tR\rbindingHostId\x120\n" +
+	"\x06status\x18\x0f \x01(\v2\x13.weft.v1.PortStatusB\x03\xe0A\x03R\x06statusB\x11\n" +
 	"\x0f_admin_state_up\"\xc6\x01\n" +
 	"\n" +
 	"PortStatus\x12\x16\n" +
@@ -1453,13 +1457,13 @@ const file_weft_v1_common_proto_rawDesc = "" +
 	"\bbound_by\x18\x05 \x01(\tR\aboundBy\x122\n" +
 	"\n" +
 	"conditions\x18\x06 \x03(\v2\x12.weft.v1.ConditionR\n" +
-	"conditions\"\xa4\x02\n" +
+	"conditions\"\xa9\x02\n" +
 	"\x04Host\x12-\n" +
 	"\bmetadata\x18\x01 \x01(\v2\x11.weft.v1.MetadataR\bmetadata\x12\x1b\n" +
 	"\ttunnel_ip\x18\x02 \x01(\tR\btunnelIp\x12J\n" +
 	"\x0fbridge_mappings\x18\x03 \x03(\v2!.weft.v1.Host.BridgeMappingsEntryR\x0ebridgeMappings\x12\x14\n" +
-	"\x05roles\x18\x04 \x03(\tR\x05roles\x12+\n" +
-	"\x06status\x18\x0f \x01(\v2\x13.weft.v1.HostStatusR\x06status\x1aA\n" +
+	"\x05roles\x18\x04 \x03(\tR\x05roles\x120\n" +
+	"\x06status\x18\x0f \x01(\v2\x13.weft.v1.HostStatusB\x03\xe0A\x03R\x06status\x1aA\n" +
 	"\x13BridgeMappingsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x83\x04\n" +

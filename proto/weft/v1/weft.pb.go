@@ -27,10 +27,12 @@ const (
 // ApplyRequest is a set of objects to make true together.
 type ApplyRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Objects are matched by metadata.id or, without one, by kind and name (subnets and ports: within their network).
-	// Only the fields that are set are changed. References may name other objects of the same request.
+	// Objects are matched by metadata.id or, without one, by kind and name: networks within their project, subnets and
+	// ports within their network. Only the fields that are set are changed. References may name other objects of the same
+	// request, in any order. A metadata.etag that is set must be current.
 	Objects []*Object `protobuf:"bytes,1,rep,name=objects,proto3" json:"objects,omitempty"`
-	// Objects to delete in the same transaction.
+	// Objects to delete in the same transaction, by id (or unique prefix) or by name. What the request's other objects
+	// still need, or need the place of, is minded: the order does not matter.
 	Deletes []*ObjectRef `protobuf:"bytes,2,rep,name=deletes,proto3" json:"deletes,omitempty"`
 	// Answer what would change; write nothing.
 	ValidateOnly  bool `protobuf:"varint,3,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
@@ -273,6 +275,8 @@ type WatchRequest struct {
 	// Kinds ("network", "subnet", "port", "host"); empty means all.
 	Kinds []string `protobuf:"bytes,1,rep,name=kinds,proto3" json:"kinds,omitempty"`
 	// Send changes after this revision. 0: send every object as it is now (event ADDED), a bookmark, then changes.
+	// To resume, give the revision of the last bookmark: the events of one transaction have one revision, and when there
+	// are several of them a bookmark follows the last one.
 	FromRevision  int64 `protobuf:"varint,2,opt,name=from_revision,json=fromRevision,proto3" json:"from_revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -325,9 +329,10 @@ func (x *WatchRequest) GetFromRevision() int64 {
 // WatchResponse is one change, or a bookmark.
 type WatchResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// ADDED, MODIFIED, DELETED or BOOKMARK.
+	// ADDED, MODIFIED, DELETED or BOOKMARK. MODIFIED also tells that only the object's status changed.
 	Type string `protobuf:"bytes,1,opt,name=type,proto3" json:"type,omitempty"`
-	// Store revision of the change. A bookmark says: everything up to here has been sent.
+	// Store revision of the change. A bookmark says: everything up to here has been sent. Bookmarks also come from time to
+	// time while nothing happens.
 	Revision int64 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
 	// The object after the change; for DELETED as it last was. Unset for BOOKMARK.
 	Object        *Object `protobuf:"bytes,3,opt,name=object,proto3" json:"object,omitempty"`
@@ -615,7 +620,7 @@ type GetStatusResponse struct {
 	// Objects by kind.
 	Objects     map[string]int64 `protobuf:"bytes,5,rep,name=objects,proto3" json:"objects,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
 	PortsActive int32            `protobuf:"varint,6,opt,name=ports_active,json=portsActive,proto3" json:"ports_active,omitempty"`
-	// Events of kind drift since start.
+	// Rows repaired since the controller started.
 	DriftRepaired int64 `protobuf:"varint,7,opt,name=drift_repaired,json=driftRepaired,proto3" json:"drift_repaired,omitempty"`
 	// Switches that connected but whose datapath id belongs to no host.
 	UnknownSwitches []string               `protobuf:"bytes,8,rep,name=unknown_switches,json=unknownSwitches,proto3" json:"unknown_switches,omitempty"`
@@ -719,9 +724,11 @@ func (x *GetStatusResponse) GetStartTime() *timestamppb.Timestamp {
 
 // ListFlowsRequest chooses the rows.
 type ListFlowsRequest struct {
-	state  protoimpl.MessageState `protogen:"open.v1"`
-	Host   string                 `protobuf:"bytes,1,opt,name=host,proto3" json:"host,omitempty"`
-	Bridge string                 `protobuf:"bytes,2,opt,name=bridge,proto3" json:"bridge,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Empty with a port: the host that the port is bound to.
+	Host string `protobuf:"bytes,1,opt,name=host,proto3" json:"host,omitempty"`
+	// Empty: every bridge of the host.
+	Bridge string `protobuf:"bytes,2,opt,name=bridge,proto3" json:"bridge,omitempty"`
 	// Only rows of this port (id, id prefix or name).
 	Port string `protobuf:"bytes,3,opt,name=port,proto3" json:"port,omitempty"`
 	// Only rows of this table, by name or number.
@@ -843,9 +850,11 @@ type Flow struct {
 	Cookie    uint64 `protobuf:"varint,4,opt,name=cookie,proto3" json:"cookie,omitempty"`
 	Packets   uint64 `protobuf:"varint,5,opt,name=packets,proto3" json:"packets,omitempty"`
 	Bytes     uint64 `protobuf:"varint,6,opt,name=bytes,proto3" json:"bytes,omitempty"`
-	// Object that wanted it; unset for rows that are not ours.
+	// Object that wanted it; unset for rows that are not ours. The kind is "pipeline" for the rows that every bridge of a
+	// role begins with; their id is the role.
 	Owner         *ObjectRef           `protobuf:"bytes,7,opt,name=owner,proto3" json:"owner,omitempty"`
 	Age           *durationpb.Duration `protobuf:"bytes,8,opt,name=age,proto3" json:"age,omitempty"`
+	Bridge        string               `protobuf:"bytes,9,opt,name=bridge,proto3" json:"bridge,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -936,13 +945,22 @@ func (x *Flow) GetAge() *durationpb.Duration {
 	return nil
 }
 
-// ExplainRequest holds one of the two.
+func (x *Flow) GetBridge() string {
+	if x != nil {
+		return x.Bridge
+	}
+	return ""
+}
+
+// ExplainRequest holds a cookie or a line of dump-flows.
 type ExplainRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// E.g. 0x5703aabbccddeeff.
 	Cookie string `protobuf:"bytes,1,opt,name=cookie,proto3" json:"cookie,omitempty"`
 	// A line of dump-flows.
-	Flow          string `protobuf:"bytes,2,opt,name=flow,proto3" json:"flow,omitempty"`
+	Flow string `protobuf:"bytes,2,opt,name=flow,proto3" json:"flow,omitempty"`
+	// Bridge that the line is from, e.g. br-tun. Empty: not known.
+	Bridge        string `protobuf:"bytes,3,opt,name=bridge,proto3" json:"bridge,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -991,11 +1009,20 @@ func (x *ExplainRequest) GetFlow() string {
 	return ""
 }
 
+func (x *ExplainRequest) GetBridge() string {
+	if x != nil {
+		return x.Bridge
+	}
+	return ""
+}
+
 // ExplainResponse is what is known of the row.
 type ExplainResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Bridge and table, when the line told the table.
-	TableName  string `protobuf:"bytes,1,opt,name=table_name,json=tableName,proto3" json:"table_name,omitempty"`
+	// Bridge and table, e.g. "br-tun/UcastToTun", when the line told the table; several of them, separated by ", ", when
+	// the bridge is not known.
+	TableName string `protobuf:"bytes,1,opt,name=table_name,json=tableName,proto3" json:"table_name,omitempty"`
+	// What the table decides; one line for each of table_name.
 	TableAbout string `protobuf:"bytes,2,opt,name=table_about,json=tableAbout,proto3" json:"table_about,omitempty"`
 	// Objects that the cookie may stand for (one, but for a collision of 48 bits).
 	Owners []*ObjectRef `protobuf:"bytes,3,rep,name=owners,proto3" json:"owners,omitempty"`
@@ -1450,7 +1477,7 @@ func (x *Interface) GetMessage() string {
 type ListEventsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Host  string                 `protobuf:"bytes,1,opt,name=host,proto3" json:"host,omitempty"`
-	// Only events about this object id.
+	// Only events about this object: its id, what the id begins with (4 characters or more), or its name.
 	Object        string                 `protobuf:"bytes,2,opt,name=object,proto3" json:"object,omitempty"`
 	Since         *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=since,proto3" json:"since,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1690,7 +1717,7 @@ const file_weft_v1_weft_proto_rawDesc = "" +
 	"\x04port\x18\x03 \x01(\tR\x04port\x12\x14\n" +
 	"\x05table\x18\x04 \x01(\tR\x05table\"8\n" +
 	"\x11ListFlowsResponse\x12#\n" +
-	"\x05flows\x18\x01 \x03(\v2\r.weft.v1.FlowR\x05flows\"\xee\x01\n" +
+	"\x05flows\x18\x01 \x03(\v2\r.weft.v1.FlowR\x05flows\"\x86\x02\n" +
 	"\x04Flow\x12\x12\n" +
 	"\x04text\x18\x01 \x01(\tR\x04text\x12\x14\n" +
 	"\x05table\x18\x02 \x01(\rR\x05table\x12\x1d\n" +
@@ -1700,10 +1727,12 @@ const file_weft_v1_weft_proto_rawDesc = "" +
 	"\apackets\x18\x05 \x01(\x04R\apackets\x12\x14\n" +
 	"\x05bytes\x18\x06 \x01(\x04R\x05bytes\x12(\n" +
 	"\x05owner\x18\a \x01(\v2\x12.weft.v1.ObjectRefR\x05owner\x12+\n" +
-	"\x03age\x18\b \x01(\v2\x19.google.protobuf.DurationR\x03age\"<\n" +
+	"\x03age\x18\b \x01(\v2\x19.google.protobuf.DurationR\x03age\x12\x16\n" +
+	"\x06bridge\x18\t \x01(\tR\x06bridge\"T\n" +
 	"\x0eExplainRequest\x12\x16\n" +
 	"\x06cookie\x18\x01 \x01(\tR\x06cookie\x12\x12\n" +
-	"\x04flow\x18\x02 \x01(\tR\x04flow\"\x91\x01\n" +
+	"\x04flow\x18\x02 \x01(\tR\x04flow\x12\x16\n" +
+	"\x06bridge\x18\x03 \x01(\tR\x06bridge\"\x91\x01\n" +
 	"\x0fExplainResponse\x12\x1d\n" +
 	"\n" +
 	"table_name\x18\x01 \x01(\tR\ttableName\x12\x1f\n" +
