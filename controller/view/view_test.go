@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/weft-sdn/weft/controller/model"
-	"github.com/weft-sdn/weft/controller/state"
+	"github.com/weft-sdn/weft/controller/view/viewtest"
 )
 
 var same = cmp.Options{
@@ -19,34 +19,34 @@ var same = cmp.Options{
 }
 
 // three hosts: red on all three, blue on host2 and host3, green (learning) on host1, ext (flat) on host1.
-func threeHosts(t testing.TB) *cloud {
-	c := newCloud(t)
-	c.host(1, map[string]uint32{"patch-tun": 1, "patch-int": 2, "int-br-ex": 3, "phy-br-ex": 4, "vxlan-0a000002": 5, "gre-0a000003": 9, "gre-0a000002": 8})
-	c.host(2, map[string]uint32{"patch-tun": 1, "patch-int": 1, "vxlan-0a000001": 2, "vxlan-0a000003": 3})
-	c.host(3, map[string]uint32{"vxlan-0a000001": 7, "vxlan-0a000002": 8})
-	c.network("red", model.VXLAN, 100, true)
-	c.network("blue", model.VXLAN, 200, true)
-	c.network("green", model.GRE, 300, false)
-	c.network("ext", model.Flat, 0, false)
+func threeHosts(t testing.TB) *viewtest.Cloud {
+	c := viewtest.New(t)
+	c.Host(1, map[string]uint32{"patch-tun": 1, "patch-int": 2, "int-br-ex": 3, "phy-br-ex": 4, "vxlan-0a000002": 5, "gre-0a000003": 9, "gre-0a000002": 8})
+	c.Host(2, map[string]uint32{"patch-tun": 1, "patch-int": 1, "vxlan-0a000001": 2, "vxlan-0a000003": 3})
+	c.Host(3, map[string]uint32{"vxlan-0a000001": 7, "vxlan-0a000002": 8})
+	c.Network("red", model.VXLAN, 100, true)
+	c.Network("blue", model.VXLAN, 200, true)
+	c.Network("green", model.GRE, 300, false)
+	c.Network("ext", model.Flat, 0, false)
 	for i, h := range []string{"host1", "host2", "host3"} {
-		c.carry(h, "red", uint16(i+1))
+		c.Carry(h, "red", uint16(i+1))
 	}
-	c.carry("host2", "blue", 7)
-	c.carry("host3", "blue", 8)
-	c.carry("host1", "green", 9)
-	c.carry("host1", "ext", 10)
-	c.bind("red1", "red", "host1", 1, 11)
-	c.bind("red2", "red", "host2", 2, 12)
-	c.bind("red3", "red", "host3", 3, 13)
-	c.bind("blue2", "blue", "host2", 4, 14)
-	c.bind("blue3", "blue", "host3", 5, 15)
-	c.bind("green1", "green", "host1", 6, 16)
-	c.bind("ext1", "ext", "host1", 7, 17)
+	c.Carry("host2", "blue", 7)
+	c.Carry("host3", "blue", 8)
+	c.Carry("host1", "green", 9)
+	c.Carry("host1", "ext", 10)
+	c.Bind("red1", "red", "host1", 1, 11, "10.1.0.1")
+	c.Bind("red2", "red", "host2", 2, 12, "10.1.0.2")
+	c.Bind("red3", "red", "host3", 3, 13, "10.1.0.3")
+	c.Bind("blue2", "blue", "host2", 4, 14, "10.1.0.4")
+	c.Bind("blue3", "blue", "host3", 5, 15, "10.1.0.5")
+	c.Bind("green1", "green", "host1", 6, 16, "10.1.0.6")
+	c.Bind("ext1", "ext", "host1", 7, 17, "10.1.0.7")
 	return c
 }
 
 func TestPartsOfAHost(t *testing.T) {
-	s := threeHosts(t).db.Snapshot()
+	s := threeHosts(t).Snapshot()
 	var got []string
 	for p := range Parts(s, "host1") {
 		got = append(got, p.String())
@@ -67,10 +67,10 @@ func TestPartsOfAHost(t *testing.T) {
 }
 
 func TestWhatAPartHolds(t *testing.T) {
-	s := threeHosts(t).db.Snapshot()
+	s := threeHosts(t).Snapshot()
 	h, _ := ForHost(s, "host1")
 	wantHost := Host{
-		Name: "host1", DVRMAC: model.MAC{0xfa, 0x16, 0x3f, 0, 0, 1}, TunnelIP: netip.MustParseAddr("10.0.0.1"),
+		Name: "host1", DVRMAC: viewtest.DVRMAC(1), TunnelIP: netip.MustParseAddr("10.0.0.1"), AnswersND: true,
 		PatchTun: 1, PatchInt: 2, Physical: []Physical{{Bridge: "br-ex", Int: 3, Phy: 4}},
 	}
 	if d := cmp.Diff(wantHost, h, same); d != "" {
@@ -87,12 +87,12 @@ func TestWhatAPartHolds(t *testing.T) {
 	if d := cmp.Diff(wantRed, n, same); d != "" {
 		t.Errorf("red (-want +got):\n%s", d)
 	}
-	wantLocal := &LocalPort{ID: "red1", Interface: "tap-red1", OFPort: 11, MAC: mac(1), IPs: []netip.Addr{netip.MustParseAddr("10.1.0.1")}, Up: true}
+	wantLocal := &LocalPort{ID: "red1", Interface: "tap-red1", OFPort: 11, MAC: viewtest.MAC(1), IPs: []netip.Addr{netip.MustParseAddr("10.1.0.1")}, Up: true}
 	if d := cmp.Diff(wantLocal, l, same); d != "" || r != nil {
 		t.Errorf("red1 on its own host (-want +got):\n%sremote: %v", d, r)
 	}
 	_, l, r = ForPort(s, h, "red2")
-	wantRemote := &RemotePort{ID: "red2", MAC: mac(2), IPs: []netip.Addr{netip.MustParseAddr("10.1.0.2")}, Up: true, Tunnel: 5}
+	wantRemote := &RemotePort{ID: "red2", MAC: viewtest.MAC(2), IPs: []netip.Addr{netip.MustParseAddr("10.1.0.2")}, Up: true, Tunnel: 5}
 	if d := cmp.Diff(wantRemote, r, same); d != "" || l != nil {
 		t.Errorf("red2 as host1 sees it (-want +got):\n%slocal: %v", d, l)
 	}
@@ -109,11 +109,11 @@ func TestWhatAPartHolds(t *testing.T) {
 
 func TestWhatAnOperatorSetsWins(t *testing.T) {
 	c := threeHosts(t)
-	o := *c.db.Snapshot().Host("host2")
+	o := *c.Snapshot().Host("host2")
 	o.TunnelIP = netip.MustParseAddr("192.0.2.2")
 	o.BridgeMappings = map[string]string{"physnet1": "br-prov", "oops": "br-int"}
-	c.put(state.Hosts, &o)
-	s := c.db.Snapshot()
+	c.Put(&o)
+	s := c.Snapshot()
 	h, _ := ForHost(s, "host2")
 	if h.TunnelIP != o.TunnelIP {
 		t.Errorf("tunnel address %s, want %s", h.TunnelIP, o.TunnelIP)
@@ -130,7 +130,7 @@ func TestWhatAnOperatorSetsWins(t *testing.T) {
 }
 
 func TestTunnelOnlyBetweenHostsThatShareANetwork(t *testing.T) {
-	s := threeHosts(t).db.Snapshot()
+	s := threeHosts(t).Snapshot()
 	for _, c := range []struct {
 		host, tunnel string
 		want         bool
@@ -152,10 +152,10 @@ func TestTunnelOnlyBetweenHostsThatShareANetwork(t *testing.T) {
 
 func TestTunnelsDoNotMixAddressFamilies(t *testing.T) {
 	c := threeHosts(t)
-	f := *c.db.Snapshot().HostFacts("host2")
+	f := *c.Snapshot().HostFacts("host2")
 	f.TunnelIP = netip.MustParseAddr("fd00::2")
-	c.put(state.HostFacts, &f)
-	s := c.db.Snapshot()
+	c.Put(&f)
+	s := c.Snapshot()
 	h, _ := ForHost(s, "host1")
 	if tun, ok := ForTunnel(s, h, "vxlan/host2"); ok {
 		t.Errorf("IPv4 host1 has a tunnel to IPv6 host2: %v", tun)
@@ -181,10 +181,10 @@ func TestTunnelNames(t *testing.T) {
 
 func TestResourcesOfAHost(t *testing.T) {
 	c := threeHosts(t)
-	p := *c.db.Snapshot().Port("red1")
+	p := *c.Snapshot().Port("red1")
 	p.AdminStateUp = false
-	c.put(state.Ports, &p)
-	s := c.db.Snapshot()
+	c.Put(&p)
+	s := c.Snapshot()
 	local := netip.MustParseAddr("10.0.0.1")
 	ip2, ip3 := netip.MustParseAddr("10.0.0.2"), netip.MustParseAddr("10.0.0.3")
 	want := Resources{
@@ -200,9 +200,9 @@ func TestResourcesOfAHost(t *testing.T) {
 			{"vxlan", "host3", "vxlan-0a000003", local, ip3, 0},
 		},
 		Ports: []PortBinding{
-			{"ext1", "ext", "tap-ext1", 10, mac(7)},
-			{"green1", "green", "tap-green1", 9, mac(6)},
-			{"red1", "red", "tap-red1", 4095, mac(1)},
+			{"ext1", "ext", "tap-ext1", 10, viewtest.MAC(7)},
+			{"green1", "green", "tap-green1", 9, viewtest.MAC(6)},
+			{"red1", "red", "tap-red1", 4095, viewtest.MAC(1)},
 		},
 	}
 	if d := cmp.Diff(want, HostResources(s, "host1"), same); d != "" {
@@ -211,7 +211,7 @@ func TestResourcesOfAHost(t *testing.T) {
 }
 
 func TestDatapathIDsLeadBack(t *testing.T) {
-	s := threeHosts(t).db.Snapshot()
+	s := threeHosts(t).Snapshot()
 	for _, b := range HostResources(s, "host2").Bridges {
 		host, bridge, ok := Datapath(s, b.DatapathID)
 		if host != "host2" || bridge != b.Name || !ok {
@@ -228,9 +228,9 @@ func TestDatapathIDsLeadBack(t *testing.T) {
 // Three agents that start at the same instant must all end with each other's DVR MACs: in the original, an agent that
 // came up while another listed the MACs was lost to it for good.
 func TestEveryHostHasEveryOtherDVRMAC(t *testing.T) {
-	s := threeHosts(t).db.Snapshot()
+	s := threeHosts(t).Snapshot()
 	peer := func(n byte) Peer {
-		return Peer{fmt.Sprintf("host%d", n), model.MAC{0xfa, 0x16, 0x3f, 0, 0, n}}
+		return Peer{fmt.Sprintf("host%d", n), viewtest.DVRMAC(n)}
 	}
 	for host, want := range map[string][]Peer{
 		"host1": {peer(2), peer(3)}, "host2": {peer(1), peer(3)}, "host3": {peer(1), peer(2)},
