@@ -35,6 +35,9 @@ type Subfield struct {
 	Ofs uint16
 	// Bits is how many bits.
 	Bits uint16
+	// Width is the width of a tunnel metadata field in bytes, as the switch's TLV map has it; 0 for all other fields, and
+	// for tunnel metadata of full width.
+	Width uint8
 }
 
 // Action is one action or instruction, as ovs-ofctl lists them: what OpenFlow 1.3 calls instructions (goto_table,
@@ -42,6 +45,8 @@ type Subfield struct {
 type Action interface {
 	// String prints the action as ovs-ofctl -O OpenFlow13 does.
 	String() string
+	// appendText appends what String returns.
+	appendText(b []byte) []byte
 	// appendWire appends the wire form of the action for that version.
 	appendWire(b []byte, v Version) []byte
 }
