@@ -1,0 +1,142 @@
+package ovsdb
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/ovn-kubernetes/libovsdb/ovsdb"
+)
+
+// Keys of external_ids that a bound interface carries.
+const (
+	portKey = "weft-port"
+	// installedKey is the revision whose flows are in the switch: those who plugged the interface wait for it.
+	installedKey = "weft-installed"
+)
+
+// binding puts an interface into its VLAN.
+func (x *differ) binding(b Binding) {
+	hub, _ := x.want.bridge(Integration)
+	iface := x.have.interfaces[b.Interface]
+	var port *portRow
+	var on *bridgeRow
+	if iface != nil {
+		if port = x.have.portOf[iface.UUID]; port != nil {
+			on = x.have.bridgeOf[port.UUID]
+		}
+	}
+	switch {
+	case hub.Name == "":
+		x.problem(b.Resource(), "", BridgeMissing, "there is no integration bridge")
+		return
+	case on == nil || on.Name != hub.Name:
+		x.problem(b.Resource(), "interface", InterfaceMissing, "no interface %s is on %s", b.Interface, hub.Name)
+		return
+	case !b.owns(iface.ExternalIDs["iface-id"], iface.ExternalIDs["attached-mac"]):
+		x.problem(b.Resource(), "interface", InterfaceMismatch,
+			"%s carries iface-id %q and attached-mac %q, which are not those of the port", b.Interface, iface.ExternalIDs["iface-id"], iface.ExternalIDs["attached-mac"])
+		return
+	case x.claimed[b.Interface] != "":
+		x.problem(b.Resource(), "interface", InterfaceTaken, "%s is bound to port %s", b.Interface, x.claimed[b.Interface])
+		return
+	}
+	x.claimed[b.Interface] = b.PortID
+	marks := map[string]string{portKey: b.PortID, installedKey: ""}
+	if b.Installed > 0 {
+		marks[installedKey] = strconv.FormatInt(b.Installed, 10)
+	}
+	x.bind(Change{Resource: b.Resource(), Row: iface.UUID}, port, iface, int(b.VLAN), marks)
+	x.judge(b.Resource(), iface)
+}
+
+// bind gives a port one VLAN, untagged, and its interface the marks. vlan_mode and trunks are cleared: those who plug
+// VMs set them so that nothing passes before the port is bound.
+func (x *differ) bind(c Change, port *portRow, iface *interfaceRow, vlan int, marks map[string]string) {
+	var wrong []string
+	x.change(c, func(o *operations) {
+		if value(port.Tag) != vlan || port.VLANMode != nil || len(port.Trunks) > 0 {
+			wrong = append(wrong, fmt.Sprintf("%s had %s", port.Name, vlans(port)))
+			o.update(tablePort, port.UUID, ovsdb.Row{"tag": vlan, "vlan_mode": empty, "trunks": empty})
+		}
+		set := map[string]string{}
+		for _, k := range []string{portKey, installedKey} {
+			if iface.ExternalIDs[k] != marks[k] {
+				wrong = append(wrong, fmt.Sprintf("%s of %s was %q", k, iface.Name, iface.ExternalIDs[k]))
+				set[k] = marks[k]
+			}
+		}
+		if len(set) > 0 {
+			o.mutate(tableInterface, iface.UUID, setKeys("external_ids", set)...)
+		}
+	})
+	x.tell(wrong)
+}
+
+// stale makes interfaces dead that carry the mark of a binding which is theirs no more: a tag that stayed would leave
+// them in a network, and none at all would let them speak in every VLAN.
+func (x *differ) stale() {
+	if _, ok := x.want.bridge(Integration); !ok {
+		return
+	}
+	known := map[string]bool{}
+	for _, b := range x.want.Bindings {
+		known[b.PortID] = true
+	}
+	for _, iface := range byName(x.have.interfaces) {
+		id, port := iface.ExternalIDs[portKey], x.have.portOf[iface.UUID]
+		if id == "" || port == nil || x.claimed[iface.Name] != "" {
+			continue
+		}
+		if known[id] || x.want.Prune {
+			x.bind(Change{Resource: "port/" + id, Row: iface.UUID}, port, iface, DeadVLAN, nil)
+		}
+	}
+}
+
+// prune removes what is ours and not wanted.
+func (x *differ) prune() {
+	wanted := map[string]string{} // port → bridge
+	for _, p := range x.want.patches() {
+		wanted[p.name] = p.bridge
+	}
+	hub, _ := x.want.bridge(Tunnel)
+	for _, t := range x.want.Tunnels {
+		wanted[t.Name] = hub.Name
+	}
+	for _, b := range byName(x.have.bridges) {
+		for _, u := range b.Ports {
+			p := x.have.portByUUID[u]
+			if p == nil || !owned(p.ExternalIDs) || wanted[p.Name] == b.Name {
+				continue
+			}
+			x.change(Change{Resource: x.resourceOf(p, b), Text: "port " + p.Name + " is no longer wanted"}, func(o *operations) {
+				o.mutate(tableBridge, b.UUID, dropRef("ports", u))
+			})
+		}
+	}
+	for _, b := range byName(x.have.bridges) {
+		unwanted := !slices.ContainsFunc(x.want.Bridges, func(w Bridge) bool { return w.Name == b.Name })
+		if unwanted && owned(b.ExternalIDs) && !x.used(b) {
+			x.change(Change{Resource: "bridge/" + b.Name, Text: "bridge " + b.Name + " is no longer wanted"}, func(o *operations) {
+				o.mutate(tableRoot, x.have.root.UUID, dropRef("bridges", b.UUID))
+			})
+		}
+	}
+}
+
+// used says whether a bridge has ports that are not ours. Such a bridge stays, with its flows, even when we made it.
+func (x *differ) used(b *bridgeRow) bool {
+	return slices.ContainsFunc(b.Ports, func(u string) bool {
+		p := x.have.portByUUID[u]
+		return p != nil && p.Name != b.Name && !owned(p.ExternalIDs)
+	})
+}
+
+// resourceOf names the resource that an owned port belonged to.
+func (x *differ) resourceOf(p *portRow, b *bridgeRow) string {
+	if i := x.have.interfaces[p.Name]; i != nil && i.Type != "patch" {
+		return "tunnel/" + p.Name
+	}
+	return "bridge/" + b.Name
+}
