@@ -26,7 +26,7 @@ type Config struct {
 	// TLS is for the external cluster; nil means plain text.
 	TLS *tls.Config
 	// MaxTxnOps and MaxTxnBytes must not exceed the external cluster's --max-txn-ops and --max-request-bytes; 0 stands
-	// for etcd's defaults (128, 1.5 MiB). The embedded etcd takes 65,536 and 64 MiB.
+	// for etcd's defaults (128, 1.5 MiB). The embedded etcd takes 65,536 and 10 MiB.
 	MaxTxnOps   int
 	MaxTxnBytes int
 

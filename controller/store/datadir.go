@@ -6,8 +6,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
+	"time"
 
+	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 	"golang.org/x/sys/unix"
 )
 
@@ -21,11 +25,11 @@ const (
 
 // claim makes the data directory if need be and takes it for this process, before etcd touches it: etcd itself waits
 // for ever for a locked database, and ends the process when the disk is full.
-func claim(dir string) (lock *os.File, err error) {
+func claim(dir string) (_ *os.File, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, dirError(dir, err)
 	}
-	lock, err = os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE, 0o600)
+	lock, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, dirError(dir, err)
 	}
@@ -34,7 +38,7 @@ func claim(dir string) (lock *os.File, err error) {
 			lock.Close()
 		}
 	}()
-	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+	if err = unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		if !errors.Is(err, unix.EWOULDBLOCK) {
 			return nil, dirError(dir, err)
 		}
@@ -42,26 +46,24 @@ func claim(dir string) (lock *os.File, err error) {
 		n, _ := lock.ReadAt(by, 0)
 		return nil, inUse(dir, strings.TrimSpace(string(by[:n])))
 	}
-	fresh := true
-	switch db, err := os.Open(filepath.Join(dir, "member", "snap", "db")); {
-	case err == nil:
-		fresh = false
-		// A plain etcd server on the directory holds this lock. Closing the file gives it back.
-		err := unix.Flock(int(db.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		db.Close()
-		if errors.Is(err, unix.EWOULDBLOCK) {
-			return nil, inUse(dir, "")
-		}
-	case !errors.Is(err, fs.ErrNotExist):
+	db := filepath.Join(dir, "member", "snap", "db")
+	_, err = os.Stat(db)
+	fresh := errors.Is(err, fs.ErrNotExist)
+	if err != nil && !fresh {
 		return nil, dirError(dir, err)
 	}
-	if err := enoughSpace(dir, fresh); err != nil {
+	if err = enoughSpace(dir, fresh); err != nil {
 		return nil, err
 	}
-	if err := lock.Truncate(0); err != nil {
+	if !fresh {
+		if err = readable(dir, db); err != nil {
+			return nil, err
+		}
+	}
+	if err = lock.Truncate(0); err != nil {
 		return nil, dirError(dir, err)
 	}
-	if _, err := fmt.Fprintf(lock, "%d\n", os.Getpid()); err != nil {
+	if _, err = fmt.Fprintf(lock, "%d\n", os.Getpid()); err != nil {
 		return nil, dirError(dir, err)
 	}
 	return lock, nil
@@ -105,6 +107,40 @@ func dirError(dir string, err error) error {
 		remedy = "a file is in the way: choose another directory"
 	}
 	return fmt.Errorf("data directory %s cannot be used: %w: %s", dir, err, remedy)
+}
+
+// readable walks through the whole database. A damaged page would make the library panic in a goroutine of etcd, which
+// nobody can catch; here it can be caught, and the pages will be in memory when etcd wants them.
+func readable(dir, file string) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if p := recover(); p != nil {
+			err = damaged(dir, fmt.Sprintf("database: %v", p))
+		}
+	}()
+	db, err := bolt.Open(file, 0o600, &bolt.Options{ReadOnly: true, Timeout: time.Millisecond})
+	if errors.Is(err, bolterrors.ErrTimeout) {
+		// A plain etcd server runs on the directory.
+		return inUse(dir, "")
+	}
+	if err != nil {
+		return damaged(dir, "database: "+err.Error())
+	}
+	defer db.Close()
+	err = db.View(func(tx *bolt.Tx) error {
+		return tx.ForEach(func(_ []byte, b *bolt.Bucket) error {
+			return b.ForEach(func(k, v []byte) error {
+				if len(v) > 0 {
+					_ = v[len(v)-1]
+				}
+				return nil
+			})
+		})
+	})
+	if err != nil {
+		return damaged(dir, "database: "+err.Error())
+	}
+	return nil
 }
 
 // damaged is the error for a directory whose contents etcd could not read.

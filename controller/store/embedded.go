@@ -17,11 +17,12 @@ import (
 
 const (
 	embeddedTxnOps       = 65536
-	embeddedRequestBytes = 64 << 20
+	embeddedRequestBytes = 10 << 20
 	// startTimeout is how long etcd may take to replay its log.
 	startTimeout = time.Minute
-	// stopTimeout bounds how long Close waits for an etcd that is stuck.
-	stopTimeout = 5 * time.Second
+	// stopTimeout bounds how long Close waits for etcd, and brokenTimeout for one that may never end.
+	stopTimeout   = 5 * time.Second
+	brokenTimeout = time.Second
 )
 
 // embedded is an etcd server inside this process.
@@ -67,7 +68,7 @@ func (e *embedded) start(ctx context.Context, c *embed.Config) (*embed.Etcd, err
 				return
 			}
 			if p := recover(); p != nil {
-				e.breaker.trip(fmt.Sprint(p))
+				e.breaker.trip(fmt.Sprintf("etcd cannot make sense of it (%v)", p))
 			}
 			result <- started{err: damaged(c.Dir, e.breaker.reason)}
 		}()
@@ -82,6 +83,9 @@ func (e *embedded) start(ctx context.Context, c *embed.Config) (*embed.Etcd, err
 	var s started
 	select {
 	case s = <-result:
+	case <-e.breaker.alive.Done():
+		// Some goroutines of etcd wait for others that have ended.
+		return nil, damaged(c.Dir, e.breaker.reason)
 	case <-ctx.Done():
 		return nil, fmt.Errorf("data directory %s: etcd did not start in time: %w", c.Dir, ctx.Err())
 	}
@@ -90,6 +94,7 @@ func (e *embedded) start(ctx context.Context, c *embed.Config) (*embed.Etcd, err
 	}
 	select {
 	case <-s.etcd.Server.ReadyNotify():
+		e.breaker.started.Store(true)
 		return s.etcd, nil
 	case <-e.breaker.alive.Done():
 		return s.etcd, damaged(c.Dir, e.breaker.reason)
@@ -150,7 +155,11 @@ func (e *embedded) close() {
 			e.etcd.Close()
 		}
 	}()
-	timeout := time.NewTimer(stopTimeout)
+	patience := stopTimeout
+	if e.breaker.alive.Err() != nil {
+		patience = brokenTimeout
+	}
+	timeout := time.NewTimer(patience)
 	defer timeout.Stop()
 	select {
 	case <-stopped:

@@ -6,20 +6,25 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 )
 
 // etcdCore is a zapcore.Core that hands etcd's lines to slog: warnings and errors as such, and the rest, which only an
-// etcd developer wants, as debug.
+// etcd developer wants, as debug. So is everything that an embedded etcd says while it starts: what is wrong then is the
+// error of Open.
 type etcdCore struct {
-	log   *slog.Logger
-	attrs []any
+	log     *slog.Logger
+	attrs   []any
+	breaker *breaker
 }
 
 func (c *etcdCore) level(l zapcore.Level) slog.Level {
 	switch {
+	case c.breaker != nil && !c.breaker.started.Load():
+		return slog.LevelDebug
 	case l >= zapcore.ErrorLevel:
 		return slog.LevelError
 	case l == zapcore.WarnLevel:
@@ -33,7 +38,7 @@ func (c *etcdCore) Enabled(l zapcore.Level) bool {
 }
 
 func (c *etcdCore) With(fields []zapcore.Field) zapcore.Core {
-	return &etcdCore{c.log, append(c.attrs[:len(c.attrs):len(c.attrs)], attrs(fields)...)}
+	return &etcdCore{c.log, append(c.attrs[:len(c.attrs):len(c.attrs)], attrs(fields)...), c.breaker}
 }
 
 func (c *etcdCore) Check(e zapcore.Entry, ce *zapcore.CheckedEntry) *zapcore.CheckedEntry {
@@ -72,6 +77,8 @@ type breaker struct {
 	// alive is done when reason is set.
 	alive context.Context
 	kill  context.CancelFunc
+	// started says that etcd has become ready.
+	started atomic.Bool
 }
 
 func newBreaker() *breaker {
@@ -106,5 +113,5 @@ func etcdLogger(log *slog.Logger, b *breaker) *zap.Logger {
 	if b != nil {
 		opts = append(opts, zap.WithFatalHook(b), zap.WithPanicHook(b))
 	}
-	return zap.New(&etcdCore{log: log}, opts...)
+	return zap.New(&etcdCore{log: log, breaker: b}, opts...)
 }

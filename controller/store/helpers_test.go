@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net/netip"
 	"reflect"
 	"testing"
 	"time"
@@ -15,6 +16,9 @@ import (
 	"github.com/weft-sdn/weft/controller/model"
 	"github.com/weft-sdn/weft/controller/state"
 )
+
+// addrs compares addresses as values.
+var addrs = cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{})
 
 func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
 
@@ -121,7 +125,7 @@ func tap(name string, ofport uint32, ifaceID string) model.Interface {
 	return model.Interface{Name: name, OFPort: ofport, IfaceID: ifaceID}
 }
 
-// dump is everything in a state, by kind and key, without what differs between etcd clusters.
+// dump is everything in a state, by kind and key.
 func dump(s state.Snapshot) map[string]any {
 	out := map[string]any{}
 	for _, k := range state.Kinds {
@@ -132,10 +136,10 @@ func dump(s state.Snapshot) map[string]any {
 	return out
 }
 
-// sameState compares all objects, revisions included, by address of nothing.
+// sameState compares all objects, their revisions included.
 func sameState(t testing.TB, what string, want, got state.Snapshot) {
 	t.Helper()
-	if d := cmp.Diff(dump(want), dump(got), cmpopts.EquateComparable()); d != "" {
+	if d := cmp.Diff(dump(want), dump(got), addrs); d != "" {
 		t.Errorf("%s (-want +got):\n%s", what, d)
 	}
 }

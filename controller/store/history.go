@@ -116,7 +116,12 @@ func (h *history) since(revision int64) (ms []moment, moved <-chan struct{}, ok 
 	for j < len(h.moments) && h.moments[j].state == nil {
 		j++
 	}
-	return slices.Clone(h.moments[i:min(j+1, len(h.moments))]), h.moved, true
+	ms = slices.Clone(h.moments[i:min(j+1, len(h.moments))])
+	if j == len(h.moments) && len(ms) > 0 {
+		// All of them are from before Open; nothing has happened since the last one.
+		ms[len(ms)-1].state = h.head.state
+	}
+	return ms, h.moved, true
 }
 
 // after is the index of the first moment after a revision.

@@ -24,8 +24,8 @@ func (s *Store) extend(ctx context.Context, revision int64) error {
 	switch {
 	case revision >= start:
 		return nil
-	case start > s.loadedRevision:
-		// It is full, and has begun to forget.
+	case revision < 1, start > s.loadedRevision:
+		// No store is as old, or the history is full and has begun to forget.
 		return ErrCompacted
 	}
 	older, err := s.past(ctx, revision, start)
@@ -46,6 +46,10 @@ func (s *Store) extend(ctx context.Context, revision int64) error {
 func (s *Store) past(ctx context.Context, from, to int64) ([]moment, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	// A watch may begin at a compacted revision, without telling what was there before.
+	if _, err := s.client.Get(ctx, clockKey, clientv3.WithCountOnly(), clientv3.WithRev(from)); err != nil {
+		return nil, s.etcdError(err)
+	}
 	last := min(to, s.loadedLast)
 	if last < to {
 		// No key says when it was deleted: see whether any was between the last write and the beginning.

@@ -113,7 +113,9 @@ func (s *Store) read(ctx context.Context) error {
 	}
 	l, err := load(ctx, s.client)
 	if err == nil && len(l.bad) > 0 {
-		err = fmt.Errorf("%w (%d such keys)", l.bad[0], len(l.bad))
+		if err = l.bad[0]; len(l.bad) > 1 {
+			err = fmt.Errorf("%w (and %d more such keys)", err, len(l.bad)-1)
+		}
 	}
 	if err != nil {
 		if s.embedded != nil {

@@ -22,7 +22,7 @@ func TestFirstPort(t *testing.T) {
 		t.Errorf("network: %+v", n)
 	}
 	want := []model.Range{{Start: netip.MustParseAddr("10.0.1.2"), End: netip.MustParseAddr("10.0.1.254")}}
-	if !cmp.Equal(sn.AllocationPools, want, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })) {
+	if !cmp.Equal(sn.AllocationPools, want, addrs) {
 		t.Errorf("pools: %v", sn.AllocationPools)
 	}
 	if len(p.FixedIPs) != 2 || p.FixedIPs[0].IP.String() != "10.0.1.2" || p.FixedIPs[1].IP.String() != "fd00:1::2" {
