@@ -1,0 +1,109 @@
+// Package brint is the pipeline of the integration bridge: the ports of virtual machines on one side, br-tun and the
+// bridges of physical networks on the other.
+//
+// Who may talk is said row by row: each live port has its row, and what comes in by any other port is dropped. Within
+// the host packets are forwarded by Open vSwitch itself (NORMAL), by the VLAN tags that the agent sets on ports.
+//
+// Every function renders one part of a host's view; together they are the bridge.
+package brint
+
+import (
+	"github.com/weft-sdn/weft/controller/model"
+	"github.com/weft-sdn/weft/controller/view"
+	"github.com/weft-sdn/weft/ofapps/flow"
+	"github.com/weft-sdn/weft/openflow"
+)
+
+// Role names the pipeline in the cookies of its base rows.
+const Role = "br-int"
+
+// The tables of the integration bridge.
+var (
+	LocalSwitching = &flow.Table{
+		ID: 0, Name: "LocalSwitching", About: "Who may talk at all, and which network a packet from outside belongs to",
+		Match: []openflow.Field{openflow.InPort, openflow.VlanVID, openflow.EthSrc, openflow.EthDst},
+		Set:   []openflow.Field{openflow.VlanVID},
+		Next:  []string{"DvrToSrcMac", "DvrToSrcMacPhysical", "DvrDstMac", "DvrDstMacPhysical", "Transient"},
+	}
+	DvrToSrcMac = &flow.Table{
+		ID: 1, Name: "DvrToSrcMac", About: "Routed by another host, came by a tunnel: for no router port of this host, so dropped",
+	}
+	DvrToSrcMacPhysical = &flow.Table{
+		ID: 2, Name: "DvrToSrcMacPhysical", About: "Routed by another host, came by a physical network: for no router port of this host, so dropped",
+	}
+	DvrDstMac = &flow.Table{
+		ID: 3, Name: "DvrDstMac", About: "Came by a tunnel, for this host's distributed routers: it has none, so dropped",
+	}
+	DvrDstMacPhysical = &flow.Table{
+		ID: 4, Name: "DvrDstMacPhysical", About: "Came by a physical network, for this host's distributed routers: it has none, so dropped",
+	}
+	Transient = &flow.Table{
+		ID: 60, Name: "Transient", About: "May go on: forwarded by MAC and VLAN",
+	}
+)
+
+// Tables lists the tables of the integration bridge in order.
+var Tables = []*flow.Table{LocalSwitching, DvrToSrcMac, DvrToSrcMacPhysical, DvrDstMac, DvrDstMacPhysical, Transient}
+
+// Host renders the rows that the bridge begins with, and those for DVR MACs.
+func Host(h view.Host, peers []view.Peer) []flow.Flow {
+	rows := flow.Owned(flow.Cookie(flow.PipelineCookie, Role),
+		LocalSwitching.Row(65535, flow.DlVlan(view.DeadVLAN)).Drop(),
+		LocalSwitching.Row(0).Drop(),
+		DvrToSrcMac.Row(0).Drop(),
+		DvrToSrcMacPhysical.Row(0).Drop(),
+		DvrDstMac.Row(0).Drop(),
+		DvrDstMacPhysical.Row(0).Drop(),
+		Transient.Row(0).Do(flow.Normal()),
+	)
+	if h.PatchTun != 0 {
+		rows = append(rows, flow.Owned(flow.Cookie(flow.PipelineCookie, Role),
+			LocalSwitching.Row(1, flow.InPort(h.PatchTun)).Goto(Transient))...)
+		rows = append(rows, dvr(h, peers, h.PatchTun, 2, DvrToSrcMac, DvrDstMac)...)
+	}
+	for _, ph := range h.Physical {
+		if ph.Int != 0 {
+			rows = append(rows, dvr(h, peers, ph.Int, 4, DvrToSrcMacPhysical, DvrDstMacPhysical)...)
+		}
+	}
+	return rows
+}
+
+// dvr renders what comes in by a port from, or for, a distributed router.
+func dvr(h view.Host, peers []view.Peer, port uint32, priority uint16, from, to *flow.Table) []flow.Flow {
+	var rows []flow.Flow
+	if h.DVRMAC != (model.MAC{}) {
+		rows = flow.Owned(flow.Cookie(flow.HostCookie, h.Name),
+			LocalSwitching.Row(5, flow.InPort(port), flow.DlDst(h.DVRMAC)).Goto(to))
+	}
+	for _, p := range peers {
+		rows = append(rows, flow.Owned(flow.Cookie(flow.HostCookie, p.Name),
+			LocalSwitching.Row(priority, flow.InPort(port), flow.DlSrc(p.DVRMAC)).Goto(from))...)
+	}
+	return rows
+}
+
+// Network renders what turns a provider network's packets from outside into the local VLAN. Tunnelled networks come out of
+// br-tun with their local VLAN and need nothing here.
+func Network(n view.Network) []flow.Flow {
+	if n.Tunnelled() || !n.Up || n.Physical.Int == 0 {
+		return nil
+	}
+	in := flow.InPort(n.Physical.Int)
+	row := LocalSwitching.Row(3, in, flow.DlVlan(uint16(n.Segment))).Do(flow.SetVLAN(n.VLAN), flow.Goto(Transient))
+	if n.Type == model.Flat {
+		row = LocalSwitching.Row(3, in, flow.Untagged()).Do(flow.PushVLAN(), flow.SetVLAN(n.VLAN), flow.Goto(Transient))
+	}
+	return flow.Owned(flow.Cookie(flow.NetworkCookie, n.ID), row)
+}
+
+// LocalPort renders the row that lets a port of this host talk. A port that is down has none: what it sends is dropped.
+//
+// A tag of the port's own choosing is not let in, whatever the port's tag in OVSDB: nobody reaches another network by
+// writing its VLAN into his packets.
+func LocalPort(p view.LocalPort) []flow.Flow {
+	if !p.Up || p.OFPort == 0 {
+		return nil
+	}
+	return flow.Owned(flow.Cookie(flow.PortCookie, p.ID), LocalSwitching.Row(1, flow.InPort(p.OFPort), flow.NoVLAN()).Goto(Transient))
+}

@@ -1,0 +1,92 @@
+package brtun
+
+import (
+	"net/netip"
+
+	"github.com/weft-sdn/weft/controller/view"
+	"github.com/weft-sdn/weft/ofapps/flow"
+	"github.com/weft-sdn/weft/openflow"
+)
+
+// RemotePort renders the rows for a port on another host: where its MAC is, and the answers for its addresses. While the
+// tunnel is not there, nothing is answered for what could not be reached.
+func RemotePort(h view.Host, n view.Network, p view.RemotePort) []flow.Flow {
+	if !p.Up || p.Tunnel == 0 {
+		return nil
+	}
+	rows := []flow.Flow{
+		UcastToTun.Row(2, flow.DlVlan(n.VLAN), flow.DlDst(p.MAC)).Do(flow.PopVLAN(), flow.SetTunID(n.Segment), flow.Output(p.Tunnel)),
+	}
+	for _, ip := range p.IPs {
+		switch {
+		case ip.Is4():
+			rows = append(rows, ArpResponder.Row(1, asked(n, ip)).Do(arpReply(p.MAC, ip)...))
+		case h.AnswersND:
+			rows = append(rows, ArpResponder.Row(1, asked(n, ip), flow.NDOption(flow.SourceLinkAddress)).Do(beginNA(p.MAC, ip)...))
+		}
+	}
+	return flow.Owned(flow.Cookie(flow.PortCookie, p.ID), rows...)
+}
+
+// LocalPort renders the rows for a port on this host. It has heard the question on br-int already and answers it itself,
+// so that the question need not leave the host. An announcement of its own must: stations elsewhere may remember another
+// MAC for the address.
+func LocalPort(n view.Network, p view.LocalPort) []flow.Flow {
+	if !n.Tunnelled() || n.Learn || !p.Up || p.OFPort == 0 {
+		return nil
+	}
+	var rows []flow.Flow
+	for _, ip := range p.IPs {
+		if ip.Is4() {
+			rows = append(rows, ArpResponder.Row(2, asked(n, ip), flow.ARPSPA(ip)).Goto(FloodToTun))
+		}
+		rows = append(rows, ArpResponder.Row(1, asked(n, ip)).Drop())
+	}
+	return flow.Owned(flow.Cookie(flow.PortCookie, p.ID), rows...)
+}
+
+// asked matches a question for an address: an ARP request, or a neighbour solicitation.
+func asked(n view.Network, ip netip.Addr) openflow.Match {
+	if ip.Is4() {
+		return flow.And(flow.DlVlan(n.VLAN), flow.ARP(), flow.ARPOp(flow.ARPRequest), flow.ARPTPA(ip))
+	}
+	return flow.And(flow.DlVlan(n.VLAN), flow.ICMPv6(flow.NeighborSolicitation), flow.NDTarget(ip))
+}
+
+// arpReply turns an ARP request into its answer and sends it back.
+func arpReply(mac [6]byte, ip netip.Addr) []openflow.Action {
+	return []openflow.Action{
+		flow.SetARPOp(flow.ARPReply),
+		flow.Move(openflow.ARPSHA, openflow.ARPTHA),
+		flow.Move(openflow.ARPSPA, openflow.ARPTPA),
+		flow.SetARPSHA(mac),
+		flow.SetARPSPA(ip),
+		flow.Move(openflow.EthSrc, openflow.EthDst),
+		flow.SetEthSrc(mac),
+		flow.InPortOut(),
+	}
+}
+
+// beginNA turns a neighbour solicitation into an advertisement (RFC 4861, 4.3, 4.4), all but the link-layer address in
+// its option: Open vSwitch lets that be written only where the row has matched an advertisement, so finishNA does it.
+//
+// Only a solicitation with a source link-layer address comes here. One without it, of a station that tests whether an
+// address is free, has no room for the answer's option, and is flooded to who can answer it.
+func beginNA(mac [6]byte, ip netip.Addr) []openflow.Action {
+	return []openflow.Action{
+		flow.Move(openflow.EthSrc, openflow.EthDst),
+		flow.SetEthSrc(mac),
+		flow.Move(openflow.IPv6Src, openflow.IPv6Dst),
+		flow.SetIPv6Src(ip),
+		flow.SetICMPv6Type(flow.NeighborAdvertisement),
+		flow.SetNDOption(flow.TargetLinkAddress),
+		flow.SetNDFlags(flow.NDSolicited | flow.NDOverride),
+		flow.Goto(NdAnswer),
+	}
+}
+
+// finishNA completes the advertisement and sends it back.
+func finishNA() flow.Flow {
+	return NdAnswer.Row(1, flow.ICMPv6(flow.NeighborAdvertisement)).
+		Do(flow.Move(openflow.EthSrc, openflow.NDTLL), flow.InPortOut())
+}

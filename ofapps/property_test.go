@@ -1,0 +1,195 @@
+package ofapps
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"pgregory.net/rapid"
+
+	"github.com/weft-sdn/weft/controller/model"
+	"github.com/weft-sdn/weft/controller/view"
+	"github.com/weft-sdn/weft/controller/view/viewtest"
+)
+
+// lines are rows as texts by bridge and part: what a host's loop holds.
+type lines map[view.Part]map[string][]string
+
+func (l lines) set(p view.Part, rows Rows) {
+	delete(l, p)
+	for bridge, flows := range rows {
+		if l[p] == nil {
+			l[p] = map[string][]string{}
+		}
+		l[p][bridge] = texts(flows)
+	}
+}
+
+// Rendering only the parts that a change affects must come to the same rows as rendering everything, whatever happens.
+func TestRenderingAffectedPartsIsRenderingAll(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		c := viewtest.New(rt)
+		w := viewtest.Walk{T: rt, Ports: []string{
+			"patch-tun", "patch-int", "int-br-ex", "phy-br-ex", "vxlan-0a000001", "vxlan-0a000002", "vxlan-0a000003",
+			"gre-0a000001", "gre-0a000002", view.TunnelName("vxlan", netip.MustParseAddr("fd00::1")),
+		}}
+		held := map[string]lines{}
+		for step := range rapid.IntRange(1, 40).Draw(rt, "steps") {
+			before, after, changes := c.Change(func(tx viewtest.Tx) {
+				for range rapid.IntRange(1, 3).Draw(rt, "changes") {
+					w.Step(tx)
+				}
+			})
+			for h, parts := range view.Affected(before, after, changes) {
+				if held[h] == nil {
+					held[h] = lines{}
+				}
+				for p := range parts {
+					held[h].set(p, Render(after, h, p))
+				}
+			}
+			for _, h := range w.Hosts() {
+				whole := lines{}
+				for p := range view.Parts(after, h) {
+					whole.set(p, Render(after, h, p))
+				}
+				if d := cmp.Diff(whole, held[h], cmpopts.EquateEmpty()); d != "" {
+					rt.Fatalf("step %d, %s: (-whole +incremental):\n%s\nchanges: %s", step, h, d, viewtest.Tell(changes))
+				}
+			}
+		}
+	})
+}
+
+// drawCloud draws a cloud as the store makes them: unique addresses, MACs, segments and VLANs, a local VLAN where ports
+// are bound and nowhere else. What hosts have reported is anything.
+func drawCloud(rt *rapid.T) *viewtest.Cloud {
+	c := viewtest.New(rt)
+	hosts := rapid.IntRange(1, 4).Draw(rt, "hosts")
+	types := []string{model.VXLAN, model.GRE, model.Geneve, model.VLAN, model.Flat}
+	networks := rapid.SliceOfN(rapid.SampledFrom(types), 0, 5).Draw(rt, "networks")
+	var reported []string
+	for n := range hosts {
+		for _, typ := range types[:3] {
+			reported = append(reported, fmt.Sprintf("%s-0a0000%02x", typ, n+1))
+		}
+	}
+	reported = append(reported, "patch-tun", "patch-int", "int-br-ex", "phy-br-ex")
+	for n := range hosts {
+		ports := map[string]uint32{}
+		for i, name := range reported {
+			if rapid.IntRange(0, 4).Draw(rt, name) > 0 {
+				ports[name] = uint32(i + 1)
+			}
+		}
+		c.Host(byte(n+1), ports)
+	}
+	number := 0
+	for i, typ := range networks {
+		id := fmt.Sprintf("n%d", i)
+		segment := uint32(100 + i)
+		if typ == model.Flat {
+			if slices.Index(networks, typ) != i {
+				continue // one flat network for each physical network
+			}
+			segment = 0
+		}
+		c.Network(id, typ, segment, rapid.Bool().Draw(rt, "l2pop"))
+		for range rapid.IntRange(0, 4).Draw(rt, "ports") {
+			number++
+			host := fmt.Sprintf("host%d", rapid.IntRange(1, hosts).Draw(rt, "host"))
+			c.Carry(host, id, uint16(10+i))
+			c.Bind(fmt.Sprintf("p%d", number), id, host, byte(number), uint32(100+number),
+				fmt.Sprintf("10.0.1.%d", number), fmt.Sprintf("fd00::%d", number))
+		}
+	}
+	return c
+}
+
+func TestEveryHostKeepsTheContract(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		s := drawCloud(rt).Snapshot()
+		for h := range s.Hosts() {
+			if err := check(s, h.ID); err != nil {
+				rt.Error(err)
+			}
+		}
+	})
+}
+
+// Cost follows the change: whoever does not carry the network of a port has nothing to do when the port comes.
+func TestNewPortConcernsOnlyHostsThatCarryItsNetwork(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		c := drawCloud(rt)
+		var carried []*model.LocalVLAN
+		for h := range c.Snapshot().Hosts() {
+			carried = slices.AppendSeq(carried, c.Snapshot().LocalVLANsOn(h.ID))
+		}
+		if len(carried) == 0 {
+			return
+		}
+		at := rapid.SampledFrom(carried).Draw(rt, "where")
+		before, after, changes := c.Change(func(tx viewtest.Tx) {
+			tx.Put(&model.Port{Meta: model.Meta{ID: "new"}, NetworkID: at.NetworkID, MAC: viewtest.MAC(0xff), AdminStateUp: true},
+				&model.Binding{PortID: "new", NetworkID: at.NetworkID, Host: at.Host, OFPort: 999})
+		})
+		for h, parts := range view.Affected(before, after, changes) {
+			if d := cmp.Diff([]view.Part{{Kind: view.PortPart, ID: "new"}}, parts.Sorted()); d != "" {
+				rt.Errorf("%s (-want +got):\n%s", h, d)
+			}
+			if after.LocalVLAN(h, at.NetworkID) == nil {
+				rt.Errorf("%s does not carry the network, and must look at it", h)
+			}
+		}
+	})
+}
+
+// BenchmarkRenderOnePort is what one host does when one remote port is added to a network with many.
+func BenchmarkRenderOnePort(b *testing.B) {
+	for _, n := range []int{10, 100, 1_000, 10_000} {
+		b.Run(fmt.Sprintf("ports=%d", n), func(b *testing.B) {
+			c := viewtest.New(b)
+			c.Host(1, host1Ports())
+			c.Host(2, nil)
+			c.Network(red, model.VXLAN, 100, true)
+			c.Carry("host1", red, 1)
+			c.Carry("host2", red, 1)
+			c.Change(func(tx viewtest.Tx) {
+				for i := range n {
+					id := portID(1000 + i)
+					host := []string{"host1", "host2"}[i%2]
+					tx.Put(&model.Port{Meta: model.Meta{ID: id}, NetworkID: red, MAC: model.MAC{0xfa, 0x16, 0x3e, byte(i >> 16), byte(i >> 8), byte(i)}, AdminStateUp: true,
+						FixedIPs: []model.FixedIP{{IP: netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)})}}},
+						&model.Binding{PortID: id, NetworkID: red, Host: host, OFPort: uint32(100 + i)})
+				}
+			})
+			before, after, changes := c.Change(func(tx viewtest.Tx) {
+				tx.Put(&model.Port{Meta: model.Meta{ID: portID(1)}, NetworkID: red, MAC: viewtest.MAC(1), AdminStateUp: true,
+					FixedIPs: []model.FixedIP{{IP: netip.MustParseAddr("10.1.0.1")}}},
+					&model.Binding{PortID: portID(1), NetworkID: red, Host: "host2", OFPort: 99})
+			})
+			rows := 0
+			b.ReportAllocs()
+			for b.Loop() {
+				rows = 0
+				for _, p := range view.Affected(before, after, changes)["host1"].Sorted() {
+					rows += len(Render(after, "host1", p)[view.BrTun])
+				}
+			}
+			if rows != 2 {
+				b.Fatalf("%d rows, want 2", rows)
+			}
+		})
+	}
+}
+
+// BenchmarkRenderAll is what one host does when it begins from nothing.
+func BenchmarkRenderAll(b *testing.B) {
+	s := tenants(b).Snapshot()
+	for b.Loop() {
+		RenderAll(s, "host1")
+	}
+}

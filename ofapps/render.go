@@ -1,0 +1,91 @@
+// Package ofapps renders what a host must have in its bridges: each part of its view into rows of br-int, br-tun and the
+// bridges of physical networks.
+package ofapps
+
+import (
+	"fmt"
+
+	"github.com/weft-sdn/weft/controller/state"
+	"github.com/weft-sdn/weft/controller/view"
+	"github.com/weft-sdn/weft/ofapps/brex"
+	"github.com/weft-sdn/weft/ofapps/brint"
+	"github.com/weft-sdn/weft/ofapps/brtun"
+	"github.com/weft-sdn/weft/ofapps/flow"
+)
+
+//go:generate go test . -run ^TestPipelineDocument$ -update
+
+// Rows are rows by the name of their bridge.
+type Rows map[string][]flow.Flow
+
+func (r Rows) add(bridge string, rows []flow.Flow) {
+	if len(rows) > 0 {
+		r[bridge] = append(r[bridge], rows...)
+	}
+}
+
+// Render renders one part of a host. It is a pure function of the snapshot, and costs what the part holds. A part that
+// the host does not have comes to no rows.
+func Render(s state.Snapshot, host string, p view.Part) Rows {
+	rows := Rows{}
+	h, ok := view.ForHost(s, host)
+	if !ok {
+		return rows
+	}
+	switch p.Kind {
+	case view.HostPart:
+		peers := view.Peers(s, host)
+		rows.add(view.BrInt, brint.Host(h, peers))
+		rows.add(view.BrTun, brtun.Host(h, peers))
+		for _, ph := range h.Physical {
+			rows.add(ph.Bridge, brex.Host(ph, peers))
+		}
+	case view.TunnelPart:
+		if t, ok := view.ForTunnel(s, h, p.ID); ok {
+			rows.add(view.BrTun, brtun.Tunnel(t))
+		}
+	case view.NetworkPart:
+		if n, ok := view.ForNetwork(s, h, p.ID); ok {
+			rows.add(view.BrInt, brint.Network(n))
+			rows.add(view.BrTun, brtun.Network(h, n, view.Flood(s, h, n.ID)))
+			if n.Physical.Bridge != "" {
+				rows.add(n.Physical.Bridge, brex.Network(n))
+			}
+		}
+	case view.PortPart:
+		n, local, remote := view.ForPort(s, h, p.ID)
+		if local != nil {
+			rows.add(view.BrInt, brint.LocalPort(*local))
+			rows.add(view.BrTun, brtun.LocalPort(n, *local))
+		}
+		if remote != nil {
+			rows.add(view.BrTun, brtun.RemotePort(h, n, *remote))
+		}
+	}
+	return rows
+}
+
+// RenderAll renders all parts of a host: the definition of what its bridges must hold. A bridge without rows, which only
+// an unknown host has, is not in it.
+func RenderAll(s state.Snapshot, host string) Rows {
+	all := Rows{}
+	for p := range view.Parts(s, host) {
+		for bridge, rows := range Render(s, host, p) {
+			all.add(bridge, rows)
+		}
+	}
+	return all
+}
+
+// Tables lists the tables of the bridges of a role: view.RoleIntegration, RoleTunnel or RolePhysical.
+func Tables(role string) []*flow.Table {
+	switch role {
+	case view.RoleIntegration:
+		return brint.Tables
+	case view.RoleTunnel:
+		return brtun.Tables
+	case view.RolePhysical:
+		return brex.Tables
+	}
+	panic(fmt.Sprintf("ofapps: no bridge has the role %q", role))
+}
