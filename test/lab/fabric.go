@@ -1,0 +1,115 @@
+package lab
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/weft-sdn/weft/test/lab/nsbox"
+)
+
+// The networks of a lab, bridges in the fabric's box.
+const (
+	mgmt     = "mgmt"
+	underlay = "underlay"
+	physnet  = "physnet1"
+)
+
+// UnderlayMTU is the MTU in bytes of every network between hosts.
+const UnderlayMTU = 1500
+
+// controllerIP is the controller's address on mgmt.
+const controllerIP = "10.90.0.1"
+
+// buildFabric makes the bridges. They have no addresses: they are switches.
+func (l *Lab) buildFabric(ctx context.Context) error {
+	var batch strings.Builder
+	for _, name := range []string{mgmt, underlay, physnet} {
+		// No snooping: a switch that withholds multicast it has not seen joined would hide mistakes in our flooding.
+		fmt.Fprintf(&batch, "link add name %s mtu %d type bridge mcast_snooping 0\n", name, UnderlayMTU)
+		fmt.Fprintf(&batch, "link set dev %s addrgenmode none up\n", name)
+	}
+	return ip(ctx, l.Fabric, batch.String())
+}
+
+// plug gives the box whose init has this process id in the fabric a device on one of the networks.
+func (l *Lab) plug(ctx context.Context, pid int, network, port, device string) error {
+	if err := ip(ctx, l.Fabric, fmt.Sprintf(
+		"link add name %s mtu %d type veth peer name %s mtu %d netns %d\nlink set dev %s addrgenmode none master %s up\n",
+		port, UnderlayMTU, device, UnderlayMTU, pid, port, network)); err != nil {
+		return err
+	}
+	return checksumsInSoftware(ctx, l.Fabric, port)
+}
+
+// ip runs a batch of ip(8) commands, a line each, in a box.
+func ip(ctx context.Context, box *nsbox.Box, batch string) error {
+	_, err := box.ExecInput(ctx, batch, "ip", "-batch", "-")
+	return err
+}
+
+// checksumsInSoftware makes a veth end compute its checksums itself. The userspace datapath hands packets on as they
+// are; with checksums left open, ping works and TCP hangs.
+func checksumsInSoftware(ctx context.Context, box *nsbox.Box, device string) error {
+	_, err := box.Exec(ctx, "ethtool", "-K", device, "tx", "off")
+	return err
+}
+
+// leaveToSwitch makes the kernel silent on devices that belong to a bridge. The userspace datapath only listens to a
+// device: the kernel sees the same frames, and would answer ARP requests for any of the host's addresses.
+func leaveToSwitch(ctx context.Context, box *nsbox.Box, devices ...string) error {
+	const script = `for d; do
+	echo 8 >/proc/sys/net/ipv4/conf/$d/arp_ignore || exit
+	test ! -e /proc/sys/net/ipv6 || echo 1 >/proc/sys/net/ipv6/conf/$d/disable_ipv6 || exit
+done`
+	_, err := box.Exec(ctx, append([]string{"sh", "-c", script, "sh"}, devices...)...)
+	return err
+}
+
+// openController makes the controller's machine.
+func (l *Lab) openController(ctx context.Context) (*nsbox.Box, error) {
+	box, pid, err := l.Fabric.Open(ctx, l.spec("controller"), l.log("controller-box"))
+	if err != nil {
+		return nil, err
+	}
+	if err := l.plug(ctx, pid, mgmt, "mgmt1", "eth0"); err != nil {
+		return nil, err
+	}
+	if err := ip(ctx, box, "addr add "+controllerIP+"/24 dev eth0\nlink set dev eth0 up\n"); err != nil {
+		return nil, err
+	}
+	if err := box.Forward(ctx, l.APISocket(), "127.0.0.1:"+grpcPort); err != nil {
+		return nil, err
+	}
+	if err := box.Forward(ctx, l.HTTPSocket(), "127.0.0.1:"+httpPort); err != nil {
+		return nil, err
+	}
+	return box, nil
+}
+
+// openOutside makes the machine on the physical network. Its eth0 has no address: a test gives it those it needs,
+// and VLAN interfaces.
+func (l *Lab) openOutside(ctx context.Context) (*nsbox.Box, error) {
+	box, pid, err := l.Fabric.Open(ctx, l.spec("outside"), l.log("outside-box"))
+	if err != nil {
+		return nil, err
+	}
+	if err := l.plug(ctx, pid, physnet, "phys1", "eth0"); err != nil {
+		return nil, err
+	}
+	if err := ip(ctx, box, "link set dev eth0 up\n"); err != nil {
+		return nil, err
+	}
+	return box, checksumsInSoftware(ctx, box, "eth0")
+}
+
+// Unplug takes a host off the management network, and Replug puts it back: its agent and switches lose the controller,
+// its VMs lose nothing.
+func (l *Lab) Unplug(ctx context.Context, h *Host) error {
+	return ip(ctx, l.Fabric, fmt.Sprintf("link set dev mgmt%d down\n", h.Number))
+}
+
+// Replug ends what Unplug did.
+func (l *Lab) Replug(ctx context.Context, h *Host) error {
+	return ip(ctx, l.Fabric, fmt.Sprintf("link set dev mgmt%d up\n", h.Number))
+}

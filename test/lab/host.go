@@ -1,0 +1,239 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/weft-sdn/weft/test/lab/nsbox"
+)
+
+// firstNumber is the number of the first host: the last byte of its addresses.
+const firstNumber = 11
+
+// restartDelay is systemd's own RestartSec, which Debian's units of Open vSwitch use.
+const restartDelay = 100 * time.Millisecond
+
+// Host is a virtual host. The embedded box is what runs now; it is nil when the host is off.
+type Host struct {
+	*nsbox.Box
+	Name string
+	// Number is the last byte of the host's addresses.
+	Number int
+	// MgmtIP is on eth0, TunnelIP on br-phy.
+	MgmtIP, TunnelIP netip.Addr
+
+	lab *Lab
+}
+
+func newHost(l *Lab, name string, index int) *Host {
+	n := byte(firstNumber + index)
+	return &Host{
+		Name: name, Number: int(n), lab: l,
+		MgmtIP: netip.AddrFrom4([4]byte{10, 90, 0, n}), TunnelIP: netip.AddrFrom4([4]byte{10, 91, 0, n}),
+	}
+}
+
+// disk is a directory of the host that outlives it.
+func (h *Host) disk(name string) string { return filepath.Join(h.lab.Dir, h.Name, name) }
+
+// Boot switches the host on: its box, its links and Open vSwitch, but no agent. Bridges that were in the database come
+// back; flows do not.
+func (h *Host) Boot(ctx context.Context) error {
+	for _, d := range []string{"etc-openvswitch", "log", "state"} {
+		if err := os.MkdirAll(h.disk(d), 0o755); err != nil {
+			return fmt.Errorf("disk of %s: %w", h.Name, err)
+		}
+	}
+	spec := h.lab.spec(h.Name)
+	spec.Binds = map[string]string{"/etc/openvswitch": h.disk("etc-openvswitch"), "/var/log/openvswitch": h.disk("log")}
+	if err := os.Remove(spec.Socket); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("socket of %s: %w", h.Name, err)
+	}
+	box, pid, err := h.lab.Fabric.Open(ctx, spec, h.lab.log(h.Name+"-box"))
+	if err != nil {
+		return err
+	}
+	h.Box = box
+	for i, n := range networks {
+		if err := h.lab.plug(ctx, pid, n.network, h.ports()[i], n.device); err != nil {
+			return err
+		}
+		if err := checksumsInSoftware(ctx, h.Box, n.device); err != nil {
+			return err
+		}
+	}
+	if err := leaveToSwitch(ctx, h.Box, "eth1", "eth2"); err != nil {
+		return err
+	}
+	if err := ip(ctx, h.Box, fmt.Sprintf("addr add %s/24 dev eth0\nlink set dev eth0 up\nlink set dev eth1 up\nlink set dev eth2 up\n",
+		h.MgmtIP)); err != nil {
+		return err
+	}
+	return h.startOVS(ctx)
+}
+
+// PowerOff ends the host as a pulled plug does. Its disk stays; its VMs are gone.
+func (h *Host) PowerOff(ctx context.Context) error {
+	if err := h.Kill(ctx); err != nil {
+		return err
+	}
+	// The kernel takes the links away some time after the last process.
+	if err := poll(ctx, 20*time.Second, func() error {
+		links, err := h.lab.Fabric.Exec(ctx, "ls", "/sys/class/net")
+		if err != nil {
+			return err
+		}
+		for _, port := range strings.Fields(links) {
+			if slices.Contains(h.ports(), port) {
+				return fmt.Errorf("%s: link %s is still there", h.Name, port)
+			}
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	return h.lab.forgetVMs(h.Name)
+}
+
+// networks are where the host's devices lead to.
+var networks = []struct{ device, network string }{{"eth0", mgmt}, {"eth1", underlay}, {"eth2", physnet}}
+
+// ports are the names of the fabric's ends of the host's devices.
+func (h *Host) ports() []string {
+	var names []string
+	for _, n := range networks {
+		names = append(names, fmt.Sprintf("%.4s%d", n.network, h.Number))
+	}
+	return names
+}
+
+// startOVS does what Debian's units and a network configuration for a userspace datapath do at boot.
+func (h *Host) startOVS(ctx context.Context) error {
+	if _, err := os.Stat(h.disk("etc-openvswitch/conf.db")); errors.Is(err, fs.ErrNotExist) {
+		if _, err := h.Exec(ctx, "ovsdb-tool", "create", "/etc/openvswitch/conf.db", schema); err != nil {
+			return err
+		}
+	} else if err != nil {
+		return fmt.Errorf("database of %s: %w", h.Name, err)
+	}
+	if err := h.StartOVSDB(ctx); err != nil {
+		return err
+	}
+	// Open vSwitch's tools wait a whole second before they try again.
+	if _, err := h.Exec(ctx, "sh", "-c", "until test -S /run/openvswitch/db.sock; do sleep 0.01; done"); err != nil {
+		return err
+	}
+	if _, err := h.Exec(ctx, "ovs-vsctl", "--retry", "--timeout=20", "--no-wait", "--", "init", "--", "set", "Open_vSwitch", ".",
+		"external_ids:hostname="+h.Name, "external_ids:system-id="+h.Name,
+		// The machine is shared by all hosts: no thread per CPU and host.
+		"other_config:n-handler-threads=1", "other_config:n-revalidator-threads=1"); err != nil {
+		return err
+	}
+	if err := h.StartVswitchd(ctx); err != nil {
+		return err
+	}
+	if _, err := h.Exec(ctx, "ovs-vsctl", "--timeout=20",
+		"--", "--may-exist", "add-br", "br-phy", "--", "set", "Bridge", "br-phy", "datapath_type=netdev", "fail_mode=standalone",
+		fmt.Sprintf("other_config:hwaddr=%q", h.tunnelMAC()),
+		"--", "--may-exist", "add-port", "br-phy", "eth1",
+		"--", "--may-exist", "add-br", "br-ex", "--", "set", "Bridge", "br-ex", "datapath_type=netdev",
+		"--", "--may-exist", "add-port", "br-ex", "eth2"); err != nil {
+		return err
+	}
+	// A restart of ovs-vswitchd makes br-phy anew; the address must come back as systemd-networkd would bring it.
+	_, err := h.Start(ctx, nsbox.Command{
+		Name: "network", Argv: nsbox.Applet("address", "br-phy", h.TunnelIP.String()+"/24"),
+		Log: h.lab.log(h.Name + "-network"), Restart: restartDelay,
+	})
+	return err
+}
+
+// StartOVSDB starts ovsdb-server, which is restarted when it dies.
+func (h *Host) StartOVSDB(ctx context.Context) error {
+	_, err := h.Start(ctx, nsbox.Command{
+		Name: "ovsdb-server", Restart: restartDelay, Log: h.lab.log(h.Name + "-ovsdb-server"),
+		Argv: []string{"ovsdb-server", "/etc/openvswitch/conf.db", "--remote=punix:/run/openvswitch/db.sock",
+			"--remote=db:Open_vSwitch,Open_vSwitch,manager_options", "--pidfile", "--log-file", "-vconsole:emer", "-vsyslog:emer"},
+	})
+	return err
+}
+
+// StartVswitchd starts ovs-vswitchd, which is restarted when it dies.
+func (h *Host) StartVswitchd(ctx context.Context) error {
+	_, err := h.Start(ctx, nsbox.Command{
+		Name: "ovs-vswitchd", Restart: restartDelay, Log: h.lab.log(h.Name + "-ovs-vswitchd"),
+		Argv: []string{"ovs-vswitchd", "unix:/run/openvswitch/db.sock", "--pidfile", "--log-file", "-vconsole:emer", "-vsyslog:emer"},
+	})
+	return err
+}
+
+// KillVswitchd ends ovs-vswitchd by SIGKILL; it stays down until StartVswitchd. To see it killed and restarted at once,
+// as systemd would, use Signal.
+func (h *Host) KillVswitchd(ctx context.Context) error {
+	return h.Stop(ctx, "ovs-vswitchd", syscall.SIGKILL, 20*time.Second)
+}
+
+// KillOVSDB ends ovsdb-server by SIGKILL; it stays down until StartOVSDB.
+func (h *Host) KillOVSDB(ctx context.Context) error {
+	return h.Stop(ctx, "ovsdb-server", syscall.SIGKILL, 20*time.Second)
+}
+
+// WarmTunnels waits until every host reaches the tunnel addresses of all others, and tells their datapaths how. The
+// userspace datapath drops the packet that makes it ask for an unknown neighbour, and a test that counts packets would
+// count that one. What it was told is forgotten when ovs-vswitchd ends, and after 15 minutes without use.
+func (l *Lab) WarmTunnels(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	for _, h := range l.Hosts {
+		for _, other := range l.Hosts {
+			if other == h || other.Box == nil || h.Box == nil {
+				continue
+			}
+			g.Go(func() error {
+				if err := WaitPing(ctx, h.Box, other.TunnelIP, 30*time.Second); err != nil {
+					return fmt.Errorf("underlay from %s to %s: %w", h.Name, other.Name, err)
+				}
+				_, err := h.Exec(ctx, "ovs-appctl", "tnl/neigh/set", "br-phy", other.TunnelIP.String(), other.tunnelMAC())
+				return err
+			})
+		}
+	}
+	return g.Wait()
+}
+
+// tunnelMAC is the MAC address of br-phy: locally administered, and the tunnel address.
+func (h *Host) tunnelMAC() string {
+	a := h.TunnelIP.As4()
+	return fmt.Sprintf("02:00:%02x:%02x:%02x:%02x", a[0], a[1], a[2], a[3])
+}
+
+// poll calls ok until it answers nil; when ctx ends or the time is over, it answers the last error.
+func poll(ctx context.Context, limit time.Duration, ok func() error) error {
+	deadline := time.NewTimer(limit)
+	defer deadline.Stop()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := ok()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-deadline.C:
+			return fmt.Errorf("not within %v: %w", limit, err)
+		case <-ctx.Done():
+			return errors.Join(context.Cause(ctx), err)
+		}
+	}
+}

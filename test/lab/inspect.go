@@ -1,0 +1,82 @@
+package lab
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Bridges lists the host's bridges, by name.
+func (h *Host) Bridges(ctx context.Context) ([]string, error) {
+	out, err := h.Exec(ctx, "ovs-vsctl", "--timeout=20", "list-br")
+	if err != nil {
+		return nil, err
+	}
+	return strings.Fields(out), nil
+}
+
+// Flows is what "ovs-ofctl dump-flows" prints for a bridge, without statistics and sorted.
+func (h *Host) Flows(ctx context.Context, bridge string) (string, error) {
+	out, err := h.Exec(ctx, "ovs-ofctl", "-O", "OpenFlow13", "--no-stats", "--no-names", "dump-flows", bridge)
+	if err != nil {
+		return "", err
+	}
+	var rows []string
+	for line := range strings.Lines(out) {
+		// The reply's header: "OFPST_FLOW reply (OF1.3) (xid=0x2):".
+		if !strings.HasPrefix(line, "OFPST_") {
+			rows = append(rows, strings.TrimSpace(line))
+		}
+	}
+	slices.Sort(rows)
+	return strings.Join(rows, "\n"), nil
+}
+
+var (
+	// portLine is a port in the output of "ovs-ofctl show": " 1(patch-tun): addr:…".
+	portLine = regexp.MustCompile(`(?m)^ (\d+)\([^)]*\): addr:`)
+	// portUse is a port number in a row: to match it, to send to it, or to search another table as if from it.
+	portUse = regexp.MustCompile(`\b(?:in_port=|output:|resubmit\(|enqueue:|port=)(\d+)`)
+)
+
+// StrayPorts lists every row of every bridge of the host which names a port that does not exist.
+func (h *Host) StrayPorts(ctx context.Context) ([]string, error) {
+	bridges, err := h.Bridges(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var stray []string
+	for _, bridge := range bridges {
+		// Rows first: a port that is made in between is no stray. One that goes in between may be reported; callers
+		// that change ports meanwhile look again.
+		rows, err := h.Flows(ctx, bridge)
+		if err != nil {
+			return nil, err
+		}
+		show, err := h.Exec(ctx, "ovs-ofctl", "-O", "OpenFlow13", "--no-names", "show", bridge)
+		if err != nil {
+			return nil, err
+		}
+		stray = append(stray, strayPorts(h.Name+" "+bridge, rows, show)...)
+	}
+	return stray, nil
+}
+
+// strayPorts finds the rows that name ports which are not in the output of "ovs-ofctl show".
+func strayPorts(where, rows, show string) []string {
+	exists := map[string]bool{}
+	for _, m := range portLine.FindAllStringSubmatch(show, -1) {
+		exists[m[1]] = true
+	}
+	var stray []string
+	for row := range strings.Lines(rows) {
+		for _, m := range portUse.FindAllStringSubmatch(row, -1) {
+			if !exists[m[1]] {
+				stray = append(stray, fmt.Sprintf("%s: no port %s: %s", where, m[1], strings.TrimSpace(row)))
+			}
+		}
+	}
+	return stray
+}

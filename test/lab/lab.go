@@ -1,0 +1,268 @@
+package lab
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/weft-sdn/weft/test/lab/nsbox"
+)
+
+// Main must be called first thing in main, and in TestMain of tests: the lab's processes are this program again.
+func Main() {
+	nsbox.Main(map[string]func([]string) int{
+		"probe":   applet(probeMain),
+		"sniff":   applet(sniffMain),
+		"pour":    applet(pourMain),
+		"drink":   applet(drinkMain),
+		"address": applet(addressMain),
+	})
+}
+
+// applet turns an error into an exit status and a line on standard error.
+func applet(run func(args []string) error) func([]string) int {
+	return func(args []string) int {
+		if err := run(args); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		return 0
+	}
+}
+
+// Config says what a lab is to be.
+type Config struct {
+	// Dir is the run directory; it must not exist, or be empty. The sockets in it leave it at most 60 bytes.
+	Dir string
+	// Hosts are the names of the hosts; at most 200.
+	Hosts []string
+	// Bin is the directory with weft-controller and weft-nsagent, when they are to be started.
+	Bin string
+}
+
+// Lab is a running lab. Methods may be called from many goroutines.
+type Lab struct {
+	// Dir is the run directory.
+	Dir string
+	// Bin is the directory with weft-controller and weft-nsagent.
+	Bin string
+	// Fabric holds the three bridges and all other boxes.
+	Fabric *nsbox.Box
+	// Controller is where weft-controller runs.
+	Controller *nsbox.Box
+	// Outside is a machine on the physical network: what provider networks lead to.
+	Outside *nsbox.Box
+	// Hosts in the order of their numbers.
+	Hosts []*Host
+
+	leash *nsbox.Leash
+}
+
+// record is what lab.json holds.
+type record struct {
+	Hosts []string `json:"hosts"`
+	Bin   string   `json:"bin,omitempty"`
+}
+
+// hostName is what a hostname may be: it becomes a file name and a part of OVSDB columns.
+var hostName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,30}$`)
+
+// reserved names are boxes of the lab itself.
+var reserved = []string{"fabric", "controller", "outside"}
+
+// ErrRunning says that a lab is up in the run directory already.
+var ErrRunning = errors.New("a lab is up already")
+
+// Up builds a lab. It ends with this process, unless Free is called. When ctx ends or anything fails, nothing remains.
+func Up(ctx context.Context, cfg Config) (*Lab, error) {
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	if err := Prerequisites(); err != nil {
+		return nil, err
+	}
+	if fabric, err := nsbox.Connect("fabric", socket(cfg.Dir, "fabric")); err == nil {
+		return nil, fmt.Errorf("%s: %w", cfg.Dir, errors.Join(ErrRunning, fabric.Close()))
+	}
+	if err := clear(cfg.Dir); err != nil {
+		return nil, err
+	}
+	l := &Lab{Dir: cfg.Dir, Bin: cfg.Bin}
+	if err := l.build(ctx, cfg); err != nil {
+		return nil, errors.Join(err, l.Down(context.WithoutCancel(ctx)))
+	}
+	return l, nil
+}
+
+func (cfg Config) check() error {
+	if !filepath.IsAbs(cfg.Dir) || len(cfg.Dir) > 60 {
+		return fmt.Errorf("run directory %q: need an absolute path of at most 60 bytes", cfg.Dir)
+	}
+	if len(cfg.Hosts) > 200 {
+		return fmt.Errorf("%d hosts: at most 200", len(cfg.Hosts))
+	}
+	for i, name := range cfg.Hosts {
+		switch {
+		case !hostName.MatchString(name):
+			return fmt.Errorf("host name %q: need 1 to 31 of a-z, 0-9 and -, starting with a letter", name)
+		case slices.Contains(reserved, name):
+			return fmt.Errorf("host name %q: taken by the lab itself", name)
+		case slices.Contains(cfg.Hosts[:i], name):
+			return fmt.Errorf("host name %q: given twice", name)
+		}
+	}
+	return nil
+}
+
+// clear makes an empty run directory. What a lab left that died with its machine is removed; a directory that holds
+// anything else is refused.
+func clear(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("run directory: %w", err)
+	}
+	if len(entries) > 0 {
+		if _, err := os.Stat(filepath.Join(dir, "lab.json")); err != nil {
+			return fmt.Errorf("run directory %s: not empty, and not a lab's", dir)
+		}
+		if err := os.RemoveAll(dir); err != nil {
+			return fmt.Errorf("run directory: %w", err)
+		}
+	}
+	for _, d := range []string{dir, filepath.Join(dir, "log"), filepath.Join(dir, "vm")} {
+		if err := os.MkdirAll(d, 0o700); err != nil {
+			return fmt.Errorf("run directory: %w", err)
+		}
+	}
+	return nil
+}
+
+func (l *Lab) build(ctx context.Context, cfg Config) error {
+	text, err := json.Marshal(record{Hosts: cfg.Hosts, Bin: cfg.Bin})
+	if err != nil {
+		return fmt.Errorf("lab.json: %w", err)
+	}
+	if err := os.WriteFile(filepath.Join(l.Dir, "lab.json"), append(text, '\n'), 0o644); err != nil {
+		return fmt.Errorf("write what the lab is: %w", err)
+	}
+	l.Fabric, l.leash, err = nsbox.Open(ctx, l.spec("fabric"), l.log("fabric"))
+	if err != nil {
+		return err
+	}
+	if err := l.buildFabric(ctx); err != nil {
+		return err
+	}
+	l.Hosts = make([]*Host, len(cfg.Hosts))
+	for i, name := range cfg.Hosts {
+		l.Hosts[i] = newHost(l, name, i)
+	}
+	g, booting := errgroup.WithContext(ctx)
+	g.Go(func() (err error) { l.Controller, err = l.openController(booting); return err })
+	g.Go(func() (err error) { l.Outside, err = l.openOutside(booting); return err })
+	for _, h := range l.Hosts {
+		g.Go(func() error { return h.Boot(booting) })
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	return l.WarmTunnels(ctx)
+}
+
+// Open finds the lab that is up in a run directory. The error wraps fs.ErrNotExist when there is none.
+func Open(dir string) (*Lab, error) {
+	text, err := os.ReadFile(filepath.Join(dir, "lab.json"))
+	if err != nil {
+		return nil, fmt.Errorf("no lab: %w", err)
+	}
+	var r record
+	if err := json.Unmarshal(text, &r); err != nil {
+		return nil, fmt.Errorf("%s/lab.json: %w", dir, err)
+	}
+	l := &Lab{Dir: dir, Bin: r.Bin}
+	for name, box := range map[string]**nsbox.Box{"fabric": &l.Fabric, "controller": &l.Controller, "outside": &l.Outside} {
+		*box, err = nsbox.Connect(name, socket(dir, name))
+		if errors.Is(err, syscall.ECONNREFUSED) {
+			// The socket file of a lab that died with its machine.
+			return nil, fmt.Errorf("no lab: %w: %w", err, fs.ErrNotExist)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	for i, name := range r.Hosts {
+		h := newHost(l, name, i)
+		if h.Box, err = nsbox.Connect(name, socket(dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ECONNREFUSED) {
+			return nil, err
+		}
+		l.Hosts = append(l.Hosts, h)
+	}
+	return l, nil
+}
+
+// Free lets the lab live on when this process ends.
+func (l *Lab) Free() error { return l.leash.Free() }
+
+// Down ends the lab and removes its run directory. Nothing of it remains.
+func (l *Lab) Down(ctx context.Context) error {
+	if l.Fabric != nil {
+		if err := l.Fabric.Kill(ctx); err != nil {
+			return err
+		}
+	}
+	if err := os.RemoveAll(l.Dir); err != nil {
+		return fmt.Errorf("remove run directory: %w", err)
+	}
+	return nil
+}
+
+// Logs is what the lab's processes said, for a test that failed: the last lines of each.
+func (l *Lab) Logs() string {
+	var all strings.Builder
+	files, err := filepath.Glob(filepath.Join(l.Dir, "log", "*.log"))
+	if err != nil {
+		return err.Error()
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			text = []byte(err.Error())
+		}
+		lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+		if lines[0] != "" {
+			fmt.Fprintf(&all, "== %s\n%s\n", filepath.Base(file), strings.Join(lines[max(0, len(lines)-40):], "\n"))
+		}
+	}
+	return all.String()
+}
+
+// Host finds a host by name.
+func (l *Lab) Host(name string) (*Host, error) {
+	var names []string
+	for _, h := range l.Hosts {
+		if h.Name == name {
+			return h, nil
+		}
+		names = append(names, h.Name)
+	}
+	return nil, fmt.Errorf("no host %q in the lab: it has %v", name, names)
+}
+
+// socket is the path of a box's control socket.
+func socket(dir, box string) string { return filepath.Join(dir, box+".sock") }
+
+// log is the path of a log by name.
+func (l *Lab) log(name string) string { return filepath.Join(l.Dir, "log", name+".log") }
+
+func (l *Lab) spec(name string) nsbox.Spec {
+	return nsbox.Spec{Name: name, Shared: l.Dir, Socket: socket(l.Dir, name)}
+}

@@ -1,0 +1,183 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/gopacket/gopacket"
+	"github.com/gopacket/gopacket/layers"
+	"golang.org/x/sys/unix"
+
+	"github.com/weft-sdn/weft/test/lab/nsbox"
+)
+
+// Frames counts Ethernet frames that left through a device.
+type Frames struct {
+	Unicast   int `json:"unicast"`
+	Multicast int `json:"multicast"`
+	Broadcast int `json:"broadcast"`
+	// Questions counts ARP requests and neighbour solicitations by the address asked for.
+	Questions map[string]int `json:"questions"`
+	// Largest frame in bytes, with its Ethernet header.
+	Largest int `json:"largest"`
+}
+
+// Sniffed is what left through a device: frames as they were, and those that came out of tunnels.
+type Sniffed struct {
+	Plain    Frames `json:"plain"`
+	Tunneled Frames `json:"tunneled"`
+	Done     bool   `json:"done"`
+}
+
+// sniffMain is the applet "sniff DEVICE FILE": it counts what the device sends until SIGINT.
+func sniffMain(args []string) error {
+	if len(args) != 2 {
+		return errors.New("usage: sniff DEVICE FILE")
+	}
+	device, err := net.InterfaceByName(args[0])
+	if err != nil {
+		return err
+	}
+	protocol := uint16(unix.ETH_P_ALL)<<8 | uint16(unix.ETH_P_ALL)>>8
+	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, int(protocol))
+	if err != nil {
+		return fmt.Errorf("packet socket: %w", err)
+	}
+	defer unix.Close(fd)
+	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: protocol, Ifindex: device.Index}); err != nil {
+		return fmt.Errorf("bind to %s: %w", args[0], err)
+	}
+	// Wakes up to write reports and to see the signal.
+	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Usec: reportEvery.Microseconds()}); err != nil {
+		return fmt.Errorf("set timeout: %w", err)
+	}
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, syscall.SIGINT)
+	var seen Sniffed
+	var written time.Time
+	buffer := make([]byte, 1<<16)
+	for {
+		n, from, err := unix.Recvfrom(fd, buffer, 0)
+		quiet := errors.Is(err, unix.EAGAIN)
+		switch {
+		case quiet || errors.Is(err, unix.EINTR):
+		case err != nil:
+			return fmt.Errorf("receive: %w", err)
+		case from.(*unix.SockaddrLinklayer).Pkttype == unix.PACKET_OUTGOING:
+			seen.count(buffer[:n])
+		}
+		// The socket is empty, so what was sent before the signal is counted.
+		if quiet && len(stop) > 0 {
+			seen.Done = true
+			return writeReport(args[1], seen)
+		}
+		if time.Since(written) > reportEvery {
+			if err := writeReport(args[1], seen); err != nil {
+				return err
+			}
+			written = time.Now()
+		}
+	}
+}
+
+// count looks at one frame, and into a tunnel if it is one.
+func (s *Sniffed) count(frame []byte) {
+	packet := gopacket.NewPacket(frame, layers.LayerTypeEthernet, gopacket.DecodeOptions{Lazy: false, NoCopy: true})
+	var outer, inner *layers.Ethernet
+	tunnel := false
+	for _, layer := range packet.Layers() {
+		switch l := layer.(type) {
+		case *layers.Ethernet:
+			if outer == nil {
+				outer = l
+			} else {
+				inner = l
+			}
+		case *layers.VXLAN, *layers.Geneve, *layers.GRE:
+			tunnel = true
+		}
+	}
+	switch {
+	case outer == nil:
+		return
+	case tunnel && inner != nil:
+		s.Tunneled.count(inner, packet)
+	case !tunnel:
+		s.Plain.count(outer, packet)
+	}
+}
+
+func (f *Frames) count(eth *layers.Ethernet, packet gopacket.Packet) {
+	switch {
+	case eth.DstMAC.String() == "ff:ff:ff:ff:ff:ff":
+		f.Broadcast++
+	case eth.DstMAC[0]&1 == 1:
+		f.Multicast++
+	default:
+		f.Unicast++
+	}
+	f.Largest = max(f.Largest, len(eth.Contents)+len(eth.Payload))
+	var asked netip.Addr
+	if arp, ok := packet.Layer(layers.LayerTypeARP).(*layers.ARP); ok && arp.Operation == layers.ARPRequest {
+		asked, _ = netip.AddrFromSlice(arp.DstProtAddress)
+	}
+	if ns, ok := packet.Layer(layers.LayerTypeICMPv6NeighborSolicitation).(*layers.ICMPv6NeighborSolicitation); ok {
+		asked, _ = netip.AddrFromSlice(ns.TargetAddress)
+	}
+	if asked.IsValid() {
+		if f.Questions == nil {
+			f.Questions = map[string]int{}
+		}
+		f.Questions[asked.String()]++
+	}
+}
+
+// Sniff counts what a device of a box sends.
+type Sniff struct {
+	name, file string
+	box        *nsbox.Box
+}
+
+// StartSniff begins to count; when it returns, every later frame is counted.
+func (l *Lab) StartSniff(ctx context.Context, box *nsbox.Box, device string) (*Sniff, error) {
+	s := &Sniff{name: "sniff-" + uuid.NewString(), box: box}
+	s.file = filepath.Join(l.Dir, "log", s.name+".json")
+	if _, err := box.Start(ctx, nsbox.Command{Name: s.name, Log: l.log(s.name), Argv: nsbox.Applet("sniff", device, s.file)}); err != nil {
+		return nil, fmt.Errorf("sniff %s: %w", device, err)
+	}
+	if _, err := s.Now(ctx); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Now answers what was counted until a moment ago.
+func (s *Sniff) Now(ctx context.Context) (Sniffed, error) {
+	var seen Sniffed
+	err := poll(ctx, 10*time.Second, func() error { return readReport(s.file, &seen) })
+	return seen, err
+}
+
+// Stop ends the counting and answers all that was counted.
+func (s *Sniff) Stop(ctx context.Context) (Sniffed, error) {
+	if err := s.box.Stop(ctx, s.name, syscall.SIGINT, 10*time.Second); err != nil {
+		return Sniffed{}, err
+	}
+	var seen Sniffed
+	if err := readReport(s.file, &seen); err != nil {
+		return Sniffed{}, fmt.Errorf("sniff: %w", err)
+	}
+	if !seen.Done {
+		return Sniffed{}, fmt.Errorf("sniff: %s: no final report", s.box.Name)
+	}
+	return seen, nil
+}
