@@ -128,9 +128,7 @@ func FuzzFlowMonitor(f *testing.F) {
 			if _, err := decodeMatch(u.Match); err != nil {
 				t.Fatalf("a match that was found good does not decode: %v", err)
 			}
-			if _, err := ParseInstructions(u.Instructions, v); err != nil {
-				t.Fatalf("instructions that were found good do not decode: %v", err)
-			}
+			ParseInstructions(u.Instructions, v) // actions in actions may still be bad
 			return nil
 		})
 	})
@@ -150,9 +148,7 @@ func FuzzFlowStats(f *testing.F) {
 			if _, err := decodeMatch(s.Match); err != nil {
 				t.Fatalf("a match that was found good does not decode: %v", err)
 			}
-			if _, err := ParseInstructions(s.Instructions, v); err != nil {
-				t.Fatalf("instructions that were found good do not decode: %v", err)
-			}
+			ParseInstructions(s.Instructions, v) // actions in actions may still be bad
 			return nil
 		})
 	})

@@ -3,21 +3,20 @@ package channel
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/weft-sdn/weft/openflow"
 )
 
-// BundleError says that a switch refused flow-mods. Of a bundle, nothing was done.
+// BundleError says that a switch refused flow-mods, or other messages. Of a bundle, nothing was done.
 type BundleError struct {
-	// Errors are the refusals, by the index of the flow-mod.
+	// Errors are the refusals, by the index of the message.
 	Errors []OpError
 	// Err is a refusal of the bundle itself; nil when there are Errors only.
 	Err error
 }
 
-// OpError is one refused flow-mod.
+// OpError is one refused message.
 type OpError struct {
 	Index int
 	Err   *openflow.Error
@@ -28,9 +27,9 @@ func (e *BundleError) Error() string {
 	case n == 0:
 		return fmt.Sprintf("the switch refuses the bundle: %v", e.Err)
 	case n == 1:
-		return fmt.Sprintf("the switch refuses flow-mod %d: %v", e.Errors[0].Index, e.Errors[0].Err)
+		return fmt.Sprintf("the switch refuses message %d: %v", e.Errors[0].Index, e.Errors[0].Err)
 	default:
-		return fmt.Sprintf("the switch refuses %d flow-mods, first number %d: %v", n, e.Errors[0].Index, e.Errors[0].Err)
+		return fmt.Sprintf("the switch refuses %d messages, first number %d: %v", n, e.Errors[0].Index, e.Errors[0].Err)
 	}
 }
 
@@ -48,6 +47,9 @@ func (e *BundleError) Unwrap() []error {
 
 // bundleFlags: all or nothing, in order.
 const bundleFlags = openflow.BundleAtomic | openflow.BundleOrdered
+
+// flowModHint is about how long a flow-mod is.
+const flowModHint = 128
 
 // window is the answers to a run of messages: errors, and the one that ends it.
 type window struct {
@@ -70,6 +72,9 @@ func (w *window) take(h openflow.Header, b []byte) (bool, error) {
 		} else if w.errs.Err == nil {
 			w.errs.Err = e
 		}
+		if len(w.errs.Errors) > w.n {
+			return true, fmt.Errorf("more than %d errors about %d flow-mods", w.n, w.n)
+		}
 	}
 	return h.XID == w.last, nil
 }
@@ -84,97 +89,89 @@ func (w *window) err() error {
 // Bundle applies flow-mods as one atomic bundle: all of them at one moment, or, when the switch refuses any, none; the
 // error is then a *BundleError. When the context ends before the commit was sent, nothing is applied either; after that
 // the outcome is not known, and the channel is closed so that nobody builds on it.
+//
+// Open vSwitch tells of every flow-mod that it cannot understand, and of the first that it cannot apply.
 func (c *Conn) Bundle(ctx context.Context, mods []openflow.FlowMod) error {
 	if len(mods) == 0 {
 		return nil
 	}
-	// xids: open, one for each flow-mod, close, commit or discard.
-	w := &window{n: len(mods)}
-	p := c.ops.begin(len(mods)+3, func(h openflow.Header, b []byte) (bool, error) { return w.take(h, b) })
-	id := p.first
-	w.first, w.last = p.first+1, p.first+1+uint32(len(mods))
+	// xids: open, one for each flow-mod, close, commit or discard. Open vSwitch commits what it understood of a bundle,
+	// whatever else it refused, so that the commit must wait for the answer to the close.
+	id := c.ops.reserve(len(mods) + 3)
+	w := &window{first: id + 1, n: len(mods), last: id + 1 + uint32(len(mods))}
+	p := c.ops.begin(id, w.last+1, w.take)
 	control := func(t openflow.BundleType) openflow.Message {
 		return &openflow.BundleControl{ID: id, Type: t, Flags: bundleFlags}
 	}
-	if err := c.sendBundle(ctx, mods, id, w.first, control); err != nil {
-		c.ops.forget(p)
-		c.discard(control(openflow.BundleDiscardRequest), p.last)
-		return c.reason(err)
+	err := c.sendBundle(ctx, mods, id, w.first, control)
+	if err == nil {
+		err = c.wait(ctx, p)
 	}
-	err := c.wait(ctx, p)
 	if err == nil {
 		err = w.err()
 	}
-	if err != nil {
-		c.discard(control(openflow.BundleDiscardRequest), p.last)
-		return err
+	if err == nil {
+		// The commit is as much in turn as what came before it, and must not be left out for a full queue.
+		if err = c.queue.room(ctx, c.done); err == nil {
+			return c.commit(ctx, w, control(openflow.BundleCommitRequest))
+		}
 	}
-	return c.commit(ctx, w, control(openflow.BundleCommitRequest))
+	c.ops.forget(p)
+	discard := control(openflow.BundleDiscardRequest)
+	c.queue.push(0, func(b []byte) []byte { return discard.Append(b, c.version, p.last) }) // nobody waits for its answer
+	return c.reason(err)
 }
 
 func (c *Conn) sendBundle(ctx context.Context, mods []openflow.FlowMod, id, first uint32, control func(openflow.BundleType) openflow.Message) error {
 	if err := c.send(ctx, control(openflow.BundleOpenRequest), id); err != nil {
 		return err
 	}
-	var long error
-	for i := 0; i < len(mods) && long == nil; {
+	err := c.sendMods(ctx, mods, func(b []byte, i int) []byte {
+		return openflow.AppendBundleAdd(b, c.version, first+uint32(i), id, bundleFlags, &mods[i])
+	})
+	if err != nil {
+		return err
+	}
+	return c.send(ctx, control(openflow.BundleCloseRequest), first+uint32(len(mods)))
+}
+
+// sendMods queues flow-mods, a chunk at a time.
+func (c *Conn) sendMods(ctx context.Context, mods []openflow.FlowMod, encode func(b []byte, i int) []byte) error {
+	var err error
+	for i := 0; i < len(mods) && err == nil; {
 		if err := c.queue.room(ctx, c.done); err != nil {
 			return err
 		}
-		c.queue.push(func(b []byte) []byte {
+		c.queue.push((len(mods)-i)*flowModHint, func(b []byte) []byte {
 			for start := len(b); i < len(mods) && len(b)-start < chunk; i++ {
-				at := len(b)
-				b = openflow.AppendBundleAdd(b, c.version, first+uint32(i), id, bundleFlags, &mods[i])
-				if len(b)-at > openflow.MaxMessageLen {
-					b, long = b[:at], fmt.Errorf("flow-mod %d of the bundle takes %d bytes; a message has at most %d", i, len(b)-at, openflow.MaxMessageLen)
+				out := encode(b, i)
+				if err = checkLength(len(out) - len(b)); err != nil {
+					err = fmt.Errorf("flow-mod %d: %w", i, err)
 					return b
 				}
+				b = out
 			}
 			return b
 		})
 	}
-	if long != nil {
-		return long
-	}
 	c.stats.flowMods.Add(uint64(len(mods)))
-	return c.send(ctx, control(openflow.BundleCloseRequest), first+uint32(len(mods)))
-}
-
-// discard makes the switch forget a bundle. Nobody waits for its answer.
-func (c *Conn) discard(m openflow.Message, xid uint32) {
-	c.queue.push(func(b []byte) []byte { return m.Append(b, c.version, xid) })
+	return err
 }
 
 // commit ends a bundle that the switch has taken in whole. A refusal names the flow-mod in an error of its own, before
 // the refusal of the commit itself.
 func (c *Conn) commit(ctx context.Context, w *window, m openflow.Message) error {
-	cw := &window{first: w.first, n: w.n}
-	p := c.ops.beginAt(w.first, w.last+1, cw.take)
-	cw.last = w.last + 1
-	if err := c.send(ctx, m, cw.last); err != nil {
-		c.ops.forget(p)
-		return err
-	}
+	cw := &window{first: w.first, n: w.n, last: w.last + 1}
+	p := c.ops.begin(w.first, cw.last, cw.take)
+	c.queue.push(0, func(b []byte) []byte { return m.Append(b, c.version, cw.last) })
 	if err := c.wait(ctx, p); err != nil {
-		if errors.Is(err, ctx.Err()) {
-			c.fail(fmt.Errorf("no answer to the commit of a bundle: %w", err))
+		if ctx.Err() != nil {
+			err = fmt.Errorf("no answer to the commit of a bundle: %w", err)
+			c.fail(err)
 		}
 		return err
 	}
 	return cw.err()
-}
-
-// beginAt is begin for xids that were reserved before.
-func (o *ops) beginAt(first, last uint32, take func(openflow.Header, []byte) (bool, error)) *op {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	p := &op{first: first, last: last, take: take, finished: make(chan struct{})}
-	if o.over {
-		p.finish()
-	} else {
-		o.runs = append(o.runs, p)
-	}
-	return p
 }
 
 // Send applies flow-mods one by one and waits until the switch has done them all. The error is a *BundleError when the
@@ -183,18 +180,34 @@ func (c *Conn) Send(ctx context.Context, mods []openflow.FlowMod) error {
 	if len(mods) == 0 {
 		return nil
 	}
-	w := &window{n: len(mods)}
-	p := c.ops.begin(len(mods)+1, func(h openflow.Header, b []byte) (bool, error) { return w.take(h, b) })
-	w.first, w.last = p.first, p.last
-	for i := range mods {
-		if err := c.send(ctx, &mods[i], w.first+uint32(i)); err != nil {
-			c.ops.forget(p)
-			return err
+	return c.tell(ctx, len(mods), func(first uint32) error {
+		return c.sendMods(ctx, mods, func(b []byte, i int) []byte { return mods[i].Append(b, c.version, first+uint32(i)) })
+	})
+}
+
+// Tell sends messages that a switch answers only when it refuses them, such as group-mods and meter-mods, and waits until
+// it has done them all. The error is a *BundleError when it refused some; the others are done.
+func (c *Conn) Tell(ctx context.Context, messages ...openflow.Message) error {
+	return c.tell(ctx, len(messages), func(first uint32) error {
+		for i, m := range messages {
+			if err := c.send(ctx, m, first+uint32(i)); err != nil {
+				return fmt.Errorf("message %d: %w", i, err)
+			}
 		}
+		return nil
+	})
+}
+
+// tell sends n messages and a barrier, and collects the errors about them.
+func (c *Conn) tell(ctx context.Context, n int, send func(first uint32) error) error {
+	first := c.ops.reserve(n + 1)
+	w := &window{first: first, n: n, last: first + uint32(n)}
+	p := c.ops.begin(first, w.last, w.take)
+	defer c.ops.forget(p)
+	if err := send(w.first); err != nil {
+		return c.reason(err)
 	}
-	c.stats.flowMods.Add(uint64(len(mods)))
 	if err := c.send(ctx, &openflow.BarrierRequest{}, w.last); err != nil {
-		c.ops.forget(p)
 		return err
 	}
 	if err := c.wait(ctx, p); err != nil {

@@ -27,14 +27,14 @@ type Config struct {
 	WriteTimeout time.Duration
 	// HandshakeTimeout bounds the whole handshake; default 10 s.
 	HandshakeTimeout time.Duration
-	// MaxQueue is how many bytes may wait to be written; default 4 MiB. Requests wait for room.
+	// MaxQueue is about how many bytes may wait to be written; default 1 MiB. Requests wait for room.
 	MaxQueue int
 	// Events is told what nobody asked for. Nil: it is dropped.
 	Events Events
 }
 
-// Events takes what a switch says by itself. The methods run in the channel's reader, in order; they must not block and
-// must not keep the messages, whose bytes are used again.
+// Events takes what a switch says by itself. The methods run in the channel's reader, in order; they must not block, must
+// not wait for an answer on this channel, and must not keep the messages, whose bytes are used again.
 type Events interface {
 	// Message takes packet-in, flow-removed, port-status, role-status and the like.
 	Message(c *Conn, h openflow.Header, m openflow.Message)
@@ -53,7 +53,7 @@ func (c Config) withDefaults() Config {
 	def(&c.WriteTimeout, 10*time.Second)
 	def(&c.HandshakeTimeout, 10*time.Second)
 	if c.MaxQueue == 0 {
-		c.MaxQueue = 4 << 20
+		c.MaxQueue = 1 << 20
 	}
 	if len(c.Versions) == 0 {
 		c.Versions = []openflow.Version{openflow.V14, openflow.V13}
@@ -145,18 +145,15 @@ func (c Config) Handshake(ctx context.Context, nc net.Conn) (*Conn, error) {
 	conn := &Conn{cfg: cfg, nc: nc, done: make(chan struct{}), in: reader{nc: nc}}
 	conn.queue.init(cfg.MaxQueue)
 	conn.ops.init()
-	ctx, cancel := context.WithTimeout(ctx, cfg.HandshakeTimeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, cfg.HandshakeTimeout, fmt.Errorf("not done in %v", cfg.HandshakeTimeout))
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() { nc.SetDeadline(time.Unix(1, 0)) })
 	err := conn.handshake()
-	if !stop() && err == nil {
-		err = ctx.Err()
+	if !stop() {
+		err = context.Cause(ctx)
 	}
 	if err != nil {
 		nc.Close()
-		if ctx.Err() != nil {
-			err = fmt.Errorf("%w (%w)", ctx.Err(), err)
-		}
 		return nil, fmt.Errorf("OpenFlow handshake: %w", err)
 	}
 	nc.SetDeadline(time.Time{})
@@ -177,10 +174,7 @@ func (c *Conn) handshake() error {
 	if err != nil {
 		return err
 	}
-	hello, ok := m.(*openflow.Hello)
-	if !ok {
-		return fmt.Errorf("the first message is a %v, not a hello", h.Type)
-	}
+	hello := m.(*openflow.Hello)
 	if c.version, err = openflow.Negotiate(c.cfg.Versions, h, hello); err != nil {
 		refusal := &openflow.Error{Type: openflow.ErrorHelloFailed, Data: []byte(err.Error())}
 		return errors.Join(err, c.writeNow(refusal, min(highest, h.Version), h.XID))
@@ -214,15 +208,22 @@ func (c *Conn) writeNow(m openflow.Message, v openflow.Version, xid uint32) erro
 }
 
 func (c *Conn) readNow() (openflow.Header, openflow.Message, error) {
-	b, err := c.in.next()
+	b, err := c.in.next(c.accept)
 	if err != nil {
 		return openflow.Header{}, nil, err
 	}
-	h, m, err := openflow.Parse(b)
-	if err == nil && c.version != 0 && h.Version != c.version {
-		err = fmt.Errorf("%v in version %v after %v was agreed on", h.Type, h.Version, c.version)
+	return openflow.Parse(b)
+}
+
+// accept judges a message by its header.
+func (c *Conn) accept(h openflow.Header) error {
+	switch {
+	case c.version == 0 && h.Type != openflow.TypeHello:
+		return fmt.Errorf("it begins with %v of version %v, not with a hello", h.Type, h.Version)
+	case c.version != 0 && h.Version != c.version && h.Type != openflow.TypeHello:
+		return fmt.Errorf("%v of version %v after %v was agreed on", h.Type, h.Version, c.version)
 	}
-	return h, m, err
+	return nil
 }
 
 // readLoop takes messages until the channel is over.
@@ -230,17 +231,19 @@ func (c *Conn) readLoop() {
 	for {
 		b, err := c.nextMessage()
 		if err == nil {
-			c.stats.received.Add(uint64(len(b)))
 			err = c.take(b)
 		}
 		if err != nil {
 			if errors.Is(err, io.EOF) {
 				err = fmt.Errorf("the peer closed the connection: %w", err)
+			} else {
+				err = fmt.Errorf("after %d bytes from the peer: %w", c.stats.received.Load(), err)
 			}
 			c.fail(err)
 			c.in.release()
 			return
 		}
+		c.stats.received.Add(uint64(len(b)))
 	}
 }
 
@@ -257,25 +260,44 @@ func (c *Conn) nextMessage() ([]byte, error) {
 		switch {
 		case err == nil:
 			c.nc.SetReadDeadline(time.Now().Add(c.cfg.EchoTimeout))
-			return c.in.next()
+			return c.in.next(c.accept)
 		case !isTimeout(err):
 			return nil, err
 		case asked:
 			return nil, fmt.Errorf("silent for %v, and no answer to an echo request", c.cfg.EchoInterval+c.cfg.EchoTimeout)
 		}
 		asked = true
-		c.answer(&openflow.EchoRequest{}, 0)
+		if err := c.answer(&openflow.EchoRequest{}, 0); err != nil {
+			return nil, err
+		}
 	}
 }
 
 func isTimeout(err error) bool {
 	var t net.Error
-	return errors.As(err, &t) && t.Timeout()
+	return err != nil && errors.As(err, &t) && t.Timeout()
 }
 
+// answerRoom is how far answers to the peer may go over the limit of the queue.
+const answerRoom = 64 << 10
+
 // answer queues a message out of turn: the reader must not wait for room.
-func (c *Conn) answer(m openflow.Message, xid uint32) {
-	c.queue.push(func(b []byte) []byte { return m.Append(b, c.version, xid) })
+func (c *Conn) answer(m openflow.Message, xid uint32) error {
+	if n := c.queue.waiting(); n > c.cfg.MaxQueue+answerRoom {
+		return fmt.Errorf("the peer asks and does not read: %d bytes wait to be written", n)
+	}
+	c.queue.push(0, func(b []byte) []byte { return m.Append(b, c.version, xid) })
+	return nil
+}
+
+// isAnswer says whether messages of a type answer one of ours. A switch gives the others xids of its own choice.
+func isAnswer(t openflow.Type) bool {
+	switch t {
+	case openflow.TypeHello, openflow.TypeEchoRequest, openflow.TypePacketIn, openflow.TypeFlowRemoved, openflow.TypePortStatus,
+		openflow.TypeRoleStatus, openflow.TypeTableStatus, openflow.TypeRequestForward:
+		return false
+	}
+	return true
 }
 
 // take hands one message to whom it concerns.
@@ -284,13 +306,10 @@ func (c *Conn) take(b []byte) error {
 	if err != nil {
 		return err
 	}
-	if h.Version != c.version && h.Type != openflow.TypeHello {
-		return fmt.Errorf("%v in version %v after %v was agreed on", h.Type, h.Version, c.version)
-	}
 	if h.Type == openflow.TypeError {
 		c.stats.errors.Add(1)
 	}
-	if h.XID != 0 {
+	if h.XID != 0 && isAnswer(h.Type) {
 		if taken, err := c.ops.take(h, b); taken || err != nil {
 			return err
 		}
@@ -301,12 +320,13 @@ func (c *Conn) take(b []byte) error {
 	}
 	switch m := m.(type) {
 	case *openflow.EchoRequest:
-		c.answer(&openflow.EchoReply{Data: m.Data}, h.XID)
-	case *openflow.EchoReply, *openflow.Hello:
+		return c.answer(&openflow.EchoReply{Data: m.Data}, h.XID)
 	case *openflow.MultipartReply:
 		if m.Type == openflow.MultipartFlowMonitor {
 			c.updates(m.Body)
 		}
+	case *openflow.Hello, *openflow.EchoReply, *openflow.Error, *openflow.BarrierReply, *openflow.BundleControl, *openflow.RoleReply:
+		// Answers that nobody waits for, or does not any more.
 	default:
 		if c.cfg.Events != nil {
 			c.cfg.Events.Message(c, h, m)

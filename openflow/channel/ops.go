@@ -1,7 +1,6 @@
 package channel
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -20,6 +19,9 @@ type ops struct {
 	runs []*op
 }
 
+// firstXID is the first after those of the handshake.
+const firstXID = 16
+
 // op is one operation: a request, a dump, a window of flow-mods.
 type op struct {
 	first, last uint32
@@ -34,25 +36,33 @@ type op struct {
 }
 
 func (o *ops) init() {
-	o.xid = 16 // the handshake used the first ones
+	o.xid = firstXID
 	o.one = map[uint32]*op{}
 }
 
-// begin reserves n xids in a row for an operation.
-func (o *ops) begin(n int, take func(openflow.Header, []byte) (bool, error)) *op {
+// reserve takes n xids in a row.
+func (o *ops) reserve(n int) (first uint32) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	// xid 0 is for what nobody asked for; a run that would wrap begins anew.
 	if uint64(o.xid)+uint64(n) >= 1<<32 {
-		o.xid = 16
+		o.xid = firstXID
 	}
-	p := &op{first: o.xid, last: o.xid + uint32(n) - 1, take: take, finished: make(chan struct{})}
+	first = o.xid
 	o.xid += uint32(n)
+	return first
+}
+
+// begin makes an operation of reserved xids.
+func (o *ops) begin(first, last uint32, take func(openflow.Header, []byte) (bool, error)) *op {
+	p := &op{first: first, last: last, take: take, finished: make(chan struct{})}
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	switch {
 	case o.over:
-		p.end(nil)
-	case n == 1:
-		o.one[p.first] = p
+		p.finish() // wait tells why
+	case first == last:
+		o.one[first] = p
 	default:
 		o.runs = append(o.runs, p)
 	}
@@ -82,7 +92,7 @@ func (o *ops) take(h openflow.Header, b []byte) (bool, error) {
 	}
 	over, err := p.take(h, b)
 	if over || err != nil {
-		p.endLocked(err)
+		p.end(err)
 		o.forget(p)
 	}
 	// An answer that no decoder understands ends the channel: what follows cannot be trusted either.
@@ -116,18 +126,12 @@ func (o *ops) endAll() {
 	o.one, o.runs = map[uint32]*op{}, nil
 	o.mu.Unlock()
 	for _, p := range all {
-		// Not p.end: take may be running in this very goroutine.
-		p.finish()
+		p.finish() // not p.end: take may be running in this very goroutine
 	}
 }
 
+// end ends an operation. The caller holds p.mu.
 func (p *op) end(err error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.endLocked(err)
-}
-
-func (p *op) endLocked(err error) {
 	if !p.ended {
 		p.ended, p.err = true, err
 		p.finish()
@@ -170,7 +174,22 @@ func (c *Conn) send(ctx context.Context, m openflow.Message, xid uint32) error {
 	if err := c.queue.room(ctx, c.done); err != nil {
 		return c.reason(err)
 	}
-	c.queue.push(func(b []byte) []byte { return m.Append(b, c.version, xid) })
+	var err error
+	c.queue.push(0, func(b []byte) []byte {
+		out := m.Append(b, c.version, xid)
+		if err = checkLength(len(out) - len(b)); err != nil {
+			return b
+		}
+		return out
+	})
+	return err
+}
+
+// checkLength refuses what the 16 bits for a message's length cannot say.
+func checkLength(n int) error {
+	if n > openflow.MaxMessageLen {
+		return fmt.Errorf("a message of %d bytes; at most %d can be sent", n, openflow.MaxMessageLen)
+	}
 	return nil
 }
 
@@ -180,123 +199,4 @@ func (c *Conn) reason(err error) error {
 		return why
 	}
 	return err
-}
-
-// Request sends a message and waits for the one that answers it. An error message becomes a *openflow.Error.
-func (c *Conn) Request(ctx context.Context, m openflow.Message) (openflow.Message, error) {
-	var reply openflow.Message
-	p := c.ops.begin(1, func(h openflow.Header, b []byte) (bool, error) {
-		_, m, err := openflow.Parse(bytes.Clone(b))
-		if err != nil {
-			return true, err
-		}
-		if e, ok := m.(*openflow.Error); ok {
-			return true, &callerError{e}
-		}
-		reply = m
-		return true, nil
-	})
-	if err := c.send(ctx, m, p.first); err != nil {
-		c.ops.forget(p)
-		return nil, err
-	}
-	if err := c.wait(ctx, p); err != nil {
-		return nil, err
-	}
-	return reply, nil
-}
-
-// Barrier returns when the switch has done everything that was sent before.
-func (c *Conn) Barrier(ctx context.Context) error {
-	m, err := c.Request(ctx, &openflow.BarrierRequest{})
-	if err != nil {
-		return fmt.Errorf("barrier: %w", err)
-	}
-	if _, ok := m.(*openflow.BarrierReply); !ok {
-		return fmt.Errorf("barrier: answered by %T", m)
-	}
-	return nil
-}
-
-// ErrStale says that the switch has seen a higher generation id: another controller is master by now.
-var ErrStale = errors.New("the switch has a newer master")
-
-// SetRole asks for a role, with a generation id that rises with every change of mastership. ErrStale: the switch has
-// seen a higher one.
-func (c *Conn) SetRole(ctx context.Context, role openflow.Role, generationID uint64) error {
-	m, err := c.Request(ctx, &openflow.RoleRequest{RoleState: openflow.RoleState{Role: role, ShortID: 0xffff, GenerationID: generationID}})
-	var refused *openflow.Error
-	if errors.As(err, &refused) && refused.Type == openflow.ErrorRoleRequestFailed && refused.Code == 0 {
-		return fmt.Errorf("generation %d: %w", generationID, ErrStale)
-	}
-	if err != nil {
-		return err
-	}
-	if r, ok := m.(*openflow.RoleReply); !ok || (r.Role != role && role != openflow.RoleNoChange) {
-		return fmt.Errorf("role %v asked for, the switch answers %+v", role, m)
-	}
-	return nil
-}
-
-// multipart sends a request and gives each part's body to each, in the reader.
-func (c *Conn) multipart(ctx context.Context, t openflow.MultipartType, body []byte, each func([]byte) error) error {
-	p := c.ops.begin(1, func(h openflow.Header, b []byte) (bool, error) {
-		_, m, err := openflow.Parse(b)
-		if err != nil {
-			return true, err
-		}
-		switch m := m.(type) {
-		case *openflow.Error:
-			m.Data = bytes.Clone(m.Data)
-			return true, &callerError{m}
-		case *openflow.MultipartReply:
-			if m.Type != t {
-				return true, fmt.Errorf("a %v request is answered by %v", t, m.Type)
-			}
-			return !m.More(), each(m.Body)
-		}
-		return true, fmt.Errorf("a %v request is answered by a %v", t, h.Type)
-	})
-	req := &openflow.MultipartRequest{Multipart: openflow.Multipart{Type: t, Body: body}}
-	if err := c.send(ctx, req, p.first); err != nil {
-		c.ops.forget(p)
-		return err
-	}
-	return c.wait(ctx, p)
-}
-
-// DumpFlows reads all rows that the request chooses, however many parts they come in, and gives them to each in the
-// order of arrival. each runs in the channel's reader; the row and its bytes are good until it returns. Its error ends
-// the dump and is returned.
-func (c *Conn) DumpFlows(ctx context.Context, req openflow.FlowStatsRequest, each func(*openflow.FlowStats) error) error {
-	err := c.multipart(ctx, openflow.MultipartFlow, req.Append(nil, c.version), func(body []byte) error {
-		return openflow.EachFlowStats(body, c.version, func(s *openflow.FlowStats) error {
-			if err := each(s); err != nil {
-				return &callerError{err}
-			}
-			return nil
-		})
-	})
-	if err != nil {
-		return fmt.Errorf("dump flows: %w", err)
-	}
-	return nil
-}
-
-// PortDescs lists the switch's ports.
-func (c *Conn) PortDescs(ctx context.Context) ([]openflow.Port, error) {
-	var ports []openflow.Port
-	var body []byte
-	if c.version >= openflow.V15 {
-		body = []byte{0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0} // OFPP_ANY
-	}
-	err := c.multipart(ctx, openflow.MultipartPortDesc, body, func(b []byte) error {
-		ps, err := openflow.ParseAll(b, c.version, openflow.ParsePort)
-		ports = append(ports, ps...)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("port desc: %w", err)
-	}
-	return ports, nil
 }

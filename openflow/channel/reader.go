@@ -1,6 +1,7 @@
 package channel
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -16,6 +17,8 @@ const (
 )
 
 var largeBuffers = sync.Pool{New: func() any { b := make([]byte, largeBuffer); return &b }}
+
+var errUnfinished = errors.New("the rest is overdue")
 
 // reader cuts a byte stream into messages.
 type reader struct {
@@ -35,17 +38,24 @@ func (r *reader) await() error {
 	return r.fill(1)
 }
 
-// next returns the next message whole. It is good until the next call.
-func (r *reader) next() ([]byte, error) {
+// next returns the next message whole. It is good until the next call. accept judges by the header, before the rest is
+// waited for: what is not OpenFlow may announce any length.
+func (r *reader) next(accept func(openflow.Header) error) ([]byte, error) {
 	if err := r.fill(openflow.HeaderLen); err != nil {
 		return nil, err
 	}
 	h, err := openflow.ParseHeader(r.buf[r.r:r.w])
+	if err == nil {
+		err = accept(h)
+	}
 	if err != nil {
 		return nil, err
 	}
 	n := int(h.Length)
 	if err := r.fill(n); err != nil {
+		if isTimeout(err) {
+			err = errUnfinished
+		}
 		return nil, fmt.Errorf("%v of %d bytes, of which %d came: %w", h.Type, n, r.w-r.r, err)
 	}
 	b := r.buf[r.r : r.r+n : r.r+n]
