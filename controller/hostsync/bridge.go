@@ -1,0 +1,250 @@
+package hostsync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/weft-sdn/weft/controller/report"
+	"github.com/weft-sdn/weft/controller/state"
+	"github.com/weft-sdn/weft/controller/view"
+	"github.com/weft-sdn/weft/ofapps"
+	"github.com/weft-sdn/weft/ofapps/flow"
+	"github.com/weft-sdn/weft/openflow"
+	"github.com/weft-sdn/weft/openflow/channel"
+)
+
+// programTimeout bounds one conversation with a switch: 100,000 rows take OVS half a second.
+const programTimeout = 20 * time.Second
+
+// bridge is the OpenFlow side of one bridge of a host.
+type bridge struct {
+	host *host
+	name string
+	role string
+
+	conn  *channel.Conn
+	fresh bool // conn has not been taken over yet
+	since time.Time
+	err   string
+
+	// base is the snapshot whose rows the switch has, but for the parts that failed.
+	base    state.Snapshot
+	pending view.PartSet
+	all     bool
+	failed  map[view.Part]string
+	auditAt time.Time
+	// changed is the revision at which rows last changed.
+	changed int64
+	rows    int
+
+	repaired int64
+}
+
+func (b *bridge) close() {
+	if b.conn != nil {
+		b.conn.Close()
+		b.conn = nil
+	}
+}
+
+// dirty adds to what has to be looked at.
+func (b *bridge) dirty(all bool, parts view.PartSet) {
+	b.all = b.all || all
+	if b.pending == nil {
+		b.pending = view.PartSet{}
+	}
+	maps.Copy(b.pending, parts)
+}
+
+func (b *bridge) settled() bool { return b.unsettledReason() == "" }
+
+func (b *bridge) unsettledReason() string {
+	switch {
+	case b.conn == nil && b.err != "":
+		return "OpenFlow not connected: " + b.err
+	case b.conn == nil:
+		return "OpenFlow not connected since " + b.since.Format(time.TimeOnly)
+	case b.err != "":
+		return b.err
+	case b.fresh || b.all || len(b.pending) > 0:
+		return "being programmed"
+	}
+	for _, p := range slices.SortedFunc(maps.Keys(b.failed), view.Part.Compare) {
+		return fmt.Sprintf("%v: %s", p, b.failed[p])
+	}
+	return ""
+}
+
+// catchUp makes the switch have what the host's snapshot wants.
+func (b *bridge) catchUp(ctx context.Context, seen *foreign) {
+	ctx, cancel := context.WithTimeout(ctx, programTimeout)
+	defer cancel()
+	err := b.catchUpOnce(ctx, seen)
+	b.err = ""
+	if err == nil {
+		return
+	}
+	b.err = err.Error()
+	if errors.Is(err, channel.ErrStale) {
+		b.host.fleet.event(b.host.name, "Superseded", "", "%s of %s obeys a newer controller: %v", b.name, b.host.name, err)
+	}
+	b.host.fleet.cfg.Log.Warn("bridge not programmed", "host", b.host.name, "bridge", b.name, "rev", b.host.rev, "err", err)
+	// What the switch has now is not known. It connects again and is asked.
+	b.close()
+}
+
+func (b *bridge) catchUpOnce(ctx context.Context, seen *foreign) error {
+	now := time.Now()
+	switch {
+	case b.fresh:
+		return b.takeOver(ctx)
+	case b.all, now.After(b.auditAt), len(b.failed) > 0 && !now.Before(b.host.retryAt), seen.needsAudit(b):
+		return b.audit(ctx)
+	}
+	if err := b.repair(ctx, seen); err != nil {
+		return err
+	}
+	return b.applyPending(ctx)
+}
+
+// takeOver begins a connection: be master, be told of foreign changes, and only then look.
+func (b *bridge) takeOver(ctx context.Context) error {
+	if err := b.conn.SetRole(ctx, openflow.RoleMaster, b.host.fleet.cfg.Epoch); err != nil {
+		return fmt.Errorf("role: %w", err)
+	}
+	if err := b.conn.Monitor(ctx); err != nil {
+		return fmt.Errorf("flow monitor: %w", err)
+	}
+	if _, err := b.compareAndApply(ctx); err != nil {
+		return err
+	}
+	b.fresh = false
+	return nil
+}
+
+// audit compares everything, and tells of what was not as we left it.
+func (b *bridge) audit(ctx context.Context) error {
+	expected := b.all || len(b.pending) > 0 || len(b.failed) > 0
+	diffs, err := b.compareAndApply(ctx)
+	if err == nil && !expected {
+		b.tell(diffs)
+	}
+	return err
+}
+
+// compareAndApply asks the switch for its rows, and makes them what the host's snapshot wants.
+func (b *bridge) compareAndApply(ctx context.Context) ([]flow.Difference, error) {
+	h := b.host
+	wanted, owner, err := b.wanted()
+	if err != nil {
+		return nil, err
+	}
+	cmp := flow.NewComparison(b.conn.Version(), wanted, func(cookie uint64) bool { return b.tolerates(cookie) != "" })
+	if err := b.conn.DumpFlows(ctx, openflow.AllFlows(), cmp.Observe); err != nil {
+		return nil, fmt.Errorf("dump: %w", err)
+	}
+	diffs := cmp.Differences()
+	groups := map[view.Part]*group{}
+	for _, d := range diffs {
+		p := owner(d)
+		if groups[p] == nil {
+			groups[p] = &group{part: p}
+		}
+		groups[p].diffs = append(groups[p].diffs, d)
+	}
+	b.failed = map[view.Part]string{}
+	if err := b.apply(ctx, ordered(groups)); err != nil {
+		return nil, err
+	}
+	b.base, b.all, b.pending = h.snap, false, nil
+	b.rows = len(wanted)
+	b.auditAt = time.Now().Add(h.fleet.cfg.AuditInterval)
+	if b.changed == 0 || len(diffs) > 0 {
+		b.changed = h.rev
+	}
+	return diffs, nil
+}
+
+// wanted renders all parts of this bridge. owner tells which part wants a row; rows that nobody wants belong to none.
+func (b *bridge) wanted() (flow.Set, func(flow.Difference) view.Part, error) {
+	c := flow.Coder{Version: b.conn.Version()}
+	set := flow.Set{}
+	parts := map[flow.Key]view.Part{}
+	for p := range view.Parts(b.host.snap, b.host.name) {
+		for i, f := range ofapps.Render(b.host.snap, b.host.name, p)[b.name] {
+			if err := set.Add(&c, []flow.Flow{f}); err != nil {
+				return nil, nil, fmt.Errorf("%v, row %d: %w", p, i, err)
+			}
+			k, _ := c.Encode(&f)
+			parts[k] = p
+		}
+	}
+	return set, func(d flow.Difference) view.Part {
+		k, _ := c.Encode(&d.Flow)
+		return parts[k]
+	}, nil
+}
+
+// applyPending applies what changed between two snapshots, without asking the switch.
+func (b *bridge) applyPending(ctx context.Context) error {
+	h := b.host
+	if len(b.pending) == 0 {
+		b.base = h.snap
+		return nil
+	}
+	c := flow.Coder{Version: b.conn.Version()}
+	groups := map[view.Part]*group{}
+	for p := range b.pending {
+		before := ofapps.Render(b.base, h.name, p)[b.name]
+		after := ofapps.Render(h.snap, h.name, p)[b.name]
+		diffs, err := flow.Diff(&c, before, after)
+		if err != nil {
+			return fmt.Errorf("%v: %w", p, err)
+		}
+		if len(diffs) > 0 {
+			groups[p] = &group{part: p, diffs: diffs}
+		}
+	}
+	handOver(&c, groups)
+	b.forgetLearned(groups)
+	if err := b.apply(ctx, ordered(groups)); err != nil {
+		return err
+	}
+	for p := range b.pending {
+		if groups[p] == nil {
+			delete(b.failed, p)
+		}
+	}
+	b.base, b.pending = h.snap, nil
+	if len(groups) > 0 {
+		b.changed = h.rev
+	}
+	return nil
+}
+
+// report is what others are told.
+func (b *bridge) report() report.Bridge {
+	r := report.Bridge{Name: b.name, Connected: b.conn != nil, Since: b.since, Flows: b.rows, DriftRepaired: b.repaired, Err: b.err}
+	for _, br := range view.PartResources(b.host.snap, b.host.name, view.Part{Kind: view.HostPart}).Bridges {
+		if br.Name == b.name {
+			r.DatapathID = br.DatapathID
+		}
+	}
+	if b.conn != nil {
+		r.Version = b.conn.Version().String()
+		r.FlowMods = int64(b.conn.Stats().FlowMods)
+	}
+	return r
+}
+
+func (b *bridge) failures() []report.Failure {
+	var out []report.Failure
+	for _, p := range slices.SortedFunc(maps.Keys(b.failed), view.Part.Compare) {
+		out = append(out, report.Failure{Object: p.String(), Reason: "FlowsRefused", Message: b.name + ": " + b.failed[p]})
+	}
+	return out
+}

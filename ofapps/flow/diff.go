@@ -1,0 +1,176 @@
+package flow
+
+import (
+	"fmt"
+	"unsafe"
+
+	"github.com/weft-sdn/weft/openflow"
+)
+
+// Kind of a difference.
+type Kind uint8
+
+// Differences between what is wanted and what a switch has.
+const (
+	// Missing rows are wanted and not there.
+	Missing Kind = iota
+	// Changed rows are there with other actions, cookie, timeouts or flags.
+	Changed
+	// Foreign rows are there and not wanted.
+	Foreign
+)
+
+func (k Kind) String() string { return [...]string{"missing", "changed", "foreign"}[k] }
+
+// Difference is one row that is not as it should be.
+type Difference struct {
+	Kind Kind
+	// Flow is the row as wanted; for Foreign, as found.
+	Flow Flow
+	// keepCounters says that only the actions differ, so that the row can be modified in place.
+	keepCounters bool
+}
+
+// FlowMod is what makes the difference go away.
+func (d Difference) FlowMod() openflow.FlowMod {
+	m := openflow.FlowMod{Table: d.Flow.Table, Priority: d.Flow.Priority, Match: d.Flow.Match,
+		BufferID: openflow.NoBuffer, OutPort: openflow.PortAny, OutGroup: openflow.GroupAny}
+	if d.Kind == Foreign {
+		m.Command = openflow.FlowDeleteStrict
+		return m
+	}
+	m.Command = openflow.FlowAdd
+	if d.keepCounters {
+		m.Command = openflow.FlowModifyStrict
+	}
+	m.Cookie, m.Actions, m.Flags = d.Flow.Cookie, d.Flow.Actions, d.Flow.Flags
+	m.IdleTimeout, m.HardTimeout = d.Flow.IdleTimeout, d.Flow.HardTimeout
+	return m
+}
+
+// Diff tells what leads from the rows before to the rows after, additions and changes first. It judges rows by their
+// wire form, and returns nothing for equal sets.
+func Diff(c *Coder, before, after []Flow) ([]Difference, error) {
+	if len(before) == 0 && len(after) == 0 {
+		return nil, nil
+	}
+	old := make(Set, len(before))
+	if err := old.Add(c, before); err != nil {
+		return nil, err
+	}
+	var out []Difference
+	seen := make(map[Key]bool, len(after))
+	for i := range after {
+		k, row := c.Encode(&after[i])
+		if seen[k] {
+			return nil, fmt.Errorf("two rows with one match and priority: %v", after[i])
+		}
+		seen[k] = true
+		was := old[k]
+		switch {
+		case was == nil:
+			out = append(out, Difference{Kind: Missing, Flow: after[i]})
+		case was.Row != row:
+			out = append(out, Difference{Kind: Changed, Flow: after[i], keepCounters: onlyInstructions(was.Row, row)})
+		}
+	}
+	for i := range before {
+		if k, _ := c.Encode(&before[i]); !seen[k] {
+			out = append(out, Difference{Kind: Foreign, Flow: before[i]})
+		}
+	}
+	return out, nil
+}
+
+func onlyInstructions(a, b Row) bool {
+	a.Instructions = b.Instructions
+	return a == b
+}
+
+// Comparison holds a set against a dump of the switch, row by row, as the dump arrives.
+type Comparison struct {
+	coder     Coder
+	wanted    Set
+	buf       []byte
+	out       []Difference
+	tolerated func(cookie uint64) bool
+	// Rows counts what the dump held.
+	Rows int
+}
+
+// NewComparison begins a comparison. Rows that nobody wants are passed over when tolerated says so of their cookie. It marks
+// the set's rows as seen, so a set serves one comparison.
+func NewComparison(v openflow.Version, wanted Set, tolerated func(cookie uint64) bool) *Comparison {
+	return &Comparison{coder: Coder{Version: v}, wanted: wanted, tolerated: tolerated}
+}
+
+// Observe takes one row of the dump. The row's bytes are not kept.
+func (c *Comparison) Observe(s *openflow.FlowStats) error {
+	c.Rows++
+	c.buf = append(appendKeyHead(c.buf[:0], s.Table, s.Priority), s.Match...)
+	// The map look-up by a string that shares the buffer does not keep it.
+	w := c.wanted[Key(unsafe.String(unsafe.SliceData(c.buf), len(c.buf)))]
+	if w == nil {
+		// A switch may spell a match in another order than we do.
+		m, err := s.Match.Decode()
+		if err != nil {
+			return fmt.Errorf("table %d, priority %d: match: %w", s.Table, s.Priority, err)
+		}
+		w = c.wanted[c.coder.key(s.Table, s.Priority, openflow.Canonical(m))]
+		if w == nil {
+			return c.foreign(s)
+		}
+	}
+	w.Seen = true
+	row := Row{Instructions: unsafe.String(unsafe.SliceData(s.Instructions), len(s.Instructions)), Cookie: s.Cookie,
+		IdleTimeout: s.IdleTimeout, HardTimeout: s.HardTimeout, Flags: s.Flags & compared}
+	if row == w.Row {
+		return nil
+	}
+	actions, err := s.Instructions.Decode(c.coder.Version)
+	if err == nil {
+		row.Instructions = c.coder.instructions(actions)
+		if row == w.Row {
+			return nil
+		}
+	}
+	c.out = append(c.out, Difference{Kind: Changed, Flow: w.Flow, keepCounters: onlyInstructions(row, w.Row)})
+	return nil
+}
+
+func (c *Comparison) foreign(s *openflow.FlowStats) error {
+	if c.tolerated(s.Cookie) {
+		return nil
+	}
+	f, err := FromStats(s, c.coder.Version)
+	if err != nil {
+		return err
+	}
+	c.out = append(c.out, Difference{Kind: Foreign, Flow: f})
+	return nil
+}
+
+// FromStats turns a row of a dump into a flow that stands by itself.
+func FromStats(s *openflow.FlowStats, v openflow.Version) (Flow, error) {
+	m, err := s.Match.Decode()
+	if err != nil {
+		return Flow{}, fmt.Errorf("table %d, priority %d: match: %w", s.Table, s.Priority, err)
+	}
+	actions, err := s.Instructions.Decode(v)
+	if err != nil {
+		return Flow{}, fmt.Errorf("table %d, priority %d: actions: %w", s.Table, s.Priority, err)
+	}
+	return Flow{Table: s.Table, Priority: s.Priority, Match: openflow.Canonical(m), Actions: actions, Cookie: s.Cookie,
+		IdleTimeout: s.IdleTimeout, HardTimeout: s.HardTimeout, Flags: s.Flags}, nil
+}
+
+// Differences ends the comparison: what the dump showed to be changed or foreign, and what it did not show at all.
+func (c *Comparison) Differences() []Difference {
+	out := c.out
+	for _, w := range c.wanted {
+		if !w.Seen {
+			out = append(out, Difference{Kind: Missing, Flow: w.Flow})
+		}
+	}
+	return out
+}

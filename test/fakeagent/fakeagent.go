@@ -1,0 +1,134 @@
+// Package fakeagent stands in for the node agents of hosts that are only simulated: it keeps to the node protocol, says
+// that it made what it was told to make, and gives out port numbers as OVS would. Benchmarks use it to have hundreds of
+// hosts on one machine.
+package fakeagent
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"google.golang.org/grpc"
+
+	nodev1 "github.com/weft-sdn/weft/proto/weft/node/v1"
+)
+
+// Agent is one simulated host.
+type Agent struct {
+	Host           string
+	TunnelIP       string
+	BridgeMappings map[string]string
+
+	stream grpc.BidiStreamingClient[nodev1.SyncRequest, nodev1.SyncResponse]
+	send   sync.Mutex
+
+	mu       sync.Mutex
+	bridges  map[string]*nodev1.Bridge
+	ports    map[string]*nodev1.PortBinding
+	ofports  map[string]uint32
+	deltas   int
+	onBridge func(*nodev1.Bridge)
+}
+
+// Dial connects a simulated host and serves it until the context ends. onBridge is called for every bridge that the
+// host is told to have, with its datapath id and controllers; it may be nil.
+func Dial(ctx context.Context, cc grpc.ClientConnInterface, a *Agent, onBridge func(*nodev1.Bridge)) error {
+	st, err := nodev1.NewNodeServiceClient(cc).Sync(ctx)
+	if err != nil {
+		return fmt.Errorf("host %s: %w", a.Host, err)
+	}
+	a.stream, a.onBridge = st, onBridge
+	a.bridges, a.ports = map[string]*nodev1.Bridge{}, map[string]*nodev1.PortBinding{}
+	a.ofports = map[string]uint32{"patch-tun": 1, "patch-int": 1}
+	var inv []*nodev1.InterfaceFact
+	inv = append(inv, &nodev1.InterfaceFact{Name: "patch-tun", Bridge: "br-int", Type: "patch", Ofport: 1},
+		&nodev1.InterfaceFact{Name: "patch-int", Bridge: "br-tun", Type: "patch", Ofport: 1})
+	for _, m := range []*nodev1.SyncRequest{
+		{Message: &nodev1.SyncRequest_Hello{Hello: &nodev1.Hello{Host: a.Host, BootId: "fake", TunnelIp: a.TunnelIP, BridgeMappings: a.BridgeMappings}}},
+		{Message: &nodev1.SyncRequest_Inventory{Inventory: &nodev1.Inventory{Full: true, Interfaces: inv}}},
+	} {
+		if err := a.say(m); err != nil {
+			return fmt.Errorf("host %s: %w", a.Host, err)
+		}
+	}
+	go a.serve()
+	return nil
+}
+
+func (a *Agent) say(m *nodev1.SyncRequest) error {
+	a.send.Lock()
+	defer a.send.Unlock()
+	return a.stream.Send(m)
+}
+
+func (a *Agent) serve() {
+	for {
+		m, err := a.stream.Recv()
+		if err != nil {
+			return
+		}
+		d := m.GetDelta()
+		if d == nil {
+			continue
+		}
+		if inv := a.take(d); inv != nil {
+			if a.say(&nodev1.SyncRequest{Message: &nodev1.SyncRequest_Inventory{Inventory: inv}}) != nil {
+				return
+			}
+		}
+		if a.say(&nodev1.SyncRequest{Message: &nodev1.SyncRequest_Ack{Ack: &nodev1.Ack{Nonce: d.Nonce, Revision: d.Revision}}}) != nil {
+			return
+		}
+	}
+}
+
+// take makes a Delta true, and tells what is new to see.
+func (a *Agent) take(d *nodev1.Delta) *nodev1.Inventory {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.deltas++
+	inv := &nodev1.Inventory{}
+	for _, r := range d.Upserts {
+		switch s := r.Spec.(type) {
+		case *nodev1.Resource_Bridge:
+			a.bridges[s.Bridge.Name] = s.Bridge
+			if a.onBridge != nil {
+				a.onBridge(s.Bridge)
+			}
+		case *nodev1.Resource_Tunnel:
+			if a.ofports[s.Tunnel.Name] == 0 {
+				a.ofports[s.Tunnel.Name] = uint32(len(a.ofports) + 1)
+				inv.Interfaces = append(inv.Interfaces, &nodev1.InterfaceFact{Name: s.Tunnel.Name, Bridge: "br-tun",
+					Type: s.Tunnel.Type, Ofport: a.ofports[s.Tunnel.Name]})
+			}
+		case *nodev1.Resource_Port:
+			a.ports[s.Port.PortId] = s.Port
+		}
+	}
+	for _, name := range d.Removed {
+		if len(name) > 7 && name[:7] == "tunnel/" {
+			inv.RemovedInterfaces = append(inv.RemovedInterfaces, name[7:])
+		}
+	}
+	if len(inv.Interfaces) == 0 && len(inv.RemovedInterfaces) == 0 {
+		return nil
+	}
+	return inv
+}
+
+// Plug lets an interface with an iface-id appear on br-int.
+func (a *Agent) Plug(name, ifaceID, mac string) error {
+	a.mu.Lock()
+	a.ofports[name] = uint32(len(a.ofports) + 1)
+	ofport := a.ofports[name]
+	a.mu.Unlock()
+	return a.say(&nodev1.SyncRequest{Message: &nodev1.SyncRequest_Inventory{Inventory: &nodev1.Inventory{
+		Interfaces: []*nodev1.InterfaceFact{{Name: name, Bridge: "br-int", Ofport: ofport, IfaceId: ifaceID, AttachedMac: mac}}}}})
+}
+
+// Deltas counts the messages that the host was sent.
+func (a *Agent) Deltas() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.deltas
+}
