@@ -7,13 +7,22 @@ import (
 
 // SetField sets a field, or those bits of it that the mask has.
 //
-// OpenFlow 1.3 and 1.4 know no mask there: such an action goes out as one Load for each run of bits, and comes back as
-// Loads.
+// OpenFlow 1.3 and 1.4 know no mask there: such an action goes out as one Load for each run of bits, is printed as
+// that, and comes back as that.
 type SetField struct{ OXM }
 
 func (a SetField) String() string { return string(a.appendText(nil)) }
 
 func (a SetField) appendText(b []byte) []byte {
+	if a.Mask != "" && !allOnes(a.Mask) && !stringZero(a.Mask) && !a.needsLoad2() {
+		for i, l := range loads(nil, &a.OXM) {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = l.appendText(b)
+		}
+		return b
+	}
 	b = append(b, "set_field:"...)
 	b = appendValue(b, a.Field, a.Value, a.Mask)
 	return append(append(b, "->"...), a.Field.info().name...)
@@ -25,7 +34,20 @@ func (a SetField) appendWire(b []byte, v Version) []byte {
 		o.Mask = ""
 	}
 	if o.Mask != "" && v < V15 {
-		return appendLoads(b, &o)
+		if o.needsLoad2() {
+			return appendLoad2(b, o)
+		}
+		var buf [4]Load
+		for _, l := range loads(buf[:0], &o) {
+			b = l.appendWire(b, v)
+		}
+		return b
+	}
+	if o.Field.variable() && o.Mask == "" {
+		// A switch reads as much as there is into the least significant bytes, and lists no leading zeros.
+		for len(o.Value) > 1 && o.Value[0] == 0 {
+			o.Value = o.Value[1:]
+		}
 	}
 	start := len(b)
 	b = appendOXM(appendAction(b, typeSetField), &o, v.place())
@@ -114,15 +136,14 @@ func (s Subfield) width() int {
 	return s.Field.Bytes()
 }
 
-// appendLoads appends the loads that set exactly the bits in the mask.
-func appendLoads(b []byte, o *OXM) []byte {
+// needsLoad2 says that the field has no code of 32 bits and one width, which Load needs.
+func (o *OXM) needsLoad2() bool {
 	c := o.Field.code(inNicira)
-	if c == nil {
-		return b
-	}
-	if c.experimental() || o.Field.variable() {
-		return appendLoad2(b, *o)
-	}
+	return c == nil || c.experimental() || o.Field.variable()
+}
+
+// loads appends the loads that set exactly the bits in the mask.
+func loads(out []Load, o *OXM) []Load {
 	n := 8 * len(o.Mask)
 	for at := 0; at < n; {
 		if !bitOf(o.Mask, at) {
@@ -136,9 +157,9 @@ func appendLoads(b []byte, o *OXM) []byte {
 			}
 			l.Dst.Bits++
 		}
-		b = l.appendWire(b, V13)
+		out = append(out, l)
 	}
-	return b
+	return out
 }
 
 // bitOf is bit i of a big-endian number, from the least significant.

@@ -28,7 +28,7 @@ func isCanonical(m Match) bool {
 		case f >= UnknownField, f == VlanTCI, f == IPTOS, f == InPort16, f >= XReg0 && f <= XXReg3, f == PacketType:
 			return false
 		case o.Mask == "":
-			if fixedMask(f) != "" {
+			if impliedMask(o) != "" {
 				return false
 			}
 		case allOnes(o.Mask) || stringZero(o.Mask) || !within(o.Value, o.Mask):
@@ -50,6 +50,15 @@ func within(value, mask string) bool {
 	return true
 }
 
+// masked is the value without the bits outside the mask, which must be as long.
+func masked(value, mask string) string {
+	v := []byte(value)
+	for i := range v {
+		v[i] &= mask[i]
+	}
+	return string(v)
+}
+
 // wholeMask is the mask of fields whose used bits are fewer than their bytes hold, where Open vSwitch takes that mask
 // for an exact match.
 func wholeMask(f Field) string {
@@ -64,8 +73,20 @@ func wholeMask(f Field) string {
 	return ""
 }
 
-// fixedMask is the mask that Open vSwitch gives to an exact match of fields of which it keeps fewer bits.
-func fixedMask(Field) string { return "" }
+// impliedMask is the mask under which Open vSwitch lists an exact match of fields of which it keeps fewer bits than
+// there are.
+func impliedMask(o *OXM) string {
+	switch o.Field {
+	case CTState:
+		return "\x00\x00\x00\xff"
+	case TunFlags:
+		return "\x00\x01"
+	case TunERSPANVer, TunERSPANDir, TunERSPANHWID, TunGTPUFlags, TunGTPUMsgType:
+		// Open vSwitch takes the value for the mask (lib/match.c, match_set_tun_erspan_ver and its like).
+		return o.Value
+	}
+	return ""
+}
 
 // normalize makes m canonical in place, or in a copy where it must grow.
 func normalize(m Match) Match {
@@ -105,7 +126,7 @@ func normalizeOXM(o OXM) (OXM, bool) {
 		}
 	}
 	if o.Mask == "" {
-		o.Mask = fixedMask(o.Field)
+		o.Mask = impliedMask(&o)
 	}
 	switch {
 	case o.Mask == "":
@@ -116,11 +137,7 @@ func normalizeOXM(o OXM) (OXM, bool) {
 	case stringZero(o.Mask) && !o.Field.variable():
 		return o, false
 	case !within(o.Value, o.Mask) && len(o.Value) == len(o.Mask):
-		v := []byte(o.Value)
-		for i := range v {
-			v[i] &= o.Mask[i]
-		}
-		o.Value = string(v)
+		o.Value = masked(o.Value, o.Mask)
 	}
 	return o, true
 }

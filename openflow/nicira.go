@@ -6,6 +6,7 @@ const (
 	subtypeRegMove         = 6
 	subtypeRegLoad         = 7
 	subtypeNote            = 8
+	subtypeMultipath       = 10
 	subtypeResubmitTable   = 14
 	subtypeOutputReg       = 15
 	subtypeLearn           = 16
@@ -74,6 +75,8 @@ func parseExperimentalAction(c *cursor, v Version, depth int) (Action, error) {
 		return parseDecTTLIDs(c), nil
 	case subtypeFinTimeout:
 		return FinTimeout{Idle: c.u16(), Hard: c.u16()}, nil
+	case subtypeMultipath:
+		return parseMultipath(c), nil
 	case subtypeCheckPktLarger:
 		return parseCheckPktLarger(c), nil
 	case subtypeDeleteField:

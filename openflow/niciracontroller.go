@@ -76,10 +76,10 @@ func (a Controller) appendWire(b []byte, _ Version) []byte {
 	start := len(b)
 	b = appendZeros(appendNicira(b, subtypeController2, 0), 6)
 	if a.MaxLen != 0xffff {
-		b = append(b, 0, controllerMaxLen, 0, 6, byte(a.MaxLen>>8), byte(a.MaxLen), 0, 0)
+		b = append(b, 0, controllerMaxLen, 0, 8, byte(a.MaxLen>>8), byte(a.MaxLen), 0, 0)
 	}
 	if a.ID != 0 {
-		b = append(b, 0, controllerID, 0, 6, byte(a.ID>>8), byte(a.ID), 0, 0)
+		b = append(b, 0, controllerID, 0, 8, byte(a.ID>>8), byte(a.ID), 0, 0)
 	}
 	if a.Reason != reasonAction {
 		b = append(b, 0, controllerReason, 0, 5, a.Reason, 0, 0, 0)

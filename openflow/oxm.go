@@ -71,9 +71,14 @@ func PrefixField(f Field, p netip.Prefix) OXM {
 	return o
 }
 
-// Bytes is field f with a value in wire form, and a mask of the same length, or none.
+// Bytes is field f with a value in wire form, and a mask of the same length, or none. Bits of the value outside the mask
+// are cleared.
 func Bytes(f Field, value, mask []byte) OXM {
-	return OXM{Field: f, Value: string(value), Mask: string(mask)}
+	o := OXM{Field: f, Value: string(value), Mask: string(mask)}
+	if len(mask) > 0 && len(mask) == len(value) {
+		o.Value = masked(o.Value, o.Mask)
+	}
+	return o
 }
 
 // Uint is the value as a number: its least significant 64 bits.

@@ -258,7 +258,8 @@ func (w *matchWriter) tunnel() {
 	}
 	w.unmasked("gtpu_flags", TunGTPUFlags, true)
 	w.unmasked("gtpu_msgtype", TunGTPUMsgType, false)
-	w.flags("tun_flags", TunFlags, tunFlagNames, tunFlagsMask)
+	// Open vSwitch counts flags here that nobody can match: the mask is never full.
+	w.flags("tun_flags", TunFlags, tunFlagNames, 0xffff)
 	for i := range 64 {
 		if o := w.get(TunMetadata(i)); o != nil && o.Mask != "" && stringZero(o.Mask) {
 			w.word(fields[TunMetadata(i)].name)

@@ -220,7 +220,7 @@ var needNames = [...]string{
 	needsTCP: "tcp or tcp6", needsUDP: "udp or udp6", needsSCTP: "sctp or sctp6", needsICMPv4: "icmp",
 	needsICMPv6: "icmp6", needsND: "icmp6,icmp_type=135 or 136", needsNDSolicit: "icmp6,icmp_type=135",
 	needsNDAdvert: "icmp6,icmp_type=136", needsARP: "arp or rarp", needsNSH: "nsh",
-	needsCT: "ct_state=+trk and ip or ipv6",
+	needsCT: "ip or ipv6 and ct_state=+trk-inv, +new, +est, +rel, +rpl, +snat or +dnat",
 }
 
 func (w *matchWriter) meets(need prerequisite) bool {
@@ -264,8 +264,10 @@ func (w *matchWriter) meets(need prerequisite) bool {
 	case needsNSH:
 		return ethType == ethNSH
 	case needsCT:
+		// Only a valid connection has an original direction.
 		o := w.get(CTState)
-		return ip && o != nil && o.Uint()&CTTracked != 0
+		return ip && o != nil && (o.Uint()&(CTNew|CTEstablished|CTRelated|CTReply|CTSourceNAT|CTDestNAT) != 0 ||
+			o.Uint()&CTTracked != 0 && o.MaskUint()&CTInvalid != 0 && o.Uint()&CTInvalid == 0)
 	}
 	return true
 }

@@ -28,12 +28,12 @@ func parseValue(f Field, s string) (OXM, error) {
 }
 
 func parseFormatted(f Field, s string) (OXM, error) {
-	value, mask, masked := strings.Cut(s, "/")
+	value, mask, hasMask := strings.Cut(s, "/")
 	switch f.info().format {
 	case asMAC:
-		return parseMasked(f, value, mask, masked, parseMAC)
+		return parseMasked(f, value, mask, hasMask, parseMAC)
 	case asIPv4, asIPv6:
-		return parseMaskedAddr(f, value, mask, masked)
+		return parseMaskedAddr(f, value, mask, hasMask)
 	case asPort, asPort16:
 		port, err := PortNamed(s)
 		if f.Bytes() == 2 {
@@ -55,7 +55,7 @@ func parseFormatted(f Field, s string) (OXM, error) {
 	if f.variable() {
 		n = 0
 	}
-	o, err := parseMasked(f, value, mask, masked, func(s string) (string, error) { return parseWide(s, n) })
+	o, err := parseMasked(f, value, mask, hasMask, func(s string) (string, error) { return parseWide(s, n) })
 	if n == 0 && o.Mask != "" {
 		// The width of a variable field is that of the longer of the two.
 		o.Value, o.Mask = widen(o.Value, len(o.Mask)), widen(o.Mask, len(o.Value))
@@ -65,10 +65,13 @@ func parseFormatted(f Field, s string) (OXM, error) {
 
 func widen(s string, n int) string { return string(make([]byte, max(0, n-len(s)))) + s }
 
-func parseMasked(f Field, value, mask string, masked bool, parse func(string) (string, error)) (o OXM, err error) {
+func parseMasked(f Field, value, mask string, hasMask bool, parse func(string) (string, error)) (o OXM, err error) {
 	o.Field = f
-	if o.Value, err = parse(value); err == nil && masked {
+	if o.Value, err = parse(value); err == nil && hasMask {
 		o.Mask, err = parse(mask)
+	}
+	if err == nil && len(o.Mask) == len(o.Value) {
+		o.Value = masked(o.Value, o.Mask)
 	}
 	return o, err
 }
@@ -89,13 +92,13 @@ func parseMAC(s string) (string, error) {
 	return string(mac[:]), nil
 }
 
-func parseMaskedAddr(f Field, value, mask string, masked bool) (OXM, error) {
+func parseMaskedAddr(f Field, value, mask string, hasMask bool) (OXM, error) {
 	a, err := parseAddr(f, value)
 	if err != nil {
 		return OXM{}, err
 	}
 	o := OXM{Field: f, Value: string(a.AsSlice())}
-	if !masked {
+	if !hasMask {
 		return o, nil
 	}
 	if n, err := strconv.ParseUint(mask, 10, 8); err == nil {
@@ -115,6 +118,7 @@ func parseMaskedAddr(f Field, value, mask string, masked bool) (OXM, error) {
 		return OXM{}, err
 	}
 	o.Mask = string(m.AsSlice())
+	o.Value = masked(o.Value, o.Mask)
 	return o, nil
 }
 
@@ -128,7 +132,7 @@ func parseAddr(f Field, s string) (netip.Addr, error) {
 
 // parseFlags reads 0x2/0x12, syn|ack and +syn-ack. exact is the mask of the second form.
 func parseFlags(f Field, s string, names []string, exact uint64) (OXM, error) {
-	if v, m, masked := strings.Cut(s, "/"); masked {
+	if v, m, hasMask := strings.Cut(s, "/"); hasMask {
 		value, err := parseUint(v, 8*f.Bytes())
 		if err != nil {
 			return OXM{}, err
