@@ -111,6 +111,12 @@ func TestPortWithoutItsTagReachesNobody(t *testing.T) {
 			t.Errorf("%s: leaves by %v", tag, got)
 		}
 	}
+	// That it is the row which holds it back, and not the switch: without the row's second match it reaches the other tenant.
+	h.Ofctl("add-flow", "br-int", "priority=2,in_port=11,actions=goto_table:60")
+	want := []string{tap(4), "vxlan-0a000002 key 0xc8"}
+	if d := cmp.Diff(want, h.trace(t, "br-int", from(tap(1), m(1), "dl_vlan=7", bcast, "dl_type=0x0800"))); d != "" {
+		t.Errorf("by a row that matches the port only (-want +got):\n%s", d)
+	}
 }
 
 func TestPacketsOnProviderNetworks(t *testing.T) {

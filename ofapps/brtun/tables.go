@@ -45,13 +45,13 @@ var (
 		Learns: []string{"UcastToTun"},
 	}
 	UcastToTun = &flow.Table{
-		ID: 20, Name: "UcastToTun", About: "A known MAC leaves by the one tunnel to its host",
+		ID: 20, Name: "UcastToTun", About: "A known MAC leaves by the one tunnel to its host; learned rows have priority 1",
 		Match: []openflow.Field{openflow.VlanVID, openflow.EthDst},
 		Set:   []openflow.Field{openflow.VlanVID, openflow.TunID},
 		Next:  []string{"FloodToTun"},
 	}
 	ArpResponder = &flow.Table{
-		ID: 21, Name: "ArpResponder", About: "A question for a known address is answered here, and does not leave the host",
+		ID: 21, Name: "ArpResponder", About: "A question for a known address does not leave the host: the address of another host's port is answered here (neighbour solicitations on the userspace datapath only), that of a port of this host by the port",
 		Match: []openflow.Field{
 			openflow.VlanVID, openflow.EthType, openflow.ARPOp, openflow.ARPSPA, openflow.ARPTPA,
 			openflow.IPProto, openflow.ICMPv6Type, openflow.ICMPv6Code, openflow.NDTarget, openflow.NDOptionsType,

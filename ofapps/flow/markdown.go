@@ -12,6 +12,7 @@ import (
 func Markdown(tables []*Table, lines func(*Table) []string) string {
 	var b strings.Builder
 	for _, t := range tables {
+		var list []string
 		fmt.Fprintf(&b, "### Table %d: %s\n\n%s.\n\n", t.ID, t.Name, t.About)
 		for _, what := range []struct{ verb, list string }{
 			{"Matches", fieldNames(t.Match)},
@@ -20,10 +21,13 @@ func Markdown(tables []*Table, lines func(*Table) []string) string {
 			{"Learns rows of", strings.Join(t.Learns, ", ")},
 		} {
 			if what.list != "" {
-				fmt.Fprintf(&b, "- %s: %s\n", what.verb, what.list)
+				list = append(list, fmt.Sprintf("- %s: %s\n", what.verb, what.list))
 			}
 		}
-		b.WriteString("\n```\n")
+		if len(list) > 0 {
+			b.WriteString(strings.Join(list, "") + "\n")
+		}
+		b.WriteString("```\n")
 		for _, l := range lines(t) {
 			b.WriteString(l + "\n")
 		}
