@@ -1,0 +1,51 @@
+# Weft. "make" alone lists the targets.
+
+SHELL := /bin/bash
+BUF := go run github.com/bufbuild/buf/cmd/buf@v1.70.0
+STATICCHECK := go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+
+# Packages whose tests build whole clouds: they run after the others, one at a time, and without the race detector in
+# the traffic's way.
+CLOUD := ./test/lab/... ./test/e2e/...
+
+.PHONY: help build check test bench demo demo-down generate clean bootstrap
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+build: ## build weft, weft-controller and weft-nsagent into bin/
+	go build -o bin/ ./cmd/...
+
+check: ## gofmt, vet, staticcheck, buf lint, stale generated files, import floors
+	@bad=$$(git ls-files -z --cached --others --exclude-standard '*.go' | xargs -0 gofmt -l); \
+	if [ -n "$$bad" ]; then echo "gofmt would change:"; echo "$$bad"; exit 1; fi
+	go vet ./...
+	$(STATICCHECK) ./...
+	$(BUF) lint
+	scripts/check-generated.sh
+	go test -count=1 ./test/house
+
+test: bootstrap ## all tests; end-to-end as root, on virtual hosts
+	go vet ./...
+	go test -race -timeout 15m $$(go list ./... | grep -v -e /test/lab -e /test/e2e -e /test/bench)
+	go test -count=1 -p 1 -timeout 15m $(CLOUD)
+
+bench: bootstrap ## benchmarks, as ratios against a reference in the same run
+	go test -count=1 -timeout 60m -run '^$$' -bench . ./test/bench/...
+
+demo: bootstrap build ## three virtual hosts, a controller, VMs; checks that they talk; stays up
+	@bin/weft demo up --check
+
+demo-down: ## end what "make demo" started; nothing remains
+	@bin/weft demo down
+
+generate: ## rewrite generated files: protocols, OpenAPI, documents
+	$(BUF) generate
+	go generate ./...
+
+clean: ## remove what was built
+	rm -rf bin
+
+bootstrap:
+	@scripts/bootstrap.sh test
