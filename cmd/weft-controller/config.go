@@ -1,0 +1,218 @@
+package main
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/weft-sdn/weft/controller/hostsync"
+	"github.com/weft-sdn/weft/controller/store"
+)
+
+// config is what the flags say.
+type config struct {
+	store         string
+	dataDir       string
+	etcdEndpoints []string
+	etcdTLS       tlsFiles
+
+	listenGRPC, listenHTTP, listenNode, listenOpenFlow []string
+	advertise                                          []string
+	tls                                                tlsFiles
+	insecure                                           bool
+
+	networkTypes              []string
+	vxlan, gre, geneve, vlan  []string
+	underlayMTU               int
+	underlayIPv6              bool
+	auditInterval             time.Duration
+	tolerate                  []string
+	logLevel, logFormat       string
+	echoInterval, echoTimeout time.Duration
+}
+
+// tlsFiles are PEM files; empty means that there is none.
+type tlsFiles struct{ cert, key, ca string }
+
+func (c *config) flags(f *pflag.FlagSet) {
+	f.StringVar(&c.store, "store", "embedded", "where intent is kept: embedded (etcd inside this process) or external")
+	f.StringVar(&c.dataDir, "data-dir", "/var/lib/weft-controller", "directory of the embedded store")
+	f.StringSliceVar(&c.etcdEndpoints, "etcd-endpoints", nil, "client URLs of the external etcd cluster")
+	f.StringVar(&c.etcdTLS.ca, "etcd-ca", "", "CA of the external etcd cluster (PEM)")
+	f.StringVar(&c.etcdTLS.cert, "etcd-cert", "", "client certificate for the external etcd cluster (PEM)")
+	f.StringVar(&c.etcdTLS.key, "etcd-key", "", "its key (PEM)")
+
+	f.StringSliceVar(&c.listenGRPC, "listen-grpc", []string{"127.0.0.1:9443"}, "addresses of the gRPC API: host:port or unix:/path")
+	f.StringSliceVar(&c.listenHTTP, "listen-http", []string{"127.0.0.1:8080"}, "addresses of REST, /metrics and /healthz")
+	f.StringSliceVar(&c.listenNode, "listen-node", []string{"127.0.0.1:9444"}, "addresses that node agents dial")
+	f.StringSliceVar(&c.listenOpenFlow, "listen-openflow", []string{"127.0.0.1:6653"}, "addresses that switches dial")
+	f.StringSliceVar(&c.advertise, "openflow-advertise", nil, "OVSDB controller targets that agents give to bridges, e.g. tcp:10.0.0.1:6653 (default: the OpenFlow listeners)")
+	f.StringVar(&c.tls.cert, "tls-cert", "", "certificate of all listeners (PEM)")
+	f.StringVar(&c.tls.key, "tls-key", "", "its key (PEM)")
+	f.StringVar(&c.tls.ca, "tls-ca", "", "CA that clients, agents and switches must have a certificate of (PEM)")
+	f.BoolVar(&c.insecure, "insecure", false, "allow plain text on addresses other than loopback")
+
+	f.StringSliceVar(&c.networkTypes, "tenant-network-types", []string{"vxlan"}, "types for networks that name none: the first")
+	f.StringSliceVar(&c.vxlan, "vxlan-range", nil, "VNIs to allocate from, MIN:MAX (default 1:16777215)")
+	f.StringSliceVar(&c.gre, "gre-range", nil, "GRE keys to allocate from, MIN:MAX (default 1:16777215)")
+	f.StringSliceVar(&c.geneve, "geneve-range", nil, "Geneve VNIs to allocate from, MIN:MAX (default 1:16777215)")
+	f.StringSliceVar(&c.vlan, "vlan-range", nil, "VLANs to allocate from, PHYSNET:MIN:MAX (default none)")
+	f.IntVar(&c.underlayMTU, "underlay-mtu", 1500, "MTU in bytes of the network between the hosts")
+	f.BoolVar(&c.underlayIPv6, "underlay-ipv6", false, "tunnels run over IPv6, whose header is 20 bytes longer")
+
+	f.DurationVar(&c.auditInterval, "audit-interval", time.Minute, "how often each bridge is compared as a whole with what it should have")
+	f.StringSliceVar(&c.tolerate, "tolerate-cookie", nil, "cookies whose rows may stay on br-int and br-tun, VALUE[/MASK] in hex")
+	f.DurationVar(&c.echoInterval, "openflow-echo-interval", 5*time.Second, "how long a switch may be silent before it is asked for a sign of life")
+	f.DurationVar(&c.echoTimeout, "openflow-echo-timeout", 10*time.Second, "how long it may then stay silent before it is cut off")
+	f.StringVar(&c.logLevel, "log-level", "info", "debug, info, warn or error")
+	f.StringVar(&c.logFormat, "log-format", "text", "text or json")
+}
+
+// storeConfig turns the flags into the store's configuration.
+func (c *config) storeConfig() (store.Config, error) {
+	sc := store.Config{TenantNetworkTypes: c.networkTypes, UnderlayMTU: c.underlayMTU, UnderlayIPv6: c.underlayIPv6}
+	switch c.store {
+	case "embedded":
+		sc.DataDir = c.dataDir
+	case "external":
+		if len(c.etcdEndpoints) == 0 {
+			return sc, errors.New("--store external needs --etcd-endpoints")
+		}
+		sc.Endpoints = c.etcdEndpoints
+		t, err := c.etcdTLS.client()
+		if err != nil {
+			return sc, fmt.Errorf("--etcd-ca, --etcd-cert, --etcd-key: %w", err)
+		}
+		sc.TLS = t
+	default:
+		return sc, fmt.Errorf("--store: %q is neither embedded nor external", c.store)
+	}
+	for _, r := range []struct {
+		flag string
+		text []string
+		to   *[]store.Range
+	}{{"vxlan-range", c.vxlan, &sc.Ranges.VXLAN}, {"gre-range", c.gre, &sc.Ranges.GRE}, {"geneve-range", c.geneve, &sc.Ranges.Geneve}} {
+		for _, t := range r.text {
+			v, err := parseRange(t)
+			if err != nil {
+				return sc, fmt.Errorf("--%s: %w", r.flag, err)
+			}
+			*r.to = append(*r.to, v)
+		}
+	}
+	sc.Ranges.VLAN = map[string][]store.Range{}
+	for _, t := range c.vlan {
+		physnet, rest, ok := strings.Cut(t, ":")
+		v, err := parseRange(rest)
+		if !ok || err != nil || physnet == "" {
+			return sc, fmt.Errorf("--vlan-range: %q is not PHYSNET:MIN:MAX", t)
+		}
+		sc.Ranges.VLAN[physnet] = append(sc.Ranges.VLAN[physnet], v)
+	}
+	return sc, nil
+}
+
+func parseRange(s string) (store.Range, error) {
+	lo, hi, ok := strings.Cut(s, ":")
+	l, err1 := strconv.ParseUint(lo, 10, 32)
+	h, err2 := strconv.ParseUint(hi, 10, 32)
+	if !ok || err1 != nil || err2 != nil {
+		return store.Range{}, fmt.Errorf("%q is not MIN:MAX", s)
+	}
+	return store.Range{Min: uint32(l), Max: uint32(h)}, nil
+}
+
+// tolerated parses the cookies that may stay.
+func (c *config) tolerated() ([]hostsync.CookieMask, error) {
+	var out []hostsync.CookieMask
+	for _, t := range c.tolerate {
+		v, m, masked := strings.Cut(t, "/")
+		value, err := strconv.ParseUint(v, 0, 64)
+		mask := ^uint64(0)
+		if err == nil && masked {
+			mask, err = strconv.ParseUint(m, 0, 64)
+		}
+		if err != nil || value&^mask != 0 {
+			return nil, fmt.Errorf("--tolerate-cookie: %q is not VALUE or VALUE/MASK, like 0xabc0/0xfff0", t)
+		}
+		out = append(out, hostsync.CookieMask{Value: value, Mask: mask})
+	}
+	return out, nil
+}
+
+// server is the TLS configuration of the listeners; nil without a certificate.
+func (t tlsFiles) server() (*tls.Config, error) {
+	cfg, err := t.load()
+	if cfg == nil || err != nil {
+		return nil, err
+	}
+	if len(cfg.Certificates) == 0 {
+		return nil, errors.New("a CA alone does not serve: --tls-cert and --tls-key are needed too")
+	}
+	if cfg.RootCAs != nil {
+		cfg.ClientCAs, cfg.RootCAs, cfg.ClientAuth = cfg.RootCAs, nil, tls.RequireAndVerifyClientCert
+	}
+	return cfg, nil
+}
+
+// client is the TLS configuration towards a server; nil when no file is named.
+func (t tlsFiles) client() (*tls.Config, error) { return t.load() }
+
+func (t tlsFiles) load() (*tls.Config, error) {
+	if t == (tlsFiles{}) {
+		return nil, nil
+	}
+	cfg := &tls.Config{MinVersion: tls.VersionTLS12}
+	if (t.cert == "") != (t.key == "") {
+		return nil, errors.New("certificate and key go together")
+	}
+	if t.cert != "" {
+		pair, err := tls.LoadX509KeyPair(t.cert, t.key)
+		if err != nil {
+			return nil, err
+		}
+		cfg.Certificates = []tls.Certificate{pair}
+	}
+	if t.ca != "" {
+		pem, err := os.ReadFile(t.ca)
+		if err != nil {
+			return nil, err
+		}
+		cfg.RootCAs = x509.NewCertPool()
+		if !cfg.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("%s holds no PEM certificate", t.ca)
+		}
+	}
+	return cfg, nil
+}
+
+// targets are what bridges get as controllers.
+func (c *config) targets(listeners []net.Listener, encrypted bool) ([]string, error) {
+	if len(c.advertise) > 0 {
+		return c.advertise, nil
+	}
+	scheme := "tcp:"
+	if encrypted {
+		scheme = "ssl:"
+	}
+	var out []string
+	for _, ln := range listeners {
+		a, ok := ln.Addr().(*net.TCPAddr)
+		if !ok {
+			continue
+		}
+		if a.IP.IsUnspecified() {
+			return nil, fmt.Errorf("--listen-openflow %v listens everywhere: say with --openflow-advertise at which address switches reach it, e.g. tcp:10.0.0.1:%d", a, a.Port)
+		}
+		out = append(out, scheme+a.String())
+	}
+	return out, nil
+}
