@@ -240,7 +240,7 @@ func blue(c *cloud) (net *model.Network, p1, p2 *model.Port) {
 		return err
 	})
 	for host, p := range map[string]*model.Port{"compute1": p1, "compute2": p2} {
-		if err := c.hosts[host].agent.Plug("tap"+p.ID[:11], p.ID, p.MAC.String()); err != nil {
+		if err := c.hosts[host].agent.Plug(fakeagent.Interface{Name: "tap" + p.ID[:11], IfaceID: p.ID, MAC: p.MAC.String()}); err != nil {
 			c.t.Fatal(err)
 		}
 	}
@@ -311,7 +311,7 @@ func TestPortsReachTheSwitches(t *testing.T) {
 		c.applied(rev)
 		agent := c.hosts["compute2"].agent
 		for _, p := range []*model.Port{pb, pg} {
-			if err := agent.Plug("tap"+p.ID[:11], p.ID, p.MAC.String()); err != nil {
+			if err := agent.Plug(fakeagent.Interface{Name: "tap" + p.ID[:11], IfaceID: p.ID, MAC: p.MAC.String()}); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -6,6 +6,7 @@ package fakeagent
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 
 	"google.golang.org/grpc"
@@ -106,8 +107,8 @@ func (a *Agent) take(d *nodev1.Delta) *nodev1.Inventory {
 		}
 	}
 	for _, name := range d.Removed {
-		if len(name) > 7 && name[:7] == "tunnel/" {
-			inv.RemovedInterfaces = append(inv.RemovedInterfaces, name[7:])
+		if tunnel, ok := strings.CutPrefix(name, "tunnel/"); ok {
+			inv.RemovedInterfaces = append(inv.RemovedInterfaces, tunnel)
 		}
 	}
 	if len(inv.Interfaces) == 0 && len(inv.RemovedInterfaces) == 0 {
@@ -116,14 +117,20 @@ func (a *Agent) take(d *nodev1.Delta) *nodev1.Inventory {
 	return inv
 }
 
-// Plug lets an interface with an iface-id appear on br-int.
-func (a *Agent) Plug(name, ifaceID, mac string) error {
+// Interface is one to plug in.
+type Interface struct{ Name, IfaceID, MAC string }
+
+// Plug lets interfaces appear on br-int.
+func (a *Agent) Plug(ifaces ...Interface) error {
+	inv := &nodev1.Inventory{}
 	a.mu.Lock()
-	a.ofports[name] = uint32(len(a.ofports) + 1)
-	ofport := a.ofports[name]
+	for _, i := range ifaces {
+		a.ofports[i.Name] = uint32(len(a.ofports) + 1)
+		inv.Interfaces = append(inv.Interfaces, &nodev1.InterfaceFact{Name: i.Name, Bridge: "br-int", Ofport: a.ofports[i.Name],
+			IfaceId: i.IfaceID, AttachedMac: i.MAC})
+	}
 	a.mu.Unlock()
-	return a.say(&nodev1.SyncRequest{Message: &nodev1.SyncRequest_Inventory{Inventory: &nodev1.Inventory{
-		Interfaces: []*nodev1.InterfaceFact{{Name: name, Bridge: "br-int", Ofport: ofport, IfaceId: ifaceID, AttachedMac: mac}}}}})
+	return a.say(&nodev1.SyncRequest{Message: &nodev1.SyncRequest_Inventory{Inventory: inv}})
 }
 
 // Deltas counts the messages that the host was sent.
