@@ -170,7 +170,10 @@ func (b *bridge) fail(g *group, err *channel.BundleError) {
 
 // settlePorts tells the store which of the host's ports now are as they should be, and which cannot be.
 func (h *host) settlePorts(in inbox) {
-	if in.all || len(in.conns) > 0 || len(in.sessions) > 0 {
+	if in.all || len(in.conns) > 0 || slices.ContainsFunc(in.sessions, func(e sessionEvent) bool {
+		// A failure may have come or gone; an acknowledgement concerns ports that are on the list already.
+		return e.kind != sessionAcked || len(e.failed) > 0
+	}) {
 		for bd := range h.snap.BindingsOn(h.name) {
 			h.unsettled[bd.PortID] = true
 		}
@@ -180,6 +183,7 @@ func (h *host) settlePorts(in inbox) {
 			h.unsettled[p.ID] = true
 		}
 	}
+	h.behind = false
 	for id := range h.unsettled {
 		st, done := h.portState(id)
 		if !done {
@@ -189,7 +193,8 @@ func (h *host) settlePorts(in inbox) {
 			select {
 			case h.fleet.states <- *st:
 			default:
-				continue // the store is behind; the port stays on the list
+				h.behind = true // the store is; the port stays on the list
+				continue
 			}
 		}
 		delete(h.unsettled, id)

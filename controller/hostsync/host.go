@@ -38,6 +38,7 @@ type host struct {
 	agent   agent
 	// unsettled are the ports whose state in the store may have to change.
 	unsettled map[string]bool
+	behind    bool // some of them could not be told to the store yet
 	retry     time.Duration
 	retryAt   time.Time
 
@@ -267,7 +268,7 @@ func (h *host) bridgesSettled() bool {
 
 // planRetry makes the loop look again after a failure, later each time.
 func (h *host) planRetry() {
-	failing := false
+	failing := h.behind
 	for _, b := range h.bridges {
 		failing = failing || (b.conn != nil && !b.settled())
 	}
