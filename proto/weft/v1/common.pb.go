@@ -1061,7 +1061,7 @@ type Host struct {
 	TunnelIp string `protobuf:"bytes,2,opt,name=tunnel_ip,json=tunnelIp,proto3" json:"tunnel_ip,omitempty"`
 	// Physical network name → bridge, e.g. physnet1: br-ex. The agent reports it; set here, it overrides the agent's.
 	BridgeMappings map[string]string `protobuf:"bytes,3,rep,name=bridge_mappings,json=bridgeMappings,proto3" json:"bridge_mappings,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	// compute, network. Default: compute.
+	// compute, network. The agent reports them; set here, they override the agent's.
 	Roles []string `protobuf:"bytes,4,rep,name=roles,proto3" json:"roles,omitempty"`
 	// Output only.
 	Status        *HostStatus `protobuf:"bytes,15,opt,name=status,proto3" json:"status,omitempty"`
@@ -1137,8 +1137,8 @@ func (x *Host) GetStatus() *HostStatus {
 // HostStatus is the health of a host.
 type HostStatus struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Ready: agent and all bridges are connected and in sync. NotReady: see conditions. It tells how things are at the
-	// time of the answer; Watch looks once a second.
+	// Ready: the agent and all bridges are connected, and nothing failed. NotReady: see conditions. It tells how things are
+	// at the time of the answer; Watch looks once a second. Whether the newest revision is in force: condition InSync.
 	Status string `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
 	// MAC (fa:16:3f:…) that stands for this host's distributed routers.
 	DvrMacAddress string          `protobuf:"bytes,2,opt,name=dvr_mac_address,json=dvrMacAddress,proto3" json:"dvr_mac_address,omitempty"`
@@ -1155,8 +1155,10 @@ type HostStatus struct {
 	BridgeMappings map[string]string `protobuf:"bytes,9,rep,name=bridge_mappings,json=bridgeMappings,proto3" json:"bridge_mappings,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// Interfaces on br-int that belong to no port.
 	UnboundInterfaces int32 `protobuf:"varint,10,opt,name=unbound_interfaces,json=unboundInterfaces,proto3" json:"unbound_interfaces,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// Roles in force; compute when nobody says otherwise.
+	Roles         []string `protobuf:"bytes,11,rep,name=roles,proto3" json:"roles,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *HostStatus) Reset() {
@@ -1257,6 +1259,13 @@ func (x *HostStatus) GetUnboundInterfaces() int32 {
 		return x.UnboundInterfaces
 	}
 	return 0
+}
+
+func (x *HostStatus) GetRoles() []string {
+	if x != nil {
+		return x.Roles
+	}
+	return nil
 }
 
 // BridgeStatus is the state of the OpenFlow connection of one bridge.
@@ -1466,7 +1475,7 @@ const file_weft_v1_common_proto_rawDesc = "" +
 	"\x06status\x18\x0f \x01(\v2\x13.weft.v1.HostStatusB\x03\xe0A\x03R\x06status\x1aA\n" +
 	"\x13BridgeMappingsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x83\x04\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x99\x04\n" +
 	"\n" +
 	"HostStatus\x12\x16\n" +
 	"\x06status\x18\x01 \x01(\tR\x06status\x12&\n" +
@@ -1482,7 +1491,8 @@ const file_weft_v1_common_proto_rawDesc = "" +
 	"\ttunnel_ip\x18\b \x01(\tR\btunnelIp\x12P\n" +
 	"\x0fbridge_mappings\x18\t \x03(\v2'.weft.v1.HostStatus.BridgeMappingsEntryR\x0ebridgeMappings\x12-\n" +
 	"\x12unbound_interfaces\x18\n" +
-	" \x01(\x05R\x11unboundInterfaces\x1aA\n" +
+	" \x01(\x05R\x11unboundInterfaces\x12\x14\n" +
+	"\x05roles\x18\v \x03(\tR\x05roles\x1aA\n" +
 	"\x13BridgeMappingsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xe6\x01\n" +

@@ -1,0 +1,278 @@
+package api
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/weft-sdn/weft/controller/state"
+	"github.com/weft-sdn/weft/controller/store"
+	weftv1 "github.com/weft-sdn/weft/proto/weft/v1"
+)
+
+// What became of an object.
+const (
+	created   = "created"
+	updated   = "updated"
+	unchanged = "unchanged"
+	deleted   = "deleted"
+)
+
+// Limits of one request. While its transaction runs, no other can; and etcd's transactions have a limit of their own.
+const (
+	maxApply  = 10_000
+	maxPasses = 8
+)
+
+// Apply implements WeftService.
+func (s *Server) Apply(ctx context.Context, req *weftv1.ApplyRequest) (*weftv1.ApplyResponse, error) {
+	if n := len(req.Objects) + len(req.Deletes); n > maxApply {
+		return nil, s.refuse(invalid("objects", "there are %d with the deletes; at most %d can be applied together", n, maxApply))
+	}
+	var results []*weftv1.ApplyResult
+	rev, err := s.write(ctx, req.ValidateOnly, func(tx *store.Tx) (err error) {
+		results, err = newApplication(tx, req).run(ctx)
+		return err
+	})
+	if err != nil {
+		return nil, s.refuse(err)
+	}
+	if req.ValidateOnly {
+		_, rev = s.cfg.Store.Snapshot()
+		for i, o := range req.Objects {
+			if _, in := unwrap(o); results[i].Action == created && in.GetMetadata().GetId() == "" {
+				// The next try would be given another one.
+				results[i].Object.Id = ""
+			}
+		}
+	}
+	return &weftv1.ApplyResponse{Results: results, Revision: rev}, nil
+}
+
+// application is one run of Apply's transaction.
+//
+// Each object and each delete is a step. Steps are tried in an order in which most can be done at once; those that
+// fail are tried again while others succeed, so that the request's order does not matter: an address is free when its
+// port is gone, a network can be deleted when its last port has moved away.
+type application struct {
+	tx    *store.Tx
+	steps []*step
+	// done are the steps by the id of their object; called are those that make objects, by the id and name they give.
+	done   map[ident]*step
+	called map[ident]*step
+	// hints is how many suggestions may still be made.
+	hints int
+}
+
+type ident struct {
+	kind state.Kind
+	id   string
+}
+
+// step is one object to make true, or one to delete.
+type step struct {
+	// at is the step's place in the request: "objects[3]", "deletes[0]".
+	at   string
+	kind state.Kind
+	in   object            // nil for a delete
+	ref  *weftv1.ObjectRef // nil for an object
+
+	settled bool
+	result  *weftv1.ApplyResult
+	err     error
+}
+
+func newApplication(tx *store.Tx, req *weftv1.ApplyRequest) *application {
+	a := &application{tx: tx, done: map[ident]*step{}, called: map[ident]*step{}, hints: maxTold}
+	for i, o := range req.Objects {
+		st := &step{at: fmt.Sprintf("objects[%d]", i)}
+		st.kind, st.in = unwrap(o)
+		if st.kind == "" || !st.in.ProtoReflect().IsValid() {
+			st.fail(invalid("", "holds no object; set network, subnet, port or host"))
+		} else {
+			st.at += "." + store.Singular(st.kind)
+			a.called[ident{st.kind, st.in.GetMetadata().GetId()}] = st
+			a.called[ident{st.kind, st.in.GetMetadata().GetName()}] = st
+		}
+		a.steps = append(a.steps, st)
+	}
+	for i, ref := range req.Deletes {
+		st := &step{at: fmt.Sprintf("deletes[%d]", i), ref: ref}
+		var err error
+		if st.kind, err = kindNamed(ref.GetKind()); err != nil {
+			st.fail(invalid("kind", "%v", err))
+		}
+		a.steps = append(a.steps, st)
+	}
+	return a
+}
+
+// fail settles a step: it is not tried again.
+func (st *step) fail(err error) { st.settled, st.err = true, err }
+
+// run does all steps, or tells what is wrong with each that cannot be done. The results are in the request's order.
+func (a *application) run(ctx context.Context) ([]*weftv1.ApplyResult, error) {
+	waiting := slices.Clone(a.steps)
+	slices.SortStableFunc(waiting, func(x, y *step) int { return cmp.Compare(x.rank(), y.rank()) })
+	for pass := 0; pass < maxPasses && len(waiting) > 0; pass++ {
+		var again []*step
+		progress := false
+		for _, st := range waiting {
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
+			if !st.settled {
+				a.try(st)
+			}
+			if !st.settled {
+				again = append(again, st)
+			}
+			progress = progress || st.result != nil
+		}
+		waiting = again
+		if !progress {
+			break
+		}
+	}
+	var bad, excused problems
+	results := make([]*weftv1.ApplyResult, len(a.steps))
+	for i, st := range a.steps {
+		results[i] = st.result
+		switch {
+		case errors.Is(st.err, errExcused):
+			excused = append(excused, problem{st.at, st.err})
+		case st.err != nil:
+			bad = append(bad, problem{st.at, st.err})
+		}
+	}
+	switch {
+	case len(bad) > 0:
+		return nil, bad
+	case len(excused) > 0:
+		return nil, excused
+	}
+	return results, nil
+}
+
+// rank orders steps: deletes before what may take the place, users before what they use; then objects, each after what
+// it refers to, and those that ask for a value before those that take any.
+func (st *step) rank() int {
+	k := slices.Index(kinds, st.kind)
+	if st.ref != nil {
+		return -k
+	}
+	rank := 2*k + 1
+	if st.kind != "" && st.in.ProtoReflect().IsValid() && applied(st.kind).leavesChoice(st.in) {
+		rank++
+	}
+	return rank
+}
+
+func (a *application) try(st *step) {
+	if st.ref != nil {
+		a.delete(st)
+		return
+	}
+	rd := &reading{Snapshot: a.tx.Snapshot, excused: a.excused, hints: &a.hints}
+	st.err = a.put(st, rd)
+	// What could not be understood will not be understood the next time.
+	st.settled = st.settled || st.err == nil || len(rd.bad) > 0
+}
+
+// excused says that an object is missing because the step that should make it has failed.
+func (a *application) excused(k state.Kind, ref string) bool {
+	st := a.called[ident{k, ref}]
+	return st != nil && st.err != nil
+}
+
+// put makes one object true.
+func (a *application) put(st *step, rd *reading) error {
+	ops := applied(st.kind)
+	md := st.in.GetMetadata()
+	if md.GetId() == "" && md.GetName() == "" {
+		st.settled = true
+		return invalid("metadata", "has neither id nor name; give one, so that the object is found again the next time")
+	}
+	old, err := a.match(ops, st, rd)
+	if err != nil {
+		return err
+	}
+	if old != nil {
+		if other := a.done[ident{st.kind, state.Key(old)}]; other != nil {
+			st.settled = true
+			return invalid(namingField(md), "is the same object as %s", other.at)
+		}
+	}
+	res, key, err := ops.put(a.tx, rd, old, st.in)
+	if err != nil {
+		return err
+	}
+	st.result = res
+	a.done[ident{st.kind, key}] = st
+	return nil
+}
+
+// namingField is the field that names an object.
+func namingField(md *weftv1.Metadata) string {
+	if md.GetId() != "" {
+		return "metadata.id"
+	}
+	return "metadata.name"
+}
+
+// match finds the object that a step is about; nil when it is to be created. A name counts as it is: it is not the
+// beginning of an id.
+func (a *application) match(ops applier, st *step, rd *reading) (any, error) {
+	md := st.in.GetMetadata()
+	var old any
+	var err error
+	if md.GetId() != "" {
+		old, err = find(a.tx.Snapshot, st.kind, md.GetId(), nil)
+	} else {
+		old, err = findNamed(a.tx.Snapshot, st.kind, md.GetName(), ops.among(rd, st.in))
+	}
+	var ambiguous *errAmbiguous
+	if errors.As(err, &ambiguous) {
+		return nil, invalid(namingField(md), "%v", err)
+	}
+	return old, nil
+}
+
+func (a *application) delete(st *step) {
+	field, ref := "id", st.ref.GetId()
+	if ref == "" {
+		field, ref = "name", st.ref.GetName()
+	}
+	if ref == "" {
+		st.fail(invalid("id", "is missing; give an id or a name"))
+		return
+	}
+	obj, err := find(a.tx.Snapshot, st.kind, ref, nil)
+	var ambiguous *errAmbiguous
+	switch {
+	case errors.As(err, &ambiguous):
+		st.err = invalid(field, "%v", err)
+		return
+	case err != nil:
+		st.err = suggest(a.tx.Snapshot, err, nil, &a.hints)
+		return
+	}
+	id := ident{st.kind, state.Key(obj)}
+	if other := a.done[id]; other != nil {
+		st.fail(invalid(field, "is the same object as %s", other.at))
+		return
+	}
+	r := refTo(st.kind, obj)
+	if st.err = applied(st.kind).delete(a.tx, r.ID); st.err != nil {
+		return
+	}
+	st.settled = true
+	st.result = &weftv1.ApplyResult{Object: spellRef(r), Action: deleted}
+	a.done[id] = st
+}
+
+func spellRef(r store.Ref) *weftv1.ObjectRef {
+	return &weftv1.ObjectRef{Kind: store.Singular(r.Kind), Id: r.ID, Name: r.Name}
+}

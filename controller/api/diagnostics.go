@@ -1,0 +1,148 @@
+package api
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/weft-sdn/weft/controller/model"
+	"github.com/weft-sdn/weft/controller/report"
+	"github.com/weft-sdn/weft/controller/state"
+	"github.com/weft-sdn/weft/controller/store"
+	weftv1 "github.com/weft-sdn/weft/proto/weft/v1"
+)
+
+// comparedAtOnce is how many hosts are compared at a time; a comparison holds a bridge's whole table.
+const comparedAtOnce = 8
+
+// GetStatus implements DiagnosticsService.
+func (s *Server) GetStatus(context.Context, *weftv1.GetStatusRequest) (*weftv1.GetStatusResponse, error) {
+	sight := s.sight()
+	res := &weftv1.GetStatusResponse{
+		Version:         s.cfg.Version,
+		Revision:        sight.revision,
+		Store:           s.cfg.StoreKind,
+		Objects:         map[string]int64{},
+		UnknownSwitches: s.cfg.Fleet.UnknownSwitches(),
+		StartTime:       timestamppb.New(s.started),
+	}
+	slices.Sort(res.UnknownSwitches)
+	for _, k := range kinds {
+		res.Objects[store.Singular(k)] = int64(sight.Len(k))
+	}
+	for h := range sight.Hosts() {
+		p := hosts.answer(sight, h, 0)
+		for _, b := range p.Status.Bridges {
+			res.DriftRepaired += b.DriftRepaired
+		}
+		res.Hosts = append(res.Hosts, p)
+		for b := range sight.BindingsOn(h.ID) {
+			p, st := sight.Port(b.PortID), sight.PortState(b.PortID)
+			if st != nil && p != nil && portWord(sight, p, b, st) == model.PortActive {
+				res.PortsActive++
+			}
+		}
+	}
+	return res, nil
+}
+
+// ListDrift implements DiagnosticsService.
+func (s *Server) ListDrift(ctx context.Context, req *weftv1.ListDriftRequest) (*weftv1.ListDriftResponse, error) {
+	sight := s.sight()
+	var names []string
+	if req.Host != "" {
+		h, err := lookup(sight.Snapshot, state.Hosts, req.Host)
+		if err != nil {
+			return nil, s.refuse(err)
+		}
+		names = []string{state.Key(h)}
+	} else {
+		for h := range sight.Hosts() {
+			names = append(names, h.ID)
+		}
+	}
+	owners := s.owners(sight.Snapshot)
+	res := &weftv1.ListDriftResponse{Errors: map[string]string{}}
+	var mu sync.Mutex
+	var g errgroup.Group
+	g.SetLimit(comparedAtOnce)
+	found := make([][]report.Drift, len(names))
+	for i, name := range names {
+		g.Go(func() error {
+			ds, err := s.cfg.Fleet.Drift(ctx, name)
+			if err != nil {
+				mu.Lock()
+				res.Errors[name] = err.Error()
+				mu.Unlock()
+			}
+			found[i] = ds
+			return nil
+		})
+	}
+	// Errors are part of the answer.
+	_ = g.Wait()
+	if err := ctx.Err(); err != nil && len(res.Errors) == len(names) {
+		return nil, s.refuse(err)
+	}
+	for _, d := range slices.Concat(found...) {
+		res.Drifts = append(res.Drifts, &weftv1.Drift{Host: d.Host, Bridge: d.Bridge, Kind: d.Kind, Flow: d.Text,
+			Owner: owners.one(d.Cookie), Action: d.Action})
+	}
+	return res, nil
+}
+
+// ListEvents implements DiagnosticsService.
+func (s *Server) ListEvents(_ context.Context, req *weftv1.ListEventsRequest) (*weftv1.ListEventsResponse, error) {
+	if err := req.Since.CheckValid(); req.Since != nil && err != nil {
+		return nil, s.refuse(invalid("since", "%v", err))
+	}
+	about, err := s.aboutObject(req.Object)
+	if err != nil {
+		return nil, s.refuse(err)
+	}
+	snap := s.sight().Snapshot
+	res := &weftv1.ListEventsResponse{}
+	for _, e := range s.cfg.Journal.Events(func(e report.Event) bool {
+		return (req.Host == "" || e.Host == req.Host) && about(e.ID) && (req.Since == nil || !e.Time.Before(req.Since.AsTime()))
+	}) {
+		ev := &weftv1.Event{Time: timestamppb.New(e.Time), Host: e.Host, Reason: e.Reason, Message: e.Message}
+		if e.ID != "" {
+			ev.Object = &weftv1.ObjectRef{Kind: e.Kind, Id: e.ID}
+			if k, err := kindNamed(e.Kind); err == nil {
+				if obj := snap.Object(k, e.ID); obj != nil {
+					ev.Object.Name = refTo(k, obj).Name
+				}
+			}
+		}
+		res.Events = append(res.Events, ev)
+	}
+	return res, nil
+}
+
+// aboutObject says which ids a reference to an object of any kind means. Objects that are gone have no name any more, but
+// their events still have their id.
+func (s *Server) aboutObject(ref string) (func(id string) bool, error) {
+	if ref == "" {
+		return func(string) bool { return true }, nil
+	}
+	snap := s.sight().Snapshot
+	ids := map[string]bool{ref: true}
+	for _, k := range kinds {
+		if obj := snap.Object(k, ref); obj != nil {
+			return func(id string) bool { return id == ref }, nil
+		}
+		for obj := range snap.Named(k, ref) {
+			ids[state.Key(obj)] = true
+		}
+	}
+	if len(ids) == 1 && len(ref) < minPrefix {
+		return nil, invalid("object", "nothing is called %q; the beginning of an id needs %d characters", ref, minPrefix)
+	}
+	return func(id string) bool {
+		return ids[id] || len(ref) >= minPrefix && strings.HasPrefix(id, strings.ToLower(ref))
+	}, nil
+}

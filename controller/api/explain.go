@@ -1,0 +1,99 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/weft-sdn/weft/ofapps/flow"
+	weftv1 "github.com/weft-sdn/weft/proto/weft/v1"
+)
+
+// cookieIn and tableIn find the parts of a line of ovs-ofctl dump-flows that lead to who wanted it. With --names a table
+// has a name.
+var (
+	cookieIn = regexp.MustCompile(`\bcookie=(0x[0-9a-fA-F]+|[0-9]+)`)
+	tableIn  = regexp.MustCompile(`\btable=("?)([^\s,"]+)("?)`)
+)
+
+// Explain implements DiagnosticsService.
+func (s *Server) Explain(_ context.Context, req *weftv1.ExplainRequest) (*weftv1.ExplainResponse, error) {
+	text, field := req.Cookie, "cookie"
+	if req.Flow != "" {
+		if req.Cookie != "" {
+			return nil, s.refuse(invalid("flow", "is given beside cookie; give one of them"))
+		}
+		m := cookieIn.FindStringSubmatch(req.Flow)
+		if m == nil {
+			return nil, s.refuse(invalid("flow", "has no cookie=…; take the line from ovs-ofctl dump-flows, without --no-stats where that hides it"))
+		}
+		text, field = m[1], "flow"
+	}
+	if text == "" {
+		return nil, s.refuse(invalid("cookie", "is missing; give a cookie, or a line of dump-flows as flow"))
+	}
+	cookie, err := strconv.ParseUint(strings.TrimSpace(text), 0, 64)
+	if err != nil {
+		return nil, s.refuse(invalid(field, "%q is no cookie: write 64 bits in hex, e.g. 0x5703aabbccddeeff", text))
+	}
+	res := &weftv1.ExplainResponse{Owners: s.owners(s.sight().Snapshot).all(cookie)}
+	res.Text = whose(cookie, res.Owners)
+	if m := tableIn.FindStringSubmatch(req.Flow); m != nil {
+		s.explainTable(res, m[2], req.Bridge)
+	} else if req.Flow != "" {
+		// dump-flows leaves out table 0.
+		s.explainTable(res, "0", req.Bridge)
+	}
+	return res, nil
+}
+
+// whose is the sentence about a cookie.
+func whose(cookie uint64, owners []*weftv1.ObjectRef) string {
+	kind, prefix, ours := flow.ParseCookie(cookie)
+	names := make([]string, len(owners))
+	for i, r := range owners {
+		names[i] = sentence(r)
+	}
+	who := strings.Join(names, " or ")
+	switch {
+	case !ours:
+		return fmt.Sprintf("cookie 0x%016x is not one of ours: something else made the row", cookie)
+	case len(owners) == 0 && (kind == flow.HostCookie || kind == flow.PipelineCookie):
+		return fmt.Sprintf("cookie 0x%016x is ours, of a %s that does not exist any more; weft drift tells whether the row should still be there", cookie, kind)
+	case len(owners) == 0:
+		return fmt.Sprintf("cookie 0x%016x is ours, of a %s whose id begins with %s and that does not exist any more; weft drift tells whether the row should still be there",
+			cookie, kind, prefix)
+	case kind == flow.LearnedCookie:
+		return "the switch learned the row itself, on " + who
+	case kind == flow.PipelineCookie:
+		return "the row is part of " + who
+	}
+	return who + " wanted the row"
+}
+
+// explainTable tells about a table by number or name: of one bridge, or of every role when the bridge is not known.
+func (s *Server) explainTable(res *weftv1.ExplainResponse, table, bridge string) {
+	number, err := strconv.ParseUint(table, 10, 8)
+	in := roles
+	if bridge != "" {
+		in = []string{roleOf(bridge)}
+	} else if len(res.Owners) == 1 && res.Owners[0].Kind == pipelineKind {
+		in = []string{res.Owners[0].Id}
+	}
+	var names, about []string
+	for _, role := range in {
+		label := role
+		if bridge != "" {
+			label = bridge
+		}
+		for _, t := range s.cfg.Tables(role) {
+			if err == nil && uint64(t.ID) == number || err != nil && strings.EqualFold(t.Name, table) {
+				names = append(names, label+"/"+t.Name)
+				about = append(about, t.About)
+			}
+		}
+	}
+	res.TableName, res.TableAbout = strings.Join(names, ", "), strings.Join(about, "\n")
+}

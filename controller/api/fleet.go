@@ -1,0 +1,28 @@
+package api
+
+import (
+	"context"
+
+	"github.com/weft-sdn/weft/controller/report"
+)
+
+// Fleet knows the hosts as they are now.
+type Fleet interface {
+	// WaitApplied returns when every host has applied the revision, or when ctx is done; it then names those that have
+	// not.
+	WaitApplied(ctx context.Context, revision int64) []report.Lag
+	// Host is the live state of a host. Of one that was never seen it has only the name.
+	Host(name string) report.Host
+	// Flows reads the rows of a bridge from the switch.
+	Flows(ctx context.Context, host, bridge string) ([]report.Row, error)
+	// Drift compares what a host's switches have with what they should have.
+	Drift(ctx context.Context, host string) ([]report.Drift, error)
+	// UnknownSwitches lists switches that connected but belong to no host.
+	UnknownSwitches() []string
+}
+
+// Journal knows what happened lately.
+type Journal interface {
+	// Events lists the events that keep holds for, oldest first.
+	Events(keep func(report.Event) bool) []report.Event
+}
