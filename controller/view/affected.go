@@ -17,7 +17,7 @@ import (
 // what uses the tunnel. Objects that no host looks at (subnets, interfaces, states of ports) cost nothing.
 func Affected(before, after state.Snapshot, changes []state.Change) map[string]PartSet {
 	a := affected{before: before, after: after, hosts: map[string]PartSet{}}
-	touched := map[string]struct{}{}
+	touched, ports := map[string]struct{}{}, map[string]struct{}{}
 	for _, c := range changes {
 		switch c.Kind {
 		case state.Hosts, state.HostFacts:
@@ -25,12 +25,21 @@ func Affected(before, after state.Snapshot, changes []state.Change) map[string]P
 		case state.Networks:
 			a.network(sides[model.Network](c))
 		case state.Ports:
-			a.port(sides[model.Port](c))
+			if portChanged(sides[model.Port](c)) {
+				ports[c.Key] = struct{}{}
+			}
 		case state.Bindings:
-			a.binding(sides[model.Binding](c))
+			if moved(sides[model.Binding](c)) {
+				ports[c.Key] = struct{}{}
+			} else {
+				a.rebound(sides[model.Binding](c))
+			}
 		case state.LocalVLANs:
 			a.localVLAN(sides[model.LocalVLAN](c))
 		}
+	}
+	for id := range ports {
+		a.port(id)
 	}
 	for h := range touched {
 		a.host(h)
@@ -99,21 +108,25 @@ func (a *affected) tunnelsOf(s state.Snapshot, n *model.Network) {
 	}
 }
 
-func (a *affected) port(o, n *model.Port) {
-	if o != nil && n != nil && o.NetworkID == n.NetworkID && o.MAC == n.MAC && o.AdminStateUp == n.AdminStateUp &&
-		slices.Equal(addresses(o), addresses(n)) {
-		return
-	}
-	id := ""
-	if o != nil {
-		id = o.ID
-	} else {
-		id = n.ID
-	}
-	a.portID(id)
+// portChanged says whether a host that knows the port must look at it again.
+func portChanged(o, n *model.Port) bool {
+	return o == nil || n == nil || o.NetworkID != n.NetworkID || o.MAC != n.MAC || o.AdminStateUp != n.AdminStateUp ||
+		!slices.Equal(addresses(o), addresses(n))
 }
 
-func (a *affected) portID(id string) {
+// moved says whether a binding came, went, or changed for other hosts than its own.
+func moved(o, n *model.Binding) bool {
+	return o == nil || n == nil || o.Host != n.Host || o.NetworkID != n.NetworkID
+}
+
+// rebound is a binding that has changed for its own host only.
+func (a *affected) rebound(o, n *model.Binding) {
+	if o.OFPort != n.OFPort || o.Interface != n.Interface {
+		a.add(n.Host, PortPart, n.PortID)
+	}
+}
+
+func (a *affected) port(id string) {
 	for s := range a.snapshots() {
 		if b := s.Binding(id); b != nil {
 			a.portOf(s, b)
@@ -128,18 +141,6 @@ func (a *affected) portOf(s state.Snapshot, b *model.Binding) {
 		for v := range s.LocalVLANsOf(n.ID) {
 			a.add(v.Host, PortPart, b.PortID)
 		}
-	}
-}
-
-func (a *affected) binding(o, n *model.Binding) {
-	switch {
-	case o == nil:
-		a.portID(n.PortID)
-	case n == nil || o.Host != n.Host || o.NetworkID != n.NetworkID:
-		a.portID(o.PortID)
-	case o.OFPort != n.OFPort || o.Interface != n.Interface:
-		// Only the host itself looks at these.
-		a.add(n.Host, PortPart, n.PortID)
 	}
 }
 

@@ -105,8 +105,9 @@ func DatapathID(number uint16, bridge string) uint64 {
 	return datapathMark<<32 | uint64(number)<<16 | uint64(uint16(sum>>16)^uint16(sum))
 }
 
-// Datapath finds the host and the bridge that a datapath id stands for. False means that it is not one of ours: the
-// switch that presents it must be refused. The cost is the number of hosts.
+// Datapath finds the host and the bridge that a datapath id stands for. False means that it is not one of ours, or that
+// two bridges share it, which 16 bits of a hash cannot rule out: the switch that presents it must be refused, because its
+// rows would be another's. The cost is the number of hosts.
 func Datapath(s state.Snapshot, dpid uint64) (host, bridge string, ok bool) {
 	if dpid>>32 != datapathMark {
 		return "", "", false
@@ -117,10 +118,14 @@ func Datapath(s state.Snapshot, dpid uint64) (host, bridge string, ok bool) {
 		}
 		h, _ := ForHost(s, o.ID)
 		for _, b := range bridges(o.Number, h) {
-			if b.DatapathID == dpid {
-				return o.ID, b.Name, true
+			if b.DatapathID != dpid {
+				continue
 			}
+			if ok {
+				return "", "", false
+			}
+			host, bridge, ok = o.ID, b.Name, true
 		}
 	}
-	return "", "", false
+	return host, bridge, ok
 }

@@ -225,6 +225,20 @@ func TestDatapathIDsLeadBack(t *testing.T) {
 	}
 }
 
+func TestDatapathIDThatTwoBridgesShareIsRefused(t *testing.T) {
+	c := threeHosts(t)
+	f := *c.Snapshot().HostFacts("host2")
+	f.BridgeMappings = map[string]string{"physnet1": "br-p24", "physnet2": "br-p479"}
+	c.Put(&f)
+	dpid := DatapathID(2, "br-p24")
+	if other := DatapathID(2, "br-p479"); other != dpid {
+		t.Fatalf("the names were chosen to clash, but make %x and %x", dpid, other)
+	}
+	if host, bridge, ok := Datapath(c.Snapshot(), dpid); ok {
+		t.Errorf("looks up as %s of %s", bridge, host)
+	}
+}
+
 // Three agents that start at the same instant must all end with each other's DVR MACs: in the original, an agent that
 // came up while another listed the MACs was lost to it for good.
 func TestEveryHostHasEveryOtherDVRMAC(t *testing.T) {
