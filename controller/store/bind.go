@@ -83,8 +83,12 @@ func (t *Tx) rebind(c claims) {
 				t.waiting(p.host, c)
 			}
 		}
+		var vlans vlansOf
 		for _, p := range places {
-			t.takeVLAN(p)
+			if vlans.host != p.host {
+				vlans = t.vlansOn(p.host)
+			}
+			t.takeVLAN(p, &vlans)
 		}
 		if len(c.ports) == 0 {
 			return
@@ -178,19 +182,32 @@ func (t *Tx) releaseVLAN(p place) bool {
 	return true
 }
 
+// vlansOf are the VLANs that a host has taken.
+type vlansOf struct {
+	host  string
+	taken [model.MaxVLAN + 1]bool
+	// lowest is where the search for a free one begins.
+	lowest int
+}
+
+func (t *Tx) vlansOn(host string) vlansOf {
+	v := vlansOf{host: host, lowest: 1}
+	for l := range t.LocalVLANsOn(host) {
+		v.taken[l.VLAN] = true
+	}
+	return v
+}
+
 // takeVLAN gives a network that has ports on a host the lowest free VLAN there. When none is free its ports are not
 // bound, and say why.
-func (t *Tx) takeVLAN(p place) {
+func (t *Tx) takeVLAN(p place, vlans *vlansOf) {
 	bound := slices.Collect(t.BindingsAt(p.host, p.network))
 	if len(bound) == 0 || t.LocalVLAN(p.host, p.network) != nil {
 		return
 	}
-	var taken [model.MaxVLAN + 1]bool
-	for v := range t.LocalVLANsOn(p.host) {
-		taken[v.VLAN] = true
-	}
-	for v := 1; v <= model.MaxVLAN; v++ {
-		if !taken[v] {
+	for ; vlans.lowest <= model.MaxVLAN; vlans.lowest++ {
+		if v := vlans.lowest; !vlans.taken[v] {
+			vlans.taken[v] = true
 			t.put(state.LocalVLANs, &model.LocalVLAN{Host: p.host, NetworkID: p.network, VLAN: uint16(v)})
 			return
 		}

@@ -16,7 +16,7 @@ import (
 const (
 	// maxBatch is how many updates share a transaction at most.
 	maxBatch = 1024
-	// commitTimeout is how long a batch of updates may take, waiting for etcd and for other controllers included.
+	// commitTimeout is how long a batch of updates may wait for etcd and for other controllers.
 	commitTimeout = 15 * time.Second
 	// maxJitter spreads out controllers that got in each other's way.
 	maxJitter = 5 * time.Millisecond
@@ -101,12 +101,12 @@ func (s *Store) commitAll(ctx context.Context) {
 
 // commitSome settles as many of the requests as fit into one transaction, the first at least, and returns the others.
 func (s *Store) commitSome(ctx context.Context, batch []*request) (rest []*request) {
-	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	if s.embedded != nil {
 		defer context.AfterFunc(s.embedded.breaker.alive, cancel)()
 	}
-	for {
+	for timed := false; ; {
 		base, _ := s.history.now()
 		o := newOverlay(&s.cfg, base, s.hints)
 		n := 0
@@ -118,6 +118,12 @@ func (s *Store) commitSome(ctx context.Context, batch []*request) (rest []*reque
 			}
 			failed = append(failed, err)
 			n++
+		}
+		if !timed {
+			// It is etcd and the others that may take too long; the functions take what they take.
+			timed = true
+			ctx, cancel = context.WithTimeout(ctx, commitTimeout)
+			defer cancel()
 		}
 		revision, err := s.commit(ctx, o)
 		if errors.Is(err, errMoved) {

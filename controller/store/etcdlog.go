@@ -13,8 +13,9 @@ import (
 )
 
 // etcdCore is a zapcore.Core that hands etcd's lines to slog: warnings and errors as such, and the rest, which only an
-// etcd developer wants, as debug. So is everything that an embedded etcd says while it starts: what is wrong then is the
-// error of Open.
+// etcd developer wants, as debug. So is everything that an embedded etcd says while it starts, for what is wrong then is the
+// error of Open, and all that the client of an external one (breaker is nil) says, for it repeats itself many times a
+// second.
 type etcdCore struct {
 	log     *slog.Logger
 	attrs   []any
@@ -23,7 +24,7 @@ type etcdCore struct {
 
 func (c *etcdCore) level(l zapcore.Level) slog.Level {
 	switch {
-	case c.breaker != nil && !c.breaker.started.Load():
+	case c.breaker == nil || !c.breaker.started.Load():
 		return slog.LevelDebug
 	case l >= zapcore.ErrorLevel:
 		return slog.LevelError

@@ -106,7 +106,7 @@ func (t *Tx) SetPortState(st *model.PortState) error {
 	switch st.Status {
 	case model.PortDown, model.PortActive, model.PortBuild, model.PortError:
 	default:
-		return &model.Invalid{Violations: []model.Violation{{Field: "status", Message: fmt.Sprintf("%q is unknown", st.Status)}}}
+		return &model.Invalid{Violations: []model.Violation{{Field: "status", Message: fmt.Sprintf("%q is unknown; it is ACTIVE, BUILD, ERROR or DOWN", st.Status)}}}
 	}
 	b := t.Binding(st.PortID)
 	if b == nil || b.Host != st.Host {

@@ -88,6 +88,17 @@ func network(t testing.TB, s *Store, name string) *model.Network {
 	})
 }
 
+// blueAndRed are two networks whose ids are in this order, in which VLANs are given out.
+func blueAndRed(t testing.TB, s *Store) (blue, red *model.Network) {
+	t.Helper()
+	for i, n := range []**model.Network{&blue, &red} {
+		*n = made(t, s, func(tx *Tx) (*model.Network, error) {
+			return tx.CreateNetwork(&model.Network{Meta: model.Meta{ID: uid(100 + i), Name: []string{"blue", "red"}[i]}})
+		})
+	}
+	return blue, red
+}
+
 func subnet(t testing.TB, s *Store, network, cidr string) *model.Subnet {
 	t.Helper()
 	p, err := model.ParsePrefix(cidr)

@@ -50,6 +50,16 @@ func invariants(t failer, s state.Snapshot) {
 			t.Errorf("host %s: number %d, MAC %s", h.ID, h.Number, h.DVRMAC)
 		}
 	}
+	macs, claimed := map[model.MAC]int{}, map[string][]*model.Interface{}
+	for p := range s.Ports() {
+		macs[p.MAC]++
+	}
+	for i := range s.Interfaces() {
+		claimed[i.IfaceID] = append(claimed[i.IfaceID], i)
+		if s.Port(i.IfaceID) == nil {
+			claimed[i.AttachedMAC] = append(claimed[i.AttachedMAC], i)
+		}
+	}
 	for p := range s.Ports() {
 		if s.Network(p.NetworkID) == nil {
 			t.Errorf("port %s: no network %s", p.ID, p.NetworkID)
@@ -61,7 +71,11 @@ func invariants(t failer, s state.Snapshot) {
 				t.Errorf("port %s: address %s is not of subnet %s", p.ID, f.IP, f.SubnetID)
 			}
 		}
-		boundRight(t, s, p)
+		var byMAC []*model.Interface
+		if macs[p.MAC] == 1 {
+			byMAC = claimed[p.MAC.String()]
+		}
+		boundRight(t, s, p, claimed[p.ID], byMAC)
 	}
 	for obj := range s.ByIDPrefix(state.Bindings, "") {
 		b := obj.(*model.Binding)
@@ -92,29 +106,23 @@ func invariants(t failer, s state.Snapshot) {
 	}
 }
 
-// boundRight decides by looking at every interface there is where a port belongs.
-func boundRight(t failer, s state.Snapshot, p *model.Port) {
+// boundRight decides where a port belongs, by the interfaces that claim it in one way and in the other.
+func boundRight(t failer, s state.Snapshot, p *model.Port, byID, byMAC []*model.Interface) {
 	t.Helper()
-	same := 0
-	for other := range s.Ports() {
-		if other.MAC == p.MAC {
-			same++
-		}
-	}
 	var best *model.Interface
-	byID := false
-	for i := range s.Interfaces() {
-		claimed := i.IfaceID == p.ID
-		if !claimed && (same != 1 || i.AttachedMAC != p.MAC.String() || s.Port(i.IfaceID) != nil) {
-			continue
-		}
-		if i.OFPort == 0 || s.HostFacts(i.Host) == nil || p.BindingHostID != "" && p.BindingHostID != i.Host {
-			continue
-		}
-		better := best == nil || claimed && !byID ||
-			claimed == byID && (i.Seen > best.Seen || i.Seen == best.Seen && i.Host+"\x00"+i.Name > best.Host+"\x00"+best.Name)
-		if better {
-			best, byID = i, claimed
+	boundBy := ""
+	for _, way := range []struct {
+		name string
+		is   []*model.Interface
+	}{{model.BoundByIfaceID, byID}, {model.BoundByMAC, byMAC}} {
+		for _, i := range way.is {
+			if i.OFPort == 0 || s.HostFacts(i.Host) == nil || p.BindingHostID != "" && p.BindingHostID != i.Host {
+				continue
+			}
+			newer := best == nil || i.Seen > best.Seen || i.Seen == best.Seen && i.Host+"\x00"+i.Name > best.Host+"\x00"+best.Name
+			if boundBy == "" || boundBy == way.name && newer {
+				best, boundBy = i, way.name
+			}
 		}
 	}
 	b := s.Binding(p.ID)
@@ -127,7 +135,7 @@ func boundRight(t failer, s state.Snapshot, p *model.Port) {
 	case best != nil && b == nil:
 		t.Errorf("port %s is not bound, but %s/%s claims it", p.ID, best.Host, best.Name)
 	case best != nil:
-		if b.Host != best.Host || b.Interface != best.Name || b.OFPort != best.OFPort || b.NetworkID != p.NetworkID || (b.BoundBy == model.BoundByIfaceID) != byID {
+		if b.Host != best.Host || b.Interface != best.Name || b.OFPort != best.OFPort || b.NetworkID != p.NetworkID || b.BoundBy != boundBy {
 			t.Errorf("port %s is bound %+v, want to %+v", p.ID, *b, *best)
 		}
 	}

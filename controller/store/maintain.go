@@ -2,10 +2,12 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.etcd.io/etcd/server/v3/storage"
 )
@@ -64,7 +66,8 @@ func (s *Store) shrink(ctx context.Context, compacted int64, full bool) (int64, 
 		target = now.revision
 	}
 	if target > compacted {
-		if _, err := s.client.Compact(ctx, target, clientv3.WithCompactPhysical()); err != nil {
+		// It may have been done before a restart.
+		if _, err := s.client.Compact(ctx, target, clientv3.WithCompactPhysical()); err != nil && !errors.Is(err, rpctypes.ErrCompacted) {
 			return compacted, fmt.Errorf("compact to revision %d: %w", target, err)
 		}
 		compacted = target

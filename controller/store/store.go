@@ -15,9 +15,6 @@ import (
 	"github.com/weft-sdn/weft/controller/state"
 )
 
-// dialTimeout is how long an external etcd may take to answer at first.
-const dialTimeout = 10 * time.Second
-
 // Store is the durable intent: everything that people asked for, that hosts reported, and that was allocated.
 type Store struct {
 	cfg    Config
@@ -83,34 +80,16 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Store, error) {
 func (s *Store) connect(ctx context.Context) (err error) {
 	if s.cfg.DataDir != "" {
 		s.embedded, s.client, err = startEmbedded(ctx, s.cfg, s.log)
-		return err
+	} else {
+		s.client, err = dialExternal(ctx, s.cfg, s.log)
 	}
-	s.client, err = clientv3.New(clientv3.Config{
-		Endpoints:            s.cfg.Endpoints,
-		TLS:                  s.cfg.TLS,
-		DialTimeout:          dialTimeout,
-		DialKeepAliveTime:    10 * time.Second,
-		DialKeepAliveTimeout: 5 * time.Second,
-		MaxCallSendMsgSize:   s.cfg.MaxTxnBytes + 64<<10,
-		Logger:               etcdLogger(s.log, nil),
-	})
-	if err != nil {
-		return s.endpointsError(err)
-	}
-	return nil
+	return err
 }
 
-// read loads everything. Only here is an etcd refused that does not answer.
+// read loads everything.
 func (s *Store) read(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	if s.embedded == nil {
-		dial, cancel := context.WithTimeout(ctx, dialTimeout)
-		defer cancel()
-		if _, err := s.client.Get(dial, clockKey); err != nil {
-			return s.endpointsError(err)
-		}
-	}
 	l, err := load(ctx, s.client)
 	if err == nil && len(l.bad) > 0 {
 		if err = l.bad[0]; len(l.bad) > 1 {
@@ -127,11 +106,6 @@ func (s *Store) read(ctx context.Context) error {
 	frozen := l.db.Fork()
 	s.history = newHistory(head{l.revision, frozen, frozen.Snapshot(), l.clock}, s.cfg.HistoryChanges)
 	return nil
-}
-
-func (s *Store) endpointsError(err error) error {
-	return fmt.Errorf("etcd at %s: %w: check that it runs there, and the TLS files",
-		strings.Join(s.cfg.Endpoints, ", "), err)
 }
 
 // disconnect closes the client first: an etcd server waits for its clients.

@@ -111,9 +111,14 @@ func (c *checks) take(field, value string, k state.Kind, by any) {
 
 // immutable complains when a field that cannot be changed would be.
 func immutable[T comparable](c *checks, field string, old, new T) {
-	if old != new {
-		c.add(field, "is %v and cannot be changed", old)
+	if old == new {
+		return
 	}
+	was := fmt.Sprint(old)
+	if was == "" {
+		was = "empty"
+	}
+	c.add(field, "is %s and cannot be changed", was)
 }
 
 // err is one error for all: taken values alone are a conflict, and with anything else one more mistake.
