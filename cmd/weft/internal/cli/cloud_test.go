@@ -1,0 +1,174 @@
+package cli
+
+import (
+	"fmt"
+	"time"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/weft-sdn/weft/cmd/weft/internal/fakeapi"
+	weftv1 "github.com/weft-sdn/weft/proto/weft/v1"
+)
+
+const (
+	blueID   = "b10e0000-1111-4222-8333-444455556666"
+	subnetID = "5b0e0000-1111-4222-8333-444455556666"
+	vm1ID    = "11110000-1111-4222-8333-444455556666"
+	vm2ID    = "22220000-1111-4222-8333-444455556666"
+)
+
+func at(minutes int) *timestamppb.Timestamp {
+	return timestamppb.New(fakeapi.Start.Add(time.Duration(minutes) * time.Minute))
+}
+
+func meta(id, name string) *weftv1.Metadata {
+	return &weftv1.Metadata{Id: id, Name: name, ProjectId: "default", Generation: 1, CreateTime: at(0), UpdateTime: at(0)}
+}
+
+func cond(typ, status, reason, message string) *weftv1.Condition {
+	return &weftv1.Condition{Type: typ, Status: status, Reason: reason, Message: message, LastTransitionTime: at(5)}
+}
+
+func host(name string, n int, ready bool) *weftv1.Host {
+	h := &weftv1.Host{Metadata: meta(name, ""), Roles: []string{"compute"}, Status: &weftv1.HostStatus{
+		Status: "Ready", DvrMacAddress: fmt.Sprintf("fa:16:3f:00:00:%02x", n), AppliedRevision: 2, AgentVersion: "0.1.0", OvsVersion: "3.1.0",
+		TunnelIp: fmt.Sprintf("192.0.2.%d", n), BridgeMappings: map[string]string{"physnet1": "br-ex"},
+		Bridges: []*weftv1.BridgeStatus{
+			{Name: "br-int", DatapathId: fmt.Sprintf("00005700000%d0001", n), Connected: ready, Flows: 42, FlowMods: 40, OpenflowVersion: "1.4"},
+			{Name: "br-tun", DatapathId: fmt.Sprintf("00005700000%d0002", n), Connected: true, Flows: 57, FlowMods: 57, DriftRepaired: 2, OpenflowVersion: "1.4"}},
+		Conditions: []*weftv1.Condition{cond("Agent", "True", "Connected", ""), cond("OpenFlow", "True", "Connected", "")}}}
+	if !ready {
+		h.Status.Status = "NotReady"
+		h.Status.AppliedRevision = 1
+		h.Status.Conditions[1] = cond("OpenFlow", "False", "NotConnected", "br-int: no OpenFlow connection since 12:05:00; look at ovs-vsctl show and journalctl -u weft-nsagent on the host")
+	}
+	return h
+}
+
+// cloud is a network with two ports on two hosts, of which one is not well.
+func cloud(s *fakeapi.Server) {
+	s.Put(
+		host("compute1", 1, true),
+		host("compute2", 2, false),
+		&weftv1.Network{Metadata: meta(blueID, "blue"), AdminStateUp: proto.Bool(true), Mtu: 1450, ProviderNetworkType: "vxlan",
+			ProviderSegmentationId: 100, L2Population: proto.Bool(true), Status: &weftv1.NetworkStatus{Status: "ACTIVE",
+				LocalVlans: []*weftv1.LocalVlan{{Host: "compute1", Vlan: 1}, {Host: "compute2", Vlan: 3}}}},
+		&weftv1.Subnet{Metadata: meta(subnetID, "blue-v4"), NetworkId: blueID, IpVersion: 4, Cidr: "10.0.1.0/24",
+			GatewayIp: proto.String("10.0.1.1"), AllocationPools: []*weftv1.AllocationPool{{Start: "10.0.1.2", End: "10.0.1.254"}}},
+		&weftv1.Port{Metadata: meta(vm1ID, "vm1"), NetworkId: blueID, MacAddress: "fa:16:3e:00:00:01", DeviceId: "7d3f", DeviceOwner: "compute:nova",
+			AdminStateUp: proto.Bool(true), FixedIps: []*weftv1.FixedIP{{SubnetId: subnetID, IpAddress: "10.0.1.5"}},
+			Status: &weftv1.PortStatus{Status: "ACTIVE", Host: "compute1", InterfaceName: "tapvm1", Ofport: 7, BoundBy: "iface-id",
+				Conditions: []*weftv1.Condition{cond("Bound", "True", "IfaceID", ""), cond("Programmed", "True", "Acknowledged", "")}}},
+		&weftv1.Port{Metadata: meta(vm2ID, "vm2"), NetworkId: blueID, MacAddress: "fa:16:3e:00:00:02", AdminStateUp: proto.Bool(true),
+			BindingHostId: "compute2", FixedIps: []*weftv1.FixedIP{{SubnetId: subnetID, IpAddress: "10.0.1.6"}, {SubnetId: subnetID, IpAddress: "10.0.1.66"}},
+			Status: &weftv1.PortStatus{Status: "DOWN", Conditions: []*weftv1.Condition{
+				cond("Bound", "False", "NoInterface", "no interface on compute2 has external_ids:iface-id=22220000-1111-4222-8333-444455556666; plug the VM, or see weft interfaces compute2 --unbound")}}},
+	)
+	vm2 := &weftv1.ObjectRef{Kind: "port", Id: vm2ID, Name: "vm2"}
+	s.Flows = []*weftv1.Flow{
+		{Bridge: "br-int", Text: "cookie=0x570000000001, table=0, priority=1 actions=resubmit(,60)", TableName: "LocalSwitching", Cookie: 0x570000000001,
+			Owner: &weftv1.ObjectRef{Kind: "pipeline", Id: "br-int"}, Packets: 12, Bytes: 1176, Age: durationpb.New(3720 * time.Second)},
+		{Bridge: "br-tun", Text: "cookie=0x570000000002, table=20, priority=2,dl_vlan=1,dl_dst=fa:16:3e:00:00:02 actions=pop_vlan,set_field:0x64->tun_id,output:2", Table: 20,
+			TableName: "UcastToTun", Cookie: 0x570000000002, Owner: vm2, Packets: 1204, Bytes: 98000, Age: durationpb.New(65 * time.Second)},
+		{Bridge: "br-tun", Text: "cookie=0x0, table=20, priority=9,in_port=3 actions=drop", Table: 20, TableName: "UcastToTun", Age: durationpb.New(4 * time.Second)},
+	}
+	s.Explained = &weftv1.ExplainResponse{TableName: "br-tun/UcastToTun", TableAbout: "known MAC: one tunnel", Owners: []*weftv1.ObjectRef{vm2},
+		Text: "frames for port vm2 go through the tunnel to compute2"}
+	s.Drift = []*weftv1.Drift{
+		{Host: "compute1", Bridge: "br-tun", Kind: "missing", Flow: "table=20, priority=2,dl_vlan=1,dl_dst=fa:16:3e:00:00:02 actions=output:2", Owner: vm2, Action: "repaired"},
+		{Host: "compute1", Bridge: "br-ex", Kind: "foreign", Flow: "table=0, priority=9,in_port=3 actions=drop", Action: "left alone: br-ex is shared"},
+	}
+	s.Interfaces = []*weftv1.Interface{
+		{Host: "compute1", Name: "tapvm1", Ofport: 7, IfaceId: vm1ID, AttachedMac: "fa:16:3e:00:00:01", PortId: vm1ID},
+		{Host: "compute2", Name: "tapx", Ofport: 9, IfaceId: "99990000-1111-4222-8333-444455556666", AttachedMac: "fa:16:3e:00:00:99",
+			Message: "no port has this id; weft create port --id 99990000-1111-4222-8333-444455556666 would bind it"},
+	}
+	s.Events = []*weftv1.Event{
+		{Time: at(1), Host: "compute1", Reason: "AgentConnected", Message: "agent 0.1.0 connected"},
+		{Time: at(2), Host: "compute1", Reason: "PortBound", Message: "tapvm1 carries port vm1", Object: &weftv1.ObjectRef{Kind: "port", Id: vm1ID, Name: "vm1"}},
+		{Time: at(5), Host: "compute2", Reason: "SwitchLost", Message: "br-int: read tcp 192.0.2.2:6653: connection reset by peer; programmed rows go on forwarding until it is back"},
+	}
+}
+
+func ready(w *world) { w.api.Put(host("compute2", 2, true)) }
+
+func lagging(w *world) {
+	w.api.Lagging = []*weftv1.HostLag{{Host: "compute2", AppliedRevision: 1, Reason: "br-int: OpenFlow not connected since 12:05:00"}}
+}
+
+func noDrift(w *world) { w.api.Drift = nil }
+
+func driftUnknown(w *world) {
+	w.api.Drift = nil
+	w.api.DriftErrors = map[string]string{"compute2": "br-int: OpenFlow not connected"}
+}
+
+func notExplained(w *world) {
+	w.api.Explained = &weftv1.ExplainResponse{Text: "cookie 0x0 is not ours"}
+}
+
+// hostile puts text that would move the cursor wherever a server could.
+func hostile(w *world) {
+	bad := "\x1b]0;owned\a\x1b[2Jx\r\u202ey\nz"
+	w.api.Put(&weftv1.Port{Metadata: meta("66660000-1111-4222-8333-444455556666", bad), NetworkId: blueID, DeviceId: bad, AdminStateUp: proto.Bool(true),
+		Status: &weftv1.PortStatus{Status: "DOWN", Conditions: []*weftv1.Condition{cond("Bound", "False", "X", bad)}}})
+	w.api.Flows = []*weftv1.Flow{{Bridge: bad, Text: bad, TableName: bad, Owner: &weftv1.ObjectRef{Kind: bad, Id: bad, Name: bad}}}
+	w.api.Drift = []*weftv1.Drift{{Host: bad, Bridge: bad, Kind: bad, Flow: bad, Action: bad}}
+	w.api.Events = []*weftv1.Event{{Time: at(1), Host: bad, Reason: bad, Message: bad}}
+	w.api.Interfaces = []*weftv1.Interface{{Host: bad, Name: bad, IfaceId: bad, AttachedMac: bad, Message: bad}}
+	w.api.Explained = &weftv1.ExplainResponse{TableName: bad, TableAbout: bad, Text: bad}
+	w.api.Unknown = []string{bad}
+	w.api.Lagging = []*weftv1.HostLag{{Host: bad, Reason: bad}}
+}
+
+// many makes lists that take several pages, and names that do not fit.
+func many(w *world) {
+	w.api.PageSize = 3
+	for i := range 12 {
+		id := fmt.Sprintf("000000%02d-1111-4222-8333-444455556666", i)
+		w.api.Put(&weftv1.Network{Metadata: meta(id, fmt.Sprintf("a-network-with-a-rather-long-name-that-somebody-generated-%02d", i)), Mtu: 1500,
+			ProviderNetworkType: "vlan", ProviderPhysicalNetwork: "physical-network-of-the-second-datacentre", ProviderSegmentationId: 1000 + uint32(i),
+			Status: &weftv1.NetworkStatus{Status: "ACTIVE"}},
+			&weftv1.Port{Metadata: meta(fmt.Sprintf("100000%02d-1111-4222-8333-444455556666", i), fmt.Sprintf("p%02d", i)), NetworkId: id,
+				MacAddress: fmt.Sprintf("fa:16:3e:00:01:%02x", i), FixedIps: []*weftv1.FixedIP{{IpAddress: "2001:db8:1234:5678:9abc:def0:1234:5678"}},
+				BindingHostId: "compute1", Status: &weftv1.PortStatus{Status: "DOWN"}},
+			&weftv1.Port{Metadata: meta(fmt.Sprintf("200000%02d-1111-4222-8333-444455556666", i), ""), NetworkId: blueID, Status: &weftv1.PortStatus{Status: "DOWN"}})
+	}
+}
+
+// twins makes two networks of one name.
+func twins(w *world) {
+	for i := range 2 {
+		w.api.Put(&weftv1.Network{Metadata: meta(fmt.Sprintf("2%d220000-1111-4222-8333-444455556666", i), "twin"), Mtu: 1500})
+	}
+}
+
+// richer adds what an export must keep.
+func richer(s *fakeapi.Server) {
+	grey := "6e000000-1111-4222-8333-444455556666"
+	n := &weftv1.Network{Metadata: meta(grey, "grey: \"quoted\" # no comment"), AdminStateUp: proto.Bool(false), Mtu: 9000, ProviderNetworkType: "vlan",
+		ProviderPhysicalNetwork: "physnet1", ProviderSegmentationId: 200, L2Population: proto.Bool(false), Status: &weftv1.NetworkStatus{Status: "DOWN"}}
+	n.Metadata.ProjectId, n.Metadata.Description = "web", "two\nlines, and a \u202e mark"
+	n.Metadata.Labels = map[string]string{"team": "web", "true": "yes", "empty": "", "number": "010"}
+	sub := &weftv1.Subnet{Metadata: meta("6e000001-1111-4222-8333-444455556666", "grey-v6"), NetworkId: grey, IpVersion: 6, Cidr: "fd00::/64",
+		GatewayIp: proto.String(""), AllocationPools: []*weftv1.AllocationPool{{Start: "fd00::10", End: "fd00::20"}, {Start: "fd00::30", End: "fd00::40"}}}
+	sub.Metadata.ProjectId = "web"
+	h := host("network1", 9, true)
+	h.TunnelIp, h.BridgeMappings, h.Roles = "192.0.2.99", map[string]string{"physnet1": "br-ex", "physnet2": "br-ex2"}, []string{"compute", "network"}
+	s.Put(h, n, sub)
+}
+
+// serverErrors makes every call fail.
+func serverErrors(w *world) {
+	st, err := status.New(codes.ResourceExhausted, `network "blue" has no free address left: add an allocation pool`).WithDetails(
+		&errdetails.ErrorInfo{Reason: "EXHAUSTED", Domain: "weft"})
+	if err != nil {
+		panic(err)
+	}
+	w.api.Fail = st.Err()
+}

@@ -1,0 +1,174 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/weft-sdn/weft/cmd/weft/internal/client"
+	"github.com/weft-sdn/weft/cmd/weft/internal/exit"
+	"github.com/weft-sdn/weft/cmd/weft/internal/kind"
+)
+
+func (a *app) createCommand() *cobra.Command {
+	examples := map[*kind.Kind]string{
+		kind.Network: `  weft create network blue
+  weft create network blue --provider-network-type vxlan --provider-segmentation-id 100 --mtu 1450
+  weft create network lab --provider-network-type vlan --provider-physical-network physnet1 --l2-population=false`,
+		kind.Subnet: `  weft create subnet blue-v4 --network blue --cidr 10.0.1.0/24
+  weft create subnet blue-v4 --network blue --cidr 10.0.1.0/24 --gateway-ip none --allocation-pool start=10.0.1.10,end=10.0.1.99`,
+		kind.Port: `  weft create port vm1 --network blue
+  weft create port vm1 --network blue --fixed-ip 10.0.1.5 --binding-host-id compute1
+  weft create port vm1 --network blue --fixed-ip subnet=blue-v4,ip-address=10.0.1.5 --mac-address fa:16:3e:00:00:05 --device-id 7d3f`,
+		kind.Host: `  weft create host compute3
+  weft create host compute3 --role compute --role network --bridge-mapping physnet1=br-ex`,
+	}
+	return perKind(&cobra.Command{
+		Use:   "create",
+		Short: "Make one object",
+		Long:  "Make one object. Fields that are not given are chosen by the server.",
+	}, func(k *kind.Kind) *cobra.Command { return a.createKind(k, examples[k]) })
+}
+
+func (a *app) createKind(k *kind.Kind, example string) *cobra.Command {
+	object := k.New()
+	cmd := &cobra.Command{
+		Use:               fmt.Sprintf("%s [NAME]", k.Name),
+		Short:             "Make " + k.About,
+		Example:           example,
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: cobra.NoFileCompletions,
+	}
+	if k.NamedByID {
+		cmd.Use = fmt.Sprintf("%s NAME", k.Name)
+		cmd.Args = cobra.ExactArgs(1)
+	}
+	a.fieldFlags(cmd, k, object, false, func(f *kind.Field) bool { return f.Name == positional(k) })
+	dry := dryRunFlag(cmd.Flags())
+	format := formatFlag(cmd, sentence, "table", "wide", "json", "yaml", "name")
+	cmd.RunE = a.run(func(ctx context.Context, c *client.Client, args []string) error {
+		if len(args) == 1 {
+			if err := k.SetFlag(object, k.Field(positional(k)), args[0]); err != nil {
+				return err
+			}
+		}
+		made, err := c.Create(ctx, k, object, *dry)
+		if err != nil {
+			return err
+		}
+		if *format != sentence {
+			return a.print(ctx, c, k, []kind.Message{made}, *format, true)
+		}
+		more := ""
+		if !k.NamedByID && !*dry {
+			more = fmt.Sprintf("(id %s)", made.GetMetadata().GetId())
+		}
+		a.did(k, kind.Ref(made), "created", *dry, more)
+		return nil
+	})
+	return cmd
+}
+
+func (a *app) setCommand() *cobra.Command {
+	examples := map[*kind.Kind]string{
+		kind.Network: `  weft set network blue --mtu 9000
+  weft set network blue --name azure --etag 12ab`,
+		kind.Subnet: `  weft set subnet blue-v4 --gateway-ip none
+  weft set subnet blue-v4 --allocation-pool start=10.0.1.10,end=10.0.1.99 --allocation-pool start=10.0.1.200,end=10.0.1.250`,
+		kind.Port: `  weft set port vm1 --admin-state-up=false
+  weft set port vm1 --fixed-ip 10.0.1.5 --fixed-ip 10.0.1.6
+  weft set port vm1 --device-id "" --label none`,
+		kind.Host: `  weft set host compute3 --tunnel-ip 192.0.2.13
+  weft set host compute3 --bridge-mapping physnet1=br-ex --bridge-mapping physnet2=br-ex2`,
+	}
+	return perKind(&cobra.Command{
+		Use:   "set",
+		Short: "Change fields of one object",
+		Long: `Change fields of one object: those whose flags are given, and no others. An empty value ("") clears a text;
+"none" empties a list.`,
+	}, func(k *kind.Kind) *cobra.Command { return a.setKind(k, examples[k]) })
+}
+
+func (a *app) setKind(k *kind.Kind, example string) *cobra.Command {
+	object := k.New()
+	cmd := &cobra.Command{
+		Use:               fmt.Sprintf("%s %s", k.Name, strings.ToUpper(k.Name)),
+		Short:             fmt.Sprintf("Change fields of one %s", k.Name),
+		Example:           example,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: firstArg(a.objectNames(k)),
+	}
+	a.fieldFlags(cmd, k, object, true, func(f *kind.Field) bool { return f.Name == "id" })
+	for i := range k.Fields {
+		// The server says best why these cannot be changed.
+		if f := &k.Fields[i]; k.Immutable(f) && f.Name != "id" {
+			cmd.Flags().Lookup(f.Flag()).Hidden = true
+		}
+	}
+	dry := dryRunFlag(cmd.Flags())
+	etag := etagFlag(cmd.Flags())
+	format := formatFlag(cmd, sentence, "table", "wide", "json", "yaml", "name")
+	cmd.RunE = a.run(func(ctx context.Context, c *client.Client, args []string) error {
+		var paths []string
+		for i := range k.Fields {
+			if f := &k.Fields[i]; cmd.Flags().Changed(f.Flag()) {
+				paths = append(paths, k.Path(f))
+			}
+		}
+		if len(paths) == 0 {
+			return exit.New(exit.Usage, "nothing to change: give at least one field").WithTry(cmd.CommandPath() + " --help")
+		}
+		// The block may not be there yet.
+		k.Locate(object, "id")
+		object.GetMetadata().Id = k.Ref(args[0])
+		object.GetMetadata().Etag = *etag
+		changed, err := c.Update(ctx, k, object, paths, *dry)
+		if err != nil {
+			return err
+		}
+		if *format != sentence {
+			return a.print(ctx, c, k, []kind.Message{changed}, *format, true)
+		}
+		a.did(k, kind.Ref(changed), "updated", *dry, "")
+		return nil
+	})
+	return cmd
+}
+
+func (a *app) deleteCommand() *cobra.Command {
+	return perKind(&cobra.Command{
+		Use:   "delete",
+		Short: "Remove objects",
+		Long: `Remove objects, one after the other. What is in use is refused, with the users; the others are removed all the
+same, and the exit code tells that not all were.`,
+	}, a.deleteKind)
+}
+
+func (a *app) deleteKind(k *kind.Kind) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:               fmt.Sprintf("%s %s...", k.Name, strings.ToUpper(k.Name)),
+		Short:             fmt.Sprintf("Remove %s", k.Plural),
+		Example:           fmt.Sprintf("  weft delete %s a\n  weft delete %s a b c --dry-run", k.Name, k.Name),
+		Args:              cobra.MinimumNArgs(1),
+		ValidArgsFunction: a.objectNames(k),
+	}
+	dry := dryRunFlag(cmd.Flags())
+	etag := etagFlag(cmd.Flags())
+	cmd.RunE = a.run(func(ctx context.Context, c *client.Client, args []string) error {
+		if *etag != "" && len(args) > 1 {
+			return exit.New(exit.Usage, "--etag is one object's: delete the objects one by one")
+		}
+		var errs []error
+		for _, ref := range args {
+			if err := c.Delete(ctx, k, ref, *etag, *dry); err != nil {
+				errs = append(errs, err)
+				continue
+			}
+			a.did(k, k.Ref(ref), "deleted", *dry, "")
+		}
+		return exit.Join(errs)
+	})
+	return cmd
+}

@@ -1,0 +1,187 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/weft-sdn/weft/cmd/weft/internal/client"
+	"github.com/weft-sdn/weft/cmd/weft/internal/exit"
+	"github.com/weft-sdn/weft/cmd/weft/internal/kind"
+	"github.com/weft-sdn/weft/cmd/weft/internal/manifest"
+	"github.com/weft-sdn/weft/cmd/weft/internal/table"
+	weftv1 "github.com/weft-sdn/weft/proto/weft/v1"
+)
+
+func (a *app) eventsCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "events",
+		Short: "Show what happened lately, newest last",
+		Long:  "Show what happened lately, newest last. The controller keeps the last 10000 events since its start.",
+		Example: `  weft events --since 1h
+  weft events --host compute1 -w
+  weft events --object port/vm1 -o wide`,
+		Args:              cobra.NoArgs,
+		ValidArgsFunction: cobra.NoFileCompletions,
+	}
+	host := cmd.Flags().String("host", "", "only events of this host")
+	complete(cmd, "host", a.objectNames(kind.Host))
+	object := cmd.Flags().String("object", "", "only events about this object: KIND/NAME, or an id")
+	complete(cmd, "object", cobra.NoFileCompletions)
+	since := cmd.Flags().Duration("since", 0, "only events of the last so many seconds, minutes, hours: 30s, 5m, 1h")
+	watch := cmd.Flags().BoolP("watch", "w", false, "go on printing new events until interrupted")
+	interval := cmd.Flags().Duration("interval", time.Second, "pause between two reads of --watch")
+	format := formatFlag(cmd, "table", "table", "wide", "json", "yaml")
+	cmd.RunE = a.run(func(ctx context.Context, c *client.Client, _ []string) error {
+		if *since < 0 || *interval <= 0 {
+			return exit.New(exit.Usage, "--since and --interval take times above 0")
+		}
+		req := &weftv1.ListEventsRequest{Host: kind.Host.Ref(*host)}
+		if *since > 0 {
+			req.Since = timestamppb.New(a.Now().Add(-*since))
+		}
+		var err error
+		if req.Object, err = objectID(ctx, c, *object); err != nil {
+			return err
+		}
+		events, err := a.listEvents(ctx, c, req)
+		if err != nil {
+			return err
+		}
+		if *watch {
+			return a.watchEvents(ctx, c, req, events, *format, *interval)
+		}
+		if *format == "json" || *format == "yaml" {
+			return a.answer(&weftv1.ListEventsResponse{Events: events}, *format)
+		}
+		if len(events) == 0 {
+			a.err.Printf("no events\n")
+			return nil
+		}
+		a.eventTable(events, newNames(ctx, c).name, *format == "wide", "")
+		return nil
+	})
+	return cmd
+}
+
+// objectID finds the id that --object means.
+func objectID(ctx context.Context, c *client.Client, text string) (string, error) {
+	word, ref, ok := strings.Cut(text, "/")
+	k := kind.Find(word)
+	switch {
+	case text == "" || uuid.Validate(text) == nil:
+		return text, nil
+	case !ok || k == nil:
+		return "", exit.New(exit.Usage, fmt.Sprintf("--object %q is neither KIND/NAME, such as port/vm1, nor an id", text))
+	}
+	m, err := c.Get(ctx, k, ref)
+	if err != nil {
+		return "", err
+	}
+	return m.GetMetadata().GetId(), nil
+}
+
+func (a *app) listEvents(ctx context.Context, c *client.Client, req *weftv1.ListEventsRequest) ([]*weftv1.Event, error) {
+	ctx, cancel := c.Limit(ctx)
+	defer cancel()
+	resp, err := c.Diagnostics.ListEvents(ctx, req)
+	if err != nil {
+		return nil, c.Fail(err, exit.At("events"))
+	}
+	return resp.GetEvents(), nil
+}
+
+var eventColumns = []table.Column{{Head: "TIME"}, {Head: "HOST", Elide: true}, {Head: "REASON"}, {Head: "OBJECT", Elide: true}, {Head: "MESSAGE", Elide: true}}
+
+func (a *app) eventRow(e *weftv1.Event, names kind.Names) []table.Cell {
+	object := ""
+	if e.GetObject() != nil {
+		object = ownerText(e.GetObject(), names)
+	}
+	return texts(a.clock(e.GetTime()), e.GetHost(), e.GetReason(), object, e.GetMessage())
+}
+
+func (a *app) eventTable(events []*weftv1.Event, names kind.Names, wide bool, indent string) {
+	var rows [][]table.Cell
+	for _, e := range events {
+		rows = append(rows, a.eventRow(e, names))
+	}
+	table.Write(a.out, eventColumns, rows, limit(wide), indent)
+}
+
+// watchEvents prints events, and then those that come. The server has no stream of events: it is asked again and again.
+func (a *app) watchEvents(ctx context.Context, c *client.Client, req *weftv1.ListEventsRequest, events []*weftv1.Event, format string, interval time.Duration) error {
+	names := newNames(ctx, c).name
+	sizes := [][]table.Cell{texts("", "xxxxxxxxxxxx", "SwitchConnected", "xxxxxxxxxxxx", strings.Repeat("x", table.MaxWidth))}
+	for _, e := range events {
+		sizes = append(sizes, a.eventRow(e, names))
+	}
+	layout := table.Fit(eventColumns, sizes, limit(format == "wide"))
+	show := func(e *weftv1.Event) error {
+		switch format {
+		case "json":
+			return manifest.WriteJSON(a.out, manifest.Answer(e), "")
+		case "yaml":
+			a.out.Printf("---\n")
+			return manifest.WriteYAML(a.out, manifest.Answer(e))
+		}
+		layout.Row(a.out, a.eventRow(e, names))
+		return nil
+	}
+	if format == "table" || format == "wide" {
+		layout.Head(a.out)
+	}
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
+	var seen []*weftv1.Event
+	for {
+		for _, e := range events {
+			if err := show(e); err != nil {
+				return err
+			}
+		}
+		// Ask from the newest time on; what has that time was shown already.
+		for _, e := range events {
+			if len(seen) > 0 && e.GetTime().AsTime().After(seen[0].GetTime().AsTime()) {
+				seen = nil
+			}
+			seen = append(seen, e)
+			req.Since = e.GetTime()
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		var err error
+		if events, err = a.listEvents(ctx, c, req); ctx.Err() != nil {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		events = without(events, seen)
+	}
+}
+
+// without leaves out of events, one for one, those that were seen.
+func without(events, seen []*weftv1.Event) []*weftv1.Event {
+	var out []*weftv1.Event
+	used := make([]bool, len(seen))
+next:
+	for _, e := range events {
+		for i, s := range seen {
+			if !used[i] && proto.Equal(e, s) {
+				used[i] = true
+				continue next
+			}
+		}
+		out = append(out, e)
+	}
+	return out
+}

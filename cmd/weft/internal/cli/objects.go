@@ -1,0 +1,147 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/weft-sdn/weft/cmd/weft/internal/exit"
+	"github.com/weft-sdn/weft/cmd/weft/internal/kind"
+	"github.com/weft-sdn/weft/cmd/weft/internal/screen"
+)
+
+// perKind makes a command such as "get" that has one command below it for each kind.
+func perKind(parent *cobra.Command, child func(*kind.Kind) *cobra.Command) *cobra.Command {
+	var words []string
+	for _, k := range kind.All {
+		words = append(words, k.Name)
+		c := child(k)
+		c.Aliases = k.Aliases()
+		parent.AddCommand(c)
+	}
+	parent.Use += " KIND"
+	parent.Long += "\n\nKinds: network (net), subnet (sub), port (p), host (h); plurals are understood too."
+	parent.Args = cobra.ArbitraryArgs
+	parent.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return exit.New(exit.Usage, fmt.Sprintf("%s what? name a kind: %s", cmd.Name(), strings.Join(words, ", "))).WithTry(cmd.CommandPath() + " --help")
+		}
+		return exit.New(exit.Usage, fmt.Sprintf("%q is not a kind: there are %s", args[0], strings.Join(words, ", "))).WithTry(cmd.CommandPath() + " --help")
+	}
+	return parent
+}
+
+// fieldFlag puts the value of a flag into an object.
+type fieldFlag struct {
+	kind  *kind.Kind
+	field *kind.Field
+	into  kind.Message
+}
+
+func (f *fieldFlag) String() string { return "" }
+
+func (f *fieldFlag) Set(s string) error { return f.kind.SetFlag(f.into, f.field, s) }
+
+// Type is the word for the value in the help text.
+func (f *fieldFlag) Type() string {
+	_, fd := f.kind.Lookup(f.into, f.field.Name)
+	switch {
+	case fd.IsMap():
+		return "key=value"
+	case fd.IsList() && fd.Message() != nil:
+		return kind.PairForm(fd.Message())
+	case fd.Kind() == protoreflect.BoolKind:
+		return "bool"
+	case f.field.Ref != "":
+		return f.field.Ref
+	case fd.Kind() == protoreflect.StringKind:
+		return "string"
+	}
+	return "number"
+}
+
+// fieldFlags gives a command a flag for each field of the kind that is not left out. Changing says that the command
+// changes an object that is there.
+func (a *app) fieldFlags(cmd *cobra.Command, k *kind.Kind, into kind.Message, changing bool, leaveOut func(*kind.Field) bool) {
+	for i := range k.Fields {
+		f := &k.Fields[i]
+		if leaveOut(f) {
+			continue
+		}
+		v := &fieldFlag{k, f, into}
+		flag := cmd.Flags().VarPF(v, f.Flag(), "", fieldHelp(k, f, changing))
+		if v.Type() == "bool" {
+			flag.NoOptDefVal = "true"
+		}
+		switch {
+		case f.Ref != "":
+			complete(cmd, f.Flag(), a.objectNames(kind.Find(f.Ref)))
+		case len(f.Values) > 0:
+			complete(cmd, f.Flag(), cobra.FixedCompletions(f.Values, cobra.ShellCompDirectiveNoFileComp))
+		default:
+			complete(cmd, f.Flag(), cobra.NoFileCompletions)
+		}
+	}
+}
+
+// fieldHelp is the line of a field's flag.
+func fieldHelp(k *kind.Kind, f *kind.Field, changing bool) string {
+	_, fd := k.Lookup(k.New(), f.Name)
+	help := f.Help
+	many := fd.IsList() || fd.IsMap()
+	if many {
+		help += "; again for each"
+	}
+	switch {
+	case changing && many:
+		help += `; replaces all, "none" empties`
+	case changing:
+	case k.Required(f):
+		help += " (required)"
+	case f.Default != "":
+		help += " (default: " + f.Default + ")"
+	}
+	return help
+}
+
+// complete sets how a flag's value is completed.
+func complete(cmd *cobra.Command, flag string, f cobra.CompletionFunc) {
+	if err := cmd.RegisterFlagCompletionFunc(flag, f); err != nil {
+		panic(err) // no such flag: a mistake in the lines around the call
+	}
+}
+
+// positional is the field that stands before the flags: the name, or a host's id.
+func positional(k *kind.Kind) string {
+	if k.NamedByID {
+		return "id"
+	}
+	return "name"
+}
+
+// dryRunFlag is --dry-run.
+func dryRunFlag(f *pflag.FlagSet) *bool {
+	return f.Bool("dry-run", false, "have the server check everything, and write nothing")
+}
+
+// etagFlag is --etag.
+func etagFlag(f *pflag.FlagSet) *string {
+	return f.String("etag", "", "refuse when the object has changed since it had this etag")
+}
+
+// did says what became of an object: port/vm1 created.
+func (a *app) did(k *kind.Kind, ref, action string, dry bool, more string) {
+	a.out.Printf("%s/%s ", k.Name, ref)
+	a.out.Paint(screen.ToneOf(action), action)
+	if more != "" {
+		a.out.Printf(" %s", more)
+	}
+	if dry {
+		a.out.Printf(" (dry run: nothing was written)")
+	}
+	a.out.Printf("\n")
+}

@@ -1,0 +1,131 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/weft-sdn/weft/cmd/weft/internal/client"
+	"github.com/weft-sdn/weft/cmd/weft/internal/exit"
+	"github.com/weft-sdn/weft/cmd/weft/internal/kind"
+	"github.com/weft-sdn/weft/cmd/weft/internal/screen"
+	"github.com/weft-sdn/weft/cmd/weft/internal/table"
+	weftv1 "github.com/weft-sdn/weft/proto/weft/v1"
+)
+
+func (a *app) statusCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show the whole system on one screen",
+		Long:  "Show the whole system on one screen. Ends with 0 when every host is ready and no unknown switch knocks, else with 1.",
+		Example: `  weft status
+  weft status -o json`,
+		Args:              cobra.NoArgs,
+		ValidArgsFunction: cobra.NoFileCompletions,
+	}
+	format := formatFlag(cmd, "table", "table", "json", "yaml")
+	cmd.RunE = a.run(func(ctx context.Context, c *client.Client, _ []string) error {
+		ctx, cancel := c.Limit(ctx)
+		defer cancel()
+		s, err := c.Diagnostics.GetStatus(ctx, &weftv1.GetStatusRequest{})
+		if err != nil {
+			return c.Fail(err, exit.At("status"))
+		}
+		if *format != "table" {
+			if err := a.answer(s, *format); err != nil {
+				return err
+			}
+		} else {
+			a.printStatus(s)
+		}
+		if len(notReady(s)) > 0 || len(s.GetUnknownSwitches()) > 0 {
+			return exit.Answer()
+		}
+		return nil
+	})
+	return cmd
+}
+
+func notReady(s *weftv1.GetStatusResponse) []*weftv1.Host {
+	return slices.DeleteFunc(slices.Clone(s.GetHosts()), func(h *weftv1.Host) bool { return h.GetStatus().GetStatus() == "Ready" })
+}
+
+// item begins a line of the screen.
+func (a *app) item(label, format string, args ...any) {
+	a.out.Printf("%-12s %s\n", label, fmt.Sprintf(format, args...))
+}
+
+func (a *app) printStatus(s *weftv1.GetStatusResponse) {
+	up := ""
+	if s.GetStartTime() != nil {
+		up = ", up " + span(a.Now().Sub(s.GetStartTime().AsTime()))
+	}
+	a.item("controller", "%s%s", s.GetVersion(), up)
+	a.item("store", "%s, revision %d", s.GetStore(), s.GetRevision())
+
+	bad := notReady(s)
+	a.item("hosts", "%d/%d ready", len(s.GetHosts())-len(bad), len(s.GetHosts()))
+	for _, h := range bad {
+		a.out.Printf("  ")
+		a.out.Paint(screen.Bad, h.GetMetadata().GetId())
+		a.out.Printf("  ")
+		lag := ""
+		if n := h.GetStatus().GetAppliedRevision(); n < s.GetRevision() {
+			lag = fmt.Sprintf(", has revision %d of %d", n, s.GetRevision())
+		}
+		a.out.Printf("%s%s\n", h.GetStatus().GetStatus(), lag)
+		for _, line := range table.Wrap(screen.Line(kind.Why(h)), table.MaxWidth-4) {
+			a.out.Printf("    %s\n", line)
+		}
+	}
+
+	var counts []string
+	for _, key := range slices.Sorted(maps.Keys(s.GetObjects())) {
+		n, word := s.GetObjects()[key], key
+		if k := kind.Find(key); k != nil {
+			word = k.Plural
+			if n == 1 {
+				word = k.Name
+			}
+		}
+		text := fmt.Sprintf("%d %s", n, word)
+		if kind.Find(key) == kind.Port && n > 0 {
+			text += fmt.Sprintf(" (%d active)", s.GetPortsActive())
+		}
+		counts = append(counts, text)
+	}
+	a.item("objects", "%s", strings.Join(counts, ", "))
+	a.item("drift", "%d rows repaired since start", s.GetDriftRepaired())
+	if n := len(s.GetUnknownSwitches()); n > 0 {
+		a.out.Printf("%-12s ", "switches")
+		a.out.Paint(screen.Bad, fmt.Sprintf("%d unknown", n))
+		a.out.Printf(", refused: %s\n", strings.Join(s.GetUnknownSwitches(), ", "))
+	}
+
+	switch {
+	case len(bad) > 0:
+		a.err.Printf("next: weft describe host %s\n", bad[0].GetMetadata().GetId())
+	case len(s.GetUnknownSwitches()) > 0:
+		a.err.Printf("next: weft events, for the addresses that the unknown switches come from\n")
+	case len(s.GetHosts()) == 0:
+		a.err.Printf("next: start weft-nsagent on a host\n")
+	}
+}
+
+// span is a duration for people, in its two largest units.
+func span(d time.Duration) string {
+	switch {
+	case d < time.Minute:
+		return d.Round(time.Second).String()
+	case d < time.Hour:
+		return fmt.Sprintf("%dm%02ds", d/time.Minute, d%time.Minute/time.Second)
+	case d < 24*time.Hour:
+		return fmt.Sprintf("%dh%02dm", d/time.Hour, d%time.Hour/time.Minute)
+	}
+	return fmt.Sprintf("%dd%02dh", d/(24*time.Hour), d%(24*time.Hour)/time.Hour)
+}

@@ -1,0 +1,50 @@
+package kind
+
+import (
+	"strings"
+
+	weftv1 "github.com/weft-sdn/weft/proto/weft/v1"
+)
+
+// Subnet is an address block of a network.
+var Subnet = &Kind{
+	Name: "subnet", Plural: "subnets", Short: []string{"sub", "subs"},
+	About:   "an address block of a network",
+	message: (*weftv1.Subnet)(nil),
+	Fields: []Field{idField, nameField, projectField, descriptionField, labelsField,
+		{Name: "network_id", FlagName: "network", Ref: "network",
+			Help: "network that it belongs to"},
+		{Name: "ip_version", Values: []string{"4", "6"},
+			Help: "4 or 6", Default: "that of the cidr"},
+		{Name: "cidr",
+			Help: "address block without host bits, e.g. 10.0.1.0/24"},
+		{Name: "gateway_ip", None: "none",
+			Help: "address of the gateway, or none", Default: "first of the block"},
+		{Name: "allocation_pools", FlagName: "allocation-pool",
+			Help: "range that automatic addresses come from", Default: "the whole block"},
+	},
+	Filters: []Filter{projectFilter, nameFilter,
+		{Name: "network_id", FlagName: "network", Ref: "network", Help: "only those of this network",
+			Value: func(m Message) []string { return []string{m.(*weftv1.Subnet).GetNetworkId()} }},
+	},
+	Columns: []Column{
+		{Head: "ID", ID: true, Text: id},
+		{Head: "NAME", Elide: true, Text: name},
+		{Head: "PROJECT", Wide: true, Text: project},
+		{Head: "NETWORK", Elide: true, Text: func(m Message, names Names) string { return names("network", m.(*weftv1.Subnet).GetNetworkId()) }},
+		{Head: "CIDR", Text: func(m Message, _ Names) string { return m.(*weftv1.Subnet).GetCidr() }},
+		{Head: "GATEWAY", Text: func(m Message, _ Names) string {
+			if s := m.(*weftv1.Subnet); s.GetGatewayIp() != "" {
+				return s.GetGatewayIp()
+			}
+			return "none"
+		}},
+		{Head: "POOLS", Wide: true, Text: func(m Message, _ Names) string {
+			var pools []string
+			for _, p := range m.(*weftv1.Subnet).GetAllocationPools() {
+				pools = append(pools, p.GetStart()+"-"+p.GetEnd())
+			}
+			return strings.Join(pools, ",")
+		}},
+	},
+}
