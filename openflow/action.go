@@ -41,9 +41,21 @@ func AppendActions(b []byte, acts []Action, v Version) []byte {
 
 // ParseActionList decodes a bare list of actions. What this package does not know comes as UnknownAction, so that only
 // lengths can be wrong.
-func ParseActionList(b []byte, v Version) ([]Action, error) { return parseActions(nil, b, v, 0) }
+func ParseActionList(b []byte, v Version) ([]Action, error) {
+	p := actionParser{version: v}
+	return p.actions(nil, b, 0)
+}
 
-func parseActions(acts []Action, b []byte, v Version, depth int) ([]Action, error) {
+// actionParser decodes actions.
+type actionParser struct {
+	version Version
+	// scratch is where what was decoded is encoded again.
+	scratch []byte
+	// applied says that there was an apply-actions instruction: a second one would be merged with it.
+	applied bool
+}
+
+func (p *actionParser) actions(acts []Action, b []byte, depth int) ([]Action, error) {
 	if depth > maxActionDepth {
 		return nil, fmt.Errorf("actions: more than %d levels deep", maxActionDepth)
 	}
@@ -63,7 +75,7 @@ func parseActions(acts []Action, b []byte, v Version, depth int) ([]Action, erro
 		if err != nil {
 			return nil, err
 		}
-		a, err := parseAction(b[:n:n], v, depth)
+		a, err := p.action(b[:n:n], depth)
 		if err != nil {
 			return nil, err
 		}
@@ -96,31 +108,31 @@ func validateActions(b []byte) error {
 	return nil
 }
 
-// parseAction decodes one action, whose frame has been checked. Whatever would not re-encode to the same bytes (an
-// unknown type, padding that is not zero, another code for a field) is kept as it is.
-func parseAction(b []byte, v Version, depth int) (Action, error) {
+// action decodes one action, whose frame has been checked. Whatever would not re-encode to the same bytes (an unknown
+// type, padding that is not zero, another code for a field) is kept as it is.
+func (p *actionParser) action(b []byte, depth int) (Action, error) {
 	c := cursor{b: b}
 	typ := c.u16()
 	c.skip(2)
 	var a Action
 	var err error
 	if typ == typeExperimental {
-		a, err = parseExperimentalAction(&c, v, depth)
+		a, err = p.experimental(&c, depth)
 	} else {
-		a = parseStandardAction(typ, &c, v)
+		a = parseStandardAction(typ, &c, p.version)
 	}
 	if err != nil {
 		return nil, err
 	}
-	if a == nil || c.short || !reencodes(a, b, v) {
+	if a == nil || c.short || !p.reencodes(a, b) {
 		return UnknownAction{Raw: string(b)}, nil
 	}
 	return a, nil
 }
 
-func reencodes(a Action, b []byte, v Version) bool {
-	var buf [256]byte
-	return string(a.appendWire(buf[:0], v)) == string(b)
+func (p *actionParser) reencodes(a Action, b []byte) bool {
+	p.scratch = a.appendWire(p.scratch[:0], p.version)
+	return string(p.scratch) == string(b)
 }
 
 // UnknownAction is an action that this package does not know.

@@ -14,7 +14,7 @@ type SetField struct{ OXM }
 func (a SetField) String() string { return string(a.appendText(nil)) }
 
 func (a SetField) appendText(b []byte) []byte {
-	if a.Mask != "" && !allOnes(a.Mask) && !stringZero(a.Mask) && !a.needsLoad2() {
+	if a.Mask != "" && !a.whole() && !stringZero(a.Mask) && !a.needsLoad2() {
 		for i, l := range loads(nil, &a.OXM) {
 			if i > 0 {
 				b = append(b, ',')
@@ -30,7 +30,7 @@ func (a SetField) appendText(b []byte) []byte {
 
 func (a SetField) appendWire(b []byte, v Version) []byte {
 	o := a.OXM
-	if allOnes(o.Mask) {
+	if o.whole() {
 		o.Mask = ""
 	}
 	if o.Mask != "" && v < V15 {
@@ -43,15 +43,20 @@ func (a SetField) appendWire(b []byte, v Version) []byte {
 		}
 		return b
 	}
-	if o.Field.variable() && o.Mask == "" {
-		// A switch reads as much as there is into the least significant bytes, and lists no leading zeros.
-		for len(o.Value) > 1 && o.Value[0] == 0 {
-			o.Value = o.Value[1:]
-		}
-	}
+	o.trim()
 	start := len(b)
 	b = appendOXM(appendAction(b, typeSetField), &o, v.place())
 	return finishAction(b, start)
+}
+
+// trim takes leading zeros off the value of a field of variable width, as Open vSwitch does in actions.
+func (o *OXM) trim() {
+	for o.Field.variable() && len(o.Value) > 0 && o.Value[0] == 0 && (o.Mask == "" || o.Mask[0] == 0) {
+		o.Value = o.Value[1:]
+		if o.Mask != "" {
+			o.Mask = o.Mask[1:]
+		}
+	}
 }
 
 // place is where set-field and copy-field name their fields.
@@ -73,7 +78,7 @@ func allOnes(s string) bool {
 
 func parseSetField(c *cursor, v Version) Action {
 	h, err := readOXMHead(c.b, v.place())
-	if err != nil || h.masked && v < V15 {
+	if err != nil || h.field == UnknownField || h.masked && v < V15 {
 		return nil
 	}
 	return SetField{h.oxm(string(c.take(h.head + h.payload)))}
@@ -100,7 +105,7 @@ func (a Load) appendWire(b []byte, v Version) []byte {
 	if c == nil {
 		return b
 	}
-	if c.experimental() {
+	if c.experimental() || a.Dst.Field.variable() {
 		return appendLoad2(b, a.oxm())
 	}
 	b = appendNicira(b, subtypeRegLoad, 24)
@@ -168,8 +173,12 @@ func bitOf(s string, i int) bool {
 	return at >= 0 && s[at]>>(i%8)&1 != 0
 }
 
-// appendLoad2 appends the load of fields that have no code of 32 bits.
+// appendLoad2 appends the load of fields that have no code of 32 bits, or no fixed width.
 func appendLoad2(b []byte, o OXM) []byte {
+	if o.whole() {
+		o.Mask = ""
+	}
+	o.trim()
 	start := len(b)
 	b = appendOXM(appendNicira(b, subtypeRegLoad2, 0), &o, inNicira)
 	return finishAction(b, start)
@@ -190,7 +199,7 @@ func parseLoad(c *cursor) Action {
 
 func parseLoad2(c *cursor) Action {
 	h, err := readOXMHead(c.b, inNicira)
-	if err != nil {
+	if err != nil || h.field == UnknownField {
 		return nil
 	}
 	return SetField{h.oxm(string(c.take(h.head + h.payload)))}

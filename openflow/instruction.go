@@ -146,13 +146,14 @@ func endApply(b []byte, start *int) []byte {
 // ParseInstructions decodes the instructions of a flow. What this package does not know comes as UnknownInstruction or
 // UnknownAction, so that only lengths can be wrong.
 func ParseInstructions(b []byte, v Version) ([]Action, error) {
+	p := actionParser{version: v}
 	var acts []Action
 	for len(b) > 0 {
 		n, err := instructionLen(b)
 		if err != nil {
 			return nil, err
 		}
-		if acts, err = parseInstruction(acts, b[:n:n], v); err != nil {
+		if acts, err = p.instruction(acts, b[:n:n]); err != nil {
 			return nil, err
 		}
 		b = b[n:]
@@ -172,7 +173,7 @@ func instructionLen(b []byte) (int, error) {
 	return n, nil
 }
 
-func parseInstruction(acts []Action, b []byte, v Version) ([]Action, error) {
+func (p *actionParser) instruction(acts []Action, b []byte) ([]Action, error) {
 	c := cursor{b: b}
 	typ := c.u16()
 	c.skip(2)
@@ -180,13 +181,17 @@ func parseInstruction(acts []Action, b []byte, v Version) ([]Action, error) {
 	switch typ {
 	case typeApplyActions:
 		c.skip(4)
-		if binary.BigEndian.Uint32(b[4:]) != 0 || len(c.b) == 0 {
+		if p.applied || binary.BigEndian.Uint32(b[4:]) != 0 || len(c.b) == 0 {
+			if err := validateActions(c.b); err != nil {
+				return nil, err
+			}
 			break
 		}
-		return parseActions(acts, c.rest(), v, 0)
+		p.applied = true
+		return p.actions(acts, c.rest(), 0)
 	case typeWriteActions:
 		c.skip(4)
-		set, err := parseActions(nil, c.rest(), v, 1)
+		set, err := p.actions(nil, c.rest(), 1)
 		if err != nil {
 			return nil, err
 		}
@@ -199,11 +204,11 @@ func parseInstruction(acts []Action, b []byte, v Version) ([]Action, error) {
 	case typeClearActions:
 		a = ClearActions{}
 	case typeMeterInst:
-		if v < V15 {
+		if p.version < V15 {
 			a = Meter{ID: c.u32()}
 		}
 	}
-	if a == nil || c.short || !reencodes(a, b, v) {
+	if a == nil || c.short || !p.reencodes(a, b) {
 		a = UnknownInstruction{Raw: string(b)}
 	}
 	return append(acts, a), nil

@@ -9,7 +9,7 @@ import (
 // everything dropped. Two matches that mean the same have one canonical form, and so one wire form.
 //
 // It adds nothing: a match that lacks what its fields need (ip before nw_src) is refused by a switch, canonical or not.
-// m itself is unchanged.
+// m itself is unchanged; when it is canonical already, it is what is returned.
 func Canonical(m Match) Match {
 	if isCanonical(m) {
 		return m
@@ -31,7 +31,7 @@ func isCanonical(m Match) bool {
 			if impliedMask(o) != "" {
 				return false
 			}
-		case allOnes(o.Mask) || stringZero(o.Mask) || !within(o.Value, o.Mask):
+		case o.whole() || stringZero(o.Mask) && !f.variable() || !within(o.Value, o.Mask):
 			return false
 		case wholeMask(f) != "" && o.Mask == wholeMask(f):
 			return false
@@ -125,18 +125,19 @@ func normalizeOXM(o OXM) (OXM, bool) {
 			return o, false
 		}
 	}
+	if o.whole() || o.Mask != "" && o.Mask == wholeMask(o.Field) {
+		o.Mask = ""
+	}
 	if o.Mask == "" {
 		o.Mask = impliedMask(&o)
 	}
 	switch {
 	case o.Mask == "":
-		return o, true
-	case allOnes(o.Mask), o.Mask == wholeMask(o.Field):
+	case o.whole():
 		o.Mask = ""
-		return o, true
 	case stringZero(o.Mask) && !o.Field.variable():
 		return o, false
-	case !within(o.Value, o.Mask) && len(o.Value) == len(o.Mask):
+	case len(o.Value) == len(o.Mask) && !within(o.Value, o.Mask):
 		o.Value = masked(o.Value, o.Mask)
 	}
 	return o, true

@@ -31,8 +31,8 @@ const (
 	subtypeDeleteField     = 50
 )
 
-// parseExperimentalAction returns nil for an action that it does not know. An error means that lengths inside are wrong.
-func parseExperimentalAction(c *cursor, v Version, depth int) (Action, error) {
+// experimental returns nil for an action that it does not know. An error means that lengths inside are wrong.
+func (p *actionParser) experimental(c *cursor, depth int) (Action, error) {
 	if c.u32() != experimenterNicira {
 		return nil, nil
 	}
@@ -88,10 +88,10 @@ func parseExperimentalAction(c *cursor, v Version, depth int) (Action, error) {
 	case subtypeNAT:
 		return parseNAT(c), nil
 	case subtypeCT:
-		return parseCT(c, v, depth)
+		return p.ct(c, depth)
 	case subtypeClone:
 		c.skip(6)
-		acts, err := parseActions(nil, c.rest(), v, depth+1)
+		acts, err := p.actions(nil, c.rest(), depth+1)
 		return Clone{Actions: acts}, err
 	}
 	return nil, nil

@@ -88,7 +88,7 @@ func (a CT) appendWire(b []byte, v Version) []byte {
 	return finishAction(AppendActions(b, a.Exec, v), start)
 }
 
-func parseCT(c *cursor, v Version, depth int) (Action, error) {
+func (p *actionParser) ct(c *cursor, depth int) (Action, error) {
 	flags := c.u16()
 	a := CT{Commit: flags&ctCommit != 0, Force: flags&ctForce != 0}
 	if len(c.b) >= 4 && binary.BigEndian.Uint32(c.b) != 0 {
@@ -107,7 +107,7 @@ func parseCT(c *cursor, v Version, depth int) (Action, error) {
 		return nil, nil
 	}
 	var err error
-	a.Exec, err = parseActions(nil, c.rest(), v, depth+1)
+	a.Exec, err = p.actions(nil, c.rest(), depth+1)
 	return a, err
 }
 

@@ -112,6 +112,9 @@ func (f Field) variable() bool {
 	return f >= TunMetadata0 && f < TunMetadata0+64
 }
 
+// whole says that the mask is all ones. For a field of variable width that says nothing: the field may be wider.
+func (o *OXM) whole() bool { return allOnes(o.Mask) && !o.Field.variable() }
+
 // appendOXM appends an element of a match. An unknown element stands as it came.
 func appendOXM(b []byte, o *OXM, p place) []byte {
 	c := o.Field.code(p)
@@ -174,7 +177,7 @@ func readOXMHeader(b []byte, p place) (oxmHead, error) {
 	}
 	switch {
 	case h.field == 0,
-		h.field.variable() && (n == 0 || n > maxTunMetadata),
+		h.field.variable() && (n == 0 && h.masked || n > maxTunMetadata),
 		!h.field.variable() && n != h.field.Bytes(),
 		h.masked && h.payload%2 != 0:
 		// A length that the field cannot have is told as an unknown field, so that it re-encodes identically.

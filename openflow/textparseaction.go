@@ -204,11 +204,22 @@ func (r *actionReader) tagged(w *matchWriter) bool {
 
 // nested reads the actions that hold actions.
 func (r *actionReader) nested(word, value string) (Action, error) {
-	acts, err := parseActionsText(value, r.match, r.depth+1)
+	acts, err := r.inner(value)
 	if word == "clone" {
 		return Clone{Actions: acts}, err
 	}
 	return WriteActions{Actions: acts}, err
+}
+
+// inner reads a list that has no place for instructions.
+func (r *actionReader) inner(s string) ([]Action, error) {
+	acts, err := parseActionsText(s, r.match, r.depth+1)
+	for _, a := range acts {
+		if instructionType(a, V13) != 0 {
+			return nil, fmt.Errorf("%v has no place in other actions", a)
+		}
+	}
+	return acts, err
 }
 
 func parseOutputText(s string) (Action, error) {

@@ -32,7 +32,7 @@ func (r *actionReader) ct(s string) (Action, error) {
 			a.Exec = append(a.Exec, nat)
 		case "exec":
 			var acts []Action
-			acts, err = parseActionsText(value, r.match, r.depth+1)
+			acts, err = r.inner(value)
 			a.Exec = append(a.Exec, acts...)
 		default:
 			err = errUnknownPart

@@ -18,7 +18,7 @@ func parseValue(f Field, s string) (OXM, error) {
 	if err != nil {
 		return o, fmt.Errorf("%v: %w", f, err)
 	}
-	if o.Mask != "" && allOnes(o.Mask) {
+	if o.whole() {
 		o.Mask = ""
 	}
 	if o.Mask != "" && !f.Maskable() && f != IPFrag {
@@ -41,11 +41,11 @@ func parseFormatted(f Field, s string) (OXM, error) {
 		}
 		return U32(f, port), err
 	case asCTState:
-		return parseFlags(f, s, ctStateNames, 0xffffffff)
+		return parseFlags(f, s, ctStateNames, ctStateNamed)
 	case asTCPFlags:
-		return parseFlags(f, s, tcpFlagNames, 0xffff)
+		return parseFlags(f, s, tcpFlagNames, tcpFlagsMask)
 	case asTunFlags:
-		return parseFlags(f, s, tunFlagNames, 0xffff)
+		return parseFlags(f, s, tunFlagNames, tunFlagsMask)
 	case asFrag:
 		return parseFrag(f, s)
 	case asPacketType:
@@ -130,8 +130,16 @@ func parseAddr(f Field, s string) (netip.Addr, error) {
 	return a, nil
 }
 
-// parseFlags reads 0x2/0x12, syn|ack and +syn-ack. exact is the mask of the second form.
-func parseFlags(f Field, s string, names []string, exact uint64) (OXM, error) {
+// parseFlags reads 0x2/0x12, syn|ack and +syn-ack. allowed are all bits that there are.
+func parseFlags(f Field, s string, names []string, allowed uint64) (OXM, error) {
+	o, err := parseFlagBits(f, s, names)
+	if err == nil && o.Uint()&^allowed != 0 || o.Mask != "" && o.MaskUint()&^allowed != 0 {
+		return o, fmt.Errorf("%q has more than %s", s, strings.Join(names, ", "))
+	}
+	return o, err
+}
+
+func parseFlagBits(f Field, s string, names []string) (OXM, error) {
 	if v, m, hasMask := strings.Cut(s, "/"); hasMask {
 		value, err := parseUint(v, 8*f.Bytes())
 		if err != nil {
@@ -161,7 +169,7 @@ func parseFlags(f Field, s string, names []string, exact uint64) (OXM, error) {
 			}
 			value |= v
 		}
-		return U64Masked(f, value, exact), nil
+		return U64(f, value), nil
 	}
 	var value, mask uint64
 	for s != "" {

@@ -119,17 +119,23 @@ func appendMaskedMAC(b []byte, value, mask string) []byte {
 
 // Names of bits, from the least significant.
 var (
-	ctStateNames  = []string{"new", "est", "rel", "rpl", "inv", "trk", "snat", "dnat"}
-	tcpFlagNames  = []string{"fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr", "ns", "[200]", "[400]", "[800]"}
-	tunFlagNames  = []string{"oam"}
-	tcpFlagsMask  = uint64(0xfff)
-	tunFlagsMask  = uint64(1)
-	ctStateMask   = uint64(0xffff)
-	ctStateNamed  = uint64(0xff)
-	fragNames     = map[[2]uint8]string{{0, 3}: "no", {1, 3}: "first", {3, 3}: "later", {0, 1}: "no", {1, 1}: "yes", {0, 2}: "not_later", {2, 2}: "later"}
-	fragMask      = uint64(3)
-	vlanVIDMask   = uint64(0x0fff)
-	vlanFieldMask = uint64(0x1fff)
+	ctStateNames = []string{"new", "est", "rel", "rpl", "inv", "trk", "snat", "dnat"}
+	tcpFlagNames = []string{"fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr", "ns", "[200]", "[400]", "[800]"}
+	tunFlagNames = []string{"oam"}
+	// fragNames are by value and mask.
+	fragNames = map[[2]uint8]string{{0, 3}: "no", {1, 3}: "first", {3, 3}: "later", {0, 1}: "no", {1, 1}: "yes",
+		{0, 2}: "not_later", {2, 2}: "later"}
+)
+
+// The bits that fields of more bytes than they need really have.
+const (
+	tcpFlagsMask  = 0xfff
+	tunFlagsMask  = 1
+	ctStateMask   = 0xffff
+	ctStateNamed  = 0xff
+	fragMask      = 3
+	vlanVIDMask   = 0x0fff
+	vlanFieldMask = 0x1fff
 )
 
 // appendFlags writes bits: all of them as "syn|ack" when the mask is full, else each as "+syn-ack".
@@ -173,13 +179,13 @@ func appendFlags(b []byte, names []string, v, mask, full uint64) []byte {
 
 // appendValue writes a value and its mask as the field wants it, as set_field actions have it.
 func appendValue(b []byte, f Field, value, mask string) []byte {
-	if allOnes(mask) {
-		mask = ""
+	o := OXM{Field: f, Value: value, Mask: mask}
+	if o.whole() {
+		o.Mask, mask = "", ""
 	}
 	if mask != "" && stringZero(mask) {
 		return append(b, "ANY"...)
 	}
-	o := OXM{Field: f, Value: value, Mask: mask}
 	switch f.info().format {
 	case asMAC:
 		return appendMaskedMAC(b, value, mask)
