@@ -12,15 +12,20 @@ import (
 	"golang.org/x/term"
 
 	"github.com/weft-sdn/weft/cmd/weft/internal/cli"
+	"github.com/weft-sdn/weft/cmd/weft/internal/demo"
+	"github.com/weft-sdn/weft/cmd/weft/internal/screen"
+	"github.com/weft-sdn/weft/test/lab"
 )
 
 func main() {
+	// In a process of the demo's this never returns.
+	lab.Main()
 	env := cli.Env{
 		In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
 		OutTerminal: term.IsTerminal(int(os.Stdout.Fd())),
 		ErrTerminal: term.IsTerminal(int(os.Stderr.Fd())),
 		Getenv:      os.Getenv,
-		Lab:         func() (string, bool) { return "", false },
+		Lab:         demo.API,
 		Now:         time.Now,
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -38,5 +43,6 @@ func rootCommand(env cli.Env) *cobra.Command {
 be reached. Objects are named by name, id or unique id prefix.`,
 	}
 	cli.AddTo(root, env)
+	root.AddCommand(demo.Command(screen.New(env.Out, screen.Colour(env.OutTerminal, env.Getenv))))
 	return root
 }

@@ -3,6 +3,7 @@ package lab
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"strings"
 
 	"github.com/weft-sdn/weft/test/lab/nsbox"
@@ -12,8 +13,11 @@ import (
 const (
 	mgmt     = "mgmt"
 	underlay = "underlay"
-	physnet  = "physnet1"
+	physnet  = PhysicalNetwork
 )
+
+// PhysicalNetwork is the name of the physical network that every host has on br-ex.
+const PhysicalNetwork = "physnet1"
 
 // UnderlayMTU is the MTU in bytes of every network between hosts.
 const UnderlayMTU = 1500
@@ -101,6 +105,25 @@ func (l *Lab) openOutside(ctx context.Context) (*nsbox.Box, error) {
 		return nil, err
 	}
 	return box, checksumsInSoftware(ctx, box, "eth0")
+}
+
+// JoinOutside gives the machine outside an address on the physical network: untagged, or in a VLAN if vlan is not 0. It
+// answers the device, for LeaveOutside.
+func (l *Lab) JoinOutside(ctx context.Context, address netip.Prefix, vlan uint16) (device string, err error) {
+	device, batch := "eth0", ""
+	if vlan != 0 {
+		device = fmt.Sprintf("eth0.%d", vlan)
+		batch = fmt.Sprintf("link add link eth0 name %s type vlan id %d\nlink set dev %s up\n", device, vlan, device)
+	}
+	return device, ip(ctx, l.Outside, batch+fmt.Sprintf("addr add %s dev %s\n", address, device))
+}
+
+// LeaveOutside takes back what JoinOutside gave.
+func (l *Lab) LeaveOutside(ctx context.Context, device string) error {
+	if device == "eth0" {
+		return ip(ctx, l.Outside, "addr flush dev eth0 scope global\n")
+	}
+	return ip(ctx, l.Outside, "link del dev "+device+"\n")
 }
 
 // Unplug takes a host off the management network, and Replug puts it back: its agent and switches lose the controller,

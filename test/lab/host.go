@@ -89,7 +89,7 @@ func (h *Host) PowerOff(ctx context.Context) error {
 		return err
 	}
 	// The kernel takes the links away some time after the last process.
-	if err := poll(ctx, 20*time.Second, func() error {
+	if err := Poll(ctx, 20*time.Second, func() error {
 		links, err := h.lab.Fabric.Exec(ctx, "ls", "/sys/class/net")
 		if err != nil {
 			return err
@@ -178,8 +178,36 @@ func (h *Host) StartVswitchd(ctx context.Context) error {
 	return err
 }
 
-// KillVswitchd ends ovs-vswitchd by SIGKILL; it stays down until StartVswitchd. To see it killed and restarted at once,
-// as systemd would, use Signal.
+// RestartVswitchd ends ovs-vswitchd by SIGKILL, and returns when another has been started in its place, as systemd would.
+func (h *Host) RestartVswitchd(ctx context.Context) error {
+	pid := func() (int, error) {
+		list, err := h.List(ctx)
+		i := slices.IndexFunc(list, func(p nsbox.Process) bool { return p.Name == "ovs-vswitchd" })
+		if err == nil && i < 0 {
+			err = fmt.Errorf("%s: ovs-vswitchd does not run", h.Name)
+		}
+		if err != nil {
+			return 0, err
+		}
+		return list[i].PID, nil
+	}
+	before, err := pid()
+	if err != nil {
+		return err
+	}
+	if err := h.Signal(ctx, "ovs-vswitchd", syscall.SIGKILL); err != nil {
+		return err
+	}
+	return Poll(ctx, 20*time.Second, func() error {
+		after, err := pid()
+		if err == nil && after == before {
+			err = fmt.Errorf("%s: ovs-vswitchd was not started again", h.Name)
+		}
+		return err
+	})
+}
+
+// KillVswitchd ends ovs-vswitchd by SIGKILL; it stays down until StartVswitchd.
 func (h *Host) KillVswitchd(ctx context.Context) error {
 	return h.Stop(ctx, "ovs-vswitchd", syscall.SIGKILL, 20*time.Second)
 }
@@ -217,8 +245,8 @@ func (h *Host) tunnelMAC() string {
 	return fmt.Sprintf("02:00:%02x:%02x:%02x:%02x", a[0], a[1], a[2], a[3])
 }
 
-// poll calls ok until it answers nil; when ctx ends or the time is over, it answers the last error.
-func poll(ctx context.Context, limit time.Duration, ok func() error) error {
+// Poll calls ok until it answers nil; when ctx ends or the time is over, it answers the last error.
+func Poll(ctx context.Context, limit time.Duration, ok func() error) error {
 	deadline := time.NewTimer(limit)
 	defer deadline.Stop()
 	tick := time.NewTicker(10 * time.Millisecond)

@@ -80,13 +80,16 @@ var hostName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,30}$`)
 // reserved names are boxes of the lab itself.
 var reserved = []string{"fabric", "controller", "outside"}
 
+// ErrConfig says that a Config is wrong.
+var ErrConfig = errors.New("wrong configuration")
+
 // ErrRunning says that a lab is up in the run directory already.
 var ErrRunning = errors.New("a lab is up already")
 
 // Up builds a lab. It ends with this process, unless Free is called. When ctx ends or anything fails, nothing remains.
 func Up(ctx context.Context, cfg Config) (*Lab, error) {
 	if err := cfg.check(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
 	if err := Prerequisites(); err != nil {
 		return nil, err

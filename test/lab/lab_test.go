@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -253,7 +252,7 @@ func TestSniffSeesIntoTunnels(t *testing.T) {
 func TestUnderlaySurvivesVswitchd(t *testing.T) {
 	l := up(t, "compute1", "compute2")
 	h := l.Hosts[0]
-	if err := h.Signal(t.Context(), "ovs-vswitchd", syscall.SIGKILL); err != nil {
+	if err := h.RestartVswitchd(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if err := lab.WaitPing(t.Context(), h.Box, l.Hosts[1].TunnelIP, 20*time.Second); err != nil {
@@ -353,10 +352,10 @@ func TestConfigIsChecked(t *testing.T) {
 		cfg  lab.Config
 		want string
 	}{
-		{lab.Config{Dir: "relative"}, `run directory "relative": need an absolute path of at most 60 bytes`},
-		{lab.Config{Dir: "/tmp/x", Hosts: []string{"Compute 1"}}, `host name "Compute 1": need 1 to 31 of a-z, 0-9 and -, starting with a letter`},
-		{lab.Config{Dir: "/tmp/x", Hosts: []string{"fabric"}}, `host name "fabric": taken by the lab itself`},
-		{lab.Config{Dir: "/tmp/x", Hosts: []string{"a", "a"}}, `host name "a": given twice`},
+		{lab.Config{Dir: "relative"}, `wrong configuration: run directory "relative": need an absolute path of at most 60 bytes`},
+		{lab.Config{Dir: "/tmp/x", Hosts: []string{"Compute 1"}}, `wrong configuration: host name "Compute 1": need 1 to 31 of a-z, 0-9 and -, starting with a letter`},
+		{lab.Config{Dir: "/tmp/x", Hosts: []string{"fabric"}}, `wrong configuration: host name "fabric": taken by the lab itself`},
+		{lab.Config{Dir: "/tmp/x", Hosts: []string{"a", "a"}}, `wrong configuration: host name "a": given twice`},
 		{lab.Config{Dir: "/usr"}, `run directory /usr: not empty, and not a lab's`},
 	} {
 		if _, err := lab.Up(t.Context(), c.cfg); err == nil || err.Error() != c.want {

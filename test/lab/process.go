@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -20,8 +22,8 @@ const (
 
 // Names of the processes in the boxes.
 const (
-	controllerProcess = "weft-controller"
-	agentProcess      = "weft-nsagent"
+	ControllerProcess = "weft-controller"
+	AgentProcess      = "weft-nsagent"
 )
 
 // APISocket is a unix socket that leads to the controller's gRPC door.
@@ -30,9 +32,9 @@ func (l *Lab) APISocket() string { return filepath.Join(l.Dir, "api.sock") }
 // HTTPSocket is a unix socket that leads to the controller's REST door.
 func (l *Lab) HTTPSocket() string { return filepath.Join(l.Dir, "http.sock") }
 
-// StartController starts the controller; extra goes to the end of its command line. With restart it is started again a
-// moment after it dies. It does not wait until the controller answers.
-func (l *Lab) StartController(ctx context.Context, restart bool, extra ...string) error {
+// StartController starts the controller; extra goes to the end of its command line. When it dies it is started again, as
+// by systemd. It does not wait until the controller answers.
+func (l *Lab) StartController(ctx context.Context, extra ...string) error {
 	argv := append([]string{
 		filepath.Join(l.Bin, "weft-controller"),
 		"--data-dir", filepath.Join(l.Dir, "controller"),
@@ -43,41 +45,44 @@ func (l *Lab) StartController(ctx context.Context, restart bool, extra ...string
 		"--insecure",
 	}, extra...)
 	_, err := l.Controller.Start(ctx, nsbox.Command{
-		Name: controllerProcess, Argv: argv, Log: l.log("weft-controller"), Restart: delay(restart),
+		Name: ControllerProcess, Argv: argv, Log: l.log("weft-controller"), Restart: restartDelay,
 	})
 	return err
 }
 
-// KillController ends the controller by SIGKILL; it stays down.
+// KillController ends the controller by SIGKILL; it stays down until StartController.
 func (l *Lab) KillController(ctx context.Context) error {
-	return l.Controller.Stop(ctx, controllerProcess, syscall.SIGKILL, 20*time.Second)
+	return l.Controller.Stop(ctx, ControllerProcess, syscall.SIGKILL, 20*time.Second)
 }
 
-// StartAgent starts the host's node agent; extra goes to the end of its command line. With restart it is started again
-// a moment after it dies. It does not wait until the host is ready.
-func (h *Host) StartAgent(ctx context.Context, restart bool, extra ...string) error {
+// StartAgent starts the host's node agent; extra goes to the end of its command line. When it dies it is started again, as
+// by systemd. It does not wait until the host is ready.
+func (h *Host) StartAgent(ctx context.Context, extra ...string) error {
+	roles := "compute"
+	if strings.HasPrefix(h.Name, "network") {
+		roles = "compute,network"
+	}
 	argv := append([]string{
 		filepath.Join(h.lab.Bin, "weft-nsagent"),
 		"--controller", controllerIP + ":" + nodePort, "--insecure",
 		"--host", h.Name, "--tunnel-ip", h.TunnelIP.String(), "--bridge-mappings", physnet + ":br-ex",
-		"--roles", "compute", "--state-dir", h.disk("state"), "--datapath-type", "netdev",
+		"--roles", roles, "--state-dir", h.disk("state"), "--datapath-type", "netdev",
 	}, extra...)
 	_, err := h.Start(ctx, nsbox.Command{
-		Name: agentProcess, Argv: argv, Log: h.lab.log(h.Name + "-weft-nsagent"), Restart: delay(restart),
+		Name: AgentProcess, Argv: argv, Log: h.lab.log(h.Name + "-weft-nsagent"), Restart: restartDelay,
 	})
 	return err
 }
 
-// KillAgent ends the host's node agent by SIGKILL; it stays down.
+// KillAgent ends the host's node agent by SIGKILL; it stays down until StartAgent.
 func (h *Host) KillAgent(ctx context.Context) error {
-	return h.Stop(ctx, agentProcess, syscall.SIGKILL, 20*time.Second)
+	return h.Stop(ctx, AgentProcess, syscall.SIGKILL, 20*time.Second)
 }
 
-func delay(restart bool) time.Duration {
-	if !restart {
-		return 0
-	}
-	return restartDelay
+// Runs says whether a box keeps a process of this name.
+func Runs(ctx context.Context, box *nsbox.Box, name string) (bool, error) {
+	list, err := box.List(ctx)
+	return slices.ContainsFunc(list, func(p nsbox.Process) bool { return p.Name == name }), err
 }
 
 // Memory is the resident set size in bytes of a process that a box keeps.

@@ -163,7 +163,7 @@ func (l *Lab) StartSniff(ctx context.Context, box *nsbox.Box, device string) (*S
 // Now answers what was counted until a moment ago.
 func (s *Sniff) Now(ctx context.Context) (Sniffed, error) {
 	var seen Sniffed
-	err := poll(ctx, 10*time.Second, func() error { return readReport(s.file, &seen) })
+	err := Poll(ctx, 10*time.Second, func() error { return readReport(s.file, &seen) })
 	return seen, err
 }
 

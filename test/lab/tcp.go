@@ -92,7 +92,7 @@ func Transfer(ctx context.Context, from *nsbox.Box, address netip.Addr, to *nsbo
 	if _, err := from.Start(ctx, nsbox.Command{Name: name, Argv: nsbox.Applet("pour", strconv.FormatInt(n, 10))}); err != nil {
 		return 0, err
 	}
-	err := poll(ctx, 10*time.Second, func() error {
+	err := Poll(ctx, 10*time.Second, func() error {
 		_, err := from.Exec(ctx, "sh", "-c", fmt.Sprintf("grep -q ':%04X .* 0A ' /proc/net/tcp6 /proc/net/tcp", tcpPort))
 		return err
 	})

@@ -83,7 +83,7 @@ func Ping(ctx context.Context, from *nsbox.Box, to netip.Addr, p Pings) (PingRes
 
 // WaitPing pings until an answer comes, at most limit.
 func WaitPing(ctx context.Context, from *nsbox.Box, to netip.Addr, limit time.Duration) error {
-	return poll(ctx, limit, func() error {
+	return Poll(ctx, limit, func() error {
 		r, err := Ping(ctx, from, to, Pings{Count: 1, Wait: 200 * time.Millisecond})
 		if err == nil && r.Received == 0 {
 			err = fmt.Errorf("%s: no answer from %s", from.Name, to)
@@ -147,7 +147,7 @@ func (p *Probe) Received() (uint64, error) {
 func (p *Probe) Await(ctx context.Context, n uint64, limit time.Duration) error {
 	var base uint64
 	begun := false
-	return poll(ctx, limit, func() error {
+	return Poll(ctx, limit, func() error {
 		got, err := p.Received()
 		if err != nil {
 			return err

@@ -25,7 +25,9 @@ type Command struct {
 type Process struct {
 	Name string
 	// PID is the process id inside the box's PID namespace.
-	PID  int
+	PID int
+	// Box says that it is the init of a box within this one.
+	Box  bool
 	Argv []string
 }
 

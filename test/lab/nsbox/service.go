@@ -165,7 +165,7 @@ func (s *service) List(_ struct{}, list *[]Process) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for name, k := range s.running {
-		*list = append(*list, Process{Name: name, PID: k.child.pid, Argv: k.cmd.Argv})
+		*list = append(*list, Process{Name: name, PID: k.child.pid, Box: k.cmd.Argv[0] == initName, Argv: k.cmd.Argv})
 	}
 	sort.Slice(*list, func(i, j int) bool { return (*list)[i].Name < (*list)[j].Name })
 	return nil

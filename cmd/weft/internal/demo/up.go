@@ -1,0 +1,166 @@
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/weft-sdn/weft/cmd/weft/internal/exit"
+	"github.com/weft-sdn/weft/cmd/weft/internal/screen"
+	weftv1 "github.com/weft-sdn/weft/proto/weft/v1"
+	"github.com/weft-sdn/weft/test/lab"
+	"github.com/weft-sdn/weft/test/lab/cloud"
+)
+
+func (d *demo) upCommand() *cobra.Command {
+	var hosts []string
+	var empty, check bool
+	cmd := &cobra.Command{
+		Use:   "up",
+		Short: "Start the demo; it stays up until \"weft demo down\"",
+		Args:  cobra.NoArgs,
+		Example: `  weft demo up
+  weft demo up --hosts compute1,compute2 --empty`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return d.up(cmd.Context(), hosts, empty, check)
+		},
+	}
+	cmd.Flags().StringSliceVar(&hosts, "hosts", []string{"compute1", "compute2", "network1"}, "names of the hosts")
+	cmd.Flags().BoolVar(&empty, "empty", false, "no networks and no VMs")
+	cmd.Flags().BoolVar(&check, "check", false, "check it when it is up, as \"weft demo check\" does")
+	return cmd
+}
+
+// up starts everything. Until the end the demo is tied to this process: interrupted or killed, it leaves nothing.
+func (d *demo) up(ctx context.Context, hosts []string, empty, check bool) error {
+	bin, err := programs()
+	if err != nil {
+		return err
+	}
+	var l *lab.Lab
+	if err := d.step("hosts", func() (string, error) {
+		l, err = lab.Up(ctx, lab.Config{Dir: d.dir, Hosts: hosts, Bin: bin})
+		return strings.Join(hosts, " ") + " (own Open vSwitch each, userspace datapath)", err
+	}); err != nil {
+		return refused(err)
+	}
+	failed, err := d.fill(ctx, l, empty, check)
+	if err != nil {
+		if ctx.Err() == nil {
+			err = fmt.Errorf("%w\n%s", err, l.Logs())
+		}
+		return errors.Join(err, l.Down(context.WithoutCancel(ctx)))
+	}
+	if err := l.Free(); err != nil {
+		return errors.Join(err, l.Down(context.WithoutCancel(ctx)))
+	}
+	if failed {
+		return exit.Answer()
+	}
+	return nil
+}
+
+// refused gives an error of lab.Up its exit code.
+func refused(err error) error {
+	switch {
+	case errors.Is(err, lab.ErrRunning):
+		return exit.New(exit.Refused, "a demo is up already").WithTry("weft demo status, weft demo check or weft demo down")
+	case errors.Is(err, lab.ErrConfig):
+		return exit.New(exit.Usage, err.Error())
+	}
+	return err
+}
+
+// fill starts what runs on the hosts, and answers whether a check failed.
+func (d *demo) fill(ctx context.Context, l *lab.Lab, empty, check bool) (failed bool, err error) {
+	c, err := cloud.Dial(l)
+	if err != nil {
+		return false, err
+	}
+	defer c.Close()
+	if err := d.step("controller", func() (string, error) {
+		return "etcd embedded, API at unix:" + l.APISocket(), c.StartController(ctx)
+	}); err != nil {
+		return false, err
+	}
+	if err := d.step("agents", func() (string, error) {
+		return "br-int, br-tun and br-ex of every host are connected", c.StartAgents(ctx)
+	}); err != nil {
+		return false, err
+	}
+	if !empty {
+		for _, n := range tour {
+			if err := d.step("network", func() (string, error) { return n.build(ctx, c) }); err != nil {
+				return false, err
+			}
+		}
+	}
+	d.lookAround(l, empty)
+	if !check {
+		return false, nil
+	}
+	d.out.Printf("\n")
+	return d.checks(ctx, c, nil)
+}
+
+// step does one part and prints a line about it: what, how it looks, how long it took.
+func (d *demo) step(what string, do func() (string, error)) error {
+	start := time.Now()
+	told, err := do()
+	if err != nil {
+		return err
+	}
+	d.out.Printf("  %-11s %s ", what, told)
+	d.out.Paint(screen.Faint, strings.Repeat(".", max(3, 78-len(told))))
+	d.out.Printf(" %.1f s\n", time.Since(start).Seconds())
+	return nil
+}
+
+// demoNetwork is a network of the demo with its VMs: name, and which host by number.
+type demoNetwork struct {
+	name, kind, cidr string
+	vms              []string
+}
+
+// tour is what there is to look at: two tenants with the same addresses, on different tunnels.
+var tour = []demoNetwork{
+	{"blue", "vxlan", "10.0.1.0/24", []string{"vma", "vmb"}},
+	{"green", "gre", "10.0.1.0/24", []string{"vmc", "vmd"}},
+}
+
+// build makes the network and its VMs, one on each host in turn.
+func (n demoNetwork) build(ctx context.Context, c *cloud.Cloud) (string, error) {
+	s := c.Scope("")
+	network, err := s.Network(ctx, n.name, &weftv1.Network{ProviderNetworkType: n.kind}, n.cidr)
+	if err != nil {
+		return "", err
+	}
+	told := fmt.Sprintf("%s %s (%s, mtu %d):", n.name, n.cidr, n.kind, network.GetMtu())
+	for i, name := range n.vms {
+		vm, err := s.VM(ctx, network, name, c.Lab.Hosts[i%len(c.Lab.Hosts)].Name)
+		if err != nil {
+			return "", err
+		}
+		told += fmt.Sprintf(" %s %s on %s", vm.Name, vm.Addresses[0].Addr(), vm.Host)
+	}
+	return told, s.Settle(ctx)
+}
+
+// lookAround says what to type next.
+func (d *demo) lookAround(l *lab.Lab, empty bool) {
+	host := l.Hosts[0].Name
+	d.out.Printf("\n  Look around:  weft get networks,  weft status,  weft flows %s br-tun\n", host)
+	d.out.Printf("                weft demo exec %s -- ovs-ofctl dump-flows br-tun\n", host)
+	if empty {
+		d.out.Printf("  Make a VM:    weft create network blue;  weft create subnet blue-v4 --network blue --cidr 10.0.1.0/24\n")
+		d.out.Printf("                weft create port web --network blue;  weft demo vm create web --host %s --port web\n", host)
+	} else {
+		d.out.Printf("                weft demo vm exec vma -- ping -c 3 %s\n", "10.0.1.3")
+	}
+	d.out.Printf("  Logs:         %s\n  Stop:         weft demo down\n", filepath.Join(l.Dir, "log"))
+}

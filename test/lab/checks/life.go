@@ -1,0 +1,253 @@
+package checks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	weftv1 "github.com/weft-sdn/weft/proto/weft/v1"
+	"github.com/weft-sdn/weft/test/lab"
+	"github.com/weft-sdn/weft/test/lab/cloud"
+)
+
+// life is what must happen, and what must be gone, when things come, move and go.
+var life = []Check{
+	{"every host knows the DVR MAC of every other", 2, dvrMACs},
+	{"a port moves to another host", 3, moves},
+	{"the last port of a network leaves nothing", 2, leavesNothing},
+	{"a row deleted behind our back comes back", 2, deletedRow},
+	{"a row added behind our back goes", 1, addedRow},
+	{"memory of controller and agents", 1, memory},
+}
+
+// dvrMACs looks into br-tun for the rows that each host must have for the DVR MACs of all others, who started when it did.
+func dvrMACs(ctx context.Context, s *cloud.Scope) (string, error) {
+	list, err := s.Hosts.ListHosts(ctx, &weftv1.ListHostsRequest{})
+	if err != nil {
+		return "", err
+	}
+	macs := map[string]string{}
+	for _, h := range list.GetHosts() {
+		macs[h.GetMetadata().GetId()] = h.GetStatus().GetDvrMacAddress()
+	}
+	found := 0
+	for _, h := range s.Lab.Hosts {
+		rows, err := h.Flows(ctx, "br-tun")
+		if err != nil {
+			return "", err
+		}
+		for _, other := range s.Lab.Hosts {
+			if other == h {
+				continue
+			}
+			mac := macs[other.Name]
+			if !strings.HasPrefix(mac, "fa:16:3f:") {
+				return "", fmt.Errorf("%s has DVR MAC %q", other.Name, mac)
+			}
+			if !strings.Contains(rows, "table=9, priority=1,dl_src="+mac) {
+				return "", fmt.Errorf("%s: no row for the DVR MAC %s of %s in table 9", h.Name, mac, other.Name)
+			}
+			found++
+		}
+	}
+	return fmt.Sprintf("%d of %d rows", found, len(s.Lab.Hosts)*(len(s.Lab.Hosts)-1)), nil
+}
+
+func moves(ctx context.Context, s *cloud.Scope) (string, error) {
+	n, err := s.Network(ctx, "net", &weftv1.Network{ProviderNetworkType: "vxlan"}, "10.7.11.0/24")
+	if err != nil {
+		return "", err
+	}
+	vms, err := pair(ctx, s, n, "vm", 0, 1)
+	if err != nil {
+		return "", err
+	}
+	if _, err := allPing(ctx, vms...); err != nil {
+		return "", err
+	}
+	from, to := s.Lab.Hosts[1], s.Lab.Hosts[2]
+	moved, err := s.Lab.MoveVM(ctx, vms[1].Name, to.Name)
+	if err != nil {
+		return "", err
+	}
+	if err := lab.Poll(ctx, limit, func() error {
+		p, err := s.Ports.GetPort(ctx, &weftv1.GetPortRequest{Id: moved.PortID})
+		if err == nil && (p.GetStatus().GetHost() != to.Name || p.GetStatus().GetStatus() != "ACTIVE") {
+			err = fmt.Errorf("port is %s on %s, not ACTIVE on %s", p.GetStatus().GetStatus(), p.GetStatus().GetHost(), to.Name)
+		}
+		return err
+	}); err != nil {
+		return "", err
+	}
+	if err := s.Settle(ctx); err != nil {
+		return "", err
+	}
+	took, err := allPing(ctx, vms[0], moved)
+	if err != nil {
+		return "", err
+	}
+	// The host that it left has no port of the network any more, and must not know the MAC on any bridge.
+	for _, bridge := range []string{"br-int", "br-tun"} {
+		rows, err := from.Flows(ctx, bridge)
+		if err != nil {
+			return "", err
+		}
+		if strings.Contains(rows, moved.MAC) {
+			return "", fmt.Errorf("%s %s still has rows of %s", from.Name, bridge, moved.MAC)
+		}
+	}
+	return fmt.Sprintf("%s to %s, ping %s, no old rows", from.Name, to.Name, ms(took)), nil
+}
+
+// leavesNothing compares what the hosts have before a network has its first port with what they have after its last.
+func leavesNothing(ctx context.Context, s *cloud.Scope) (string, error) {
+	before, err := inventory(ctx, s.Lab)
+	if err != nil {
+		return "", err
+	}
+	inner := s.Cloud.Scope(s.Prefix)
+	n, err := inner.Network(ctx, "net", &weftv1.Network{ProviderNetworkType: "geneve"}, "10.7.12.0/24")
+	s.Defer(inner.Close)
+	if err != nil {
+		return "", err
+	}
+	vms, err := pair(ctx, inner, n, "vm", 0, 1)
+	if err != nil {
+		return "", err
+	}
+	if _, err := allPing(ctx, vms...); err != nil {
+		return "", err
+	}
+	during, err := inventory(ctx, s.Lab)
+	if err != nil {
+		return "", err
+	}
+	if during == before {
+		return "", errors.New("nothing changed on the hosts while the network had ports")
+	}
+	if err := inner.Close(ctx); err != nil {
+		return "", err
+	}
+	// Tunnels go by the agents, after the rows that used them.
+	return fmt.Sprintf("%d rows and ports gone again", strings.Count(during, "\n")-strings.Count(before, "\n")), lab.Poll(ctx, limit, func() error {
+		after, err := inventory(ctx, s.Lab)
+		if err == nil && after != before {
+			err = fmt.Errorf("left over or missing: %s", difference(before, after))
+		}
+		return err
+	})
+}
+
+// inventory is every row and every port of every bridge of ours.
+func inventory(ctx context.Context, l *lab.Lab) (string, error) {
+	var all strings.Builder
+	for _, h := range l.Hosts {
+		for _, bridge := range []string{"br-int", "br-tun", "br-ex"} {
+			rows, err := h.Flows(ctx, bridge)
+			if err != nil {
+				return "", err
+			}
+			ports, err := h.Exec(ctx, "ovs-vsctl", "--timeout=20", "list-ports", bridge)
+			if err != nil {
+				return "", err
+			}
+			for line := range strings.Lines(rows + "\n" + ports) {
+				fmt.Fprintf(&all, "%s %s %s\n", h.Name, bridge, strings.TrimSpace(line))
+			}
+		}
+	}
+	return all.String(), nil
+}
+
+// difference lists the lines that only one of two texts has.
+func difference(before, after string) string {
+	count := map[string]int{}
+	for line := range strings.Lines(before) {
+		count[line]--
+	}
+	for line := range strings.Lines(after) {
+		count[line]++
+	}
+	var all []string
+	for line, n := range count {
+		if n != 0 {
+			all = append(all, fmt.Sprintf("%+d %s", n, strings.TrimSpace(line)))
+		}
+	}
+	return strings.Join(all, "; ")
+}
+
+// deletedRow deletes what carries a VM's packets to the other host, and waits until it is back.
+func deletedRow(ctx context.Context, s *cloud.Scope) (string, error) {
+	n, err := s.Network(ctx, "net", &weftv1.Network{ProviderNetworkType: "vxlan"}, "10.7.13.0/24")
+	if err != nil {
+		return "", err
+	}
+	if _, err := pair(ctx, s, n, "vm", 0, 1); err != nil {
+		return "", err
+	}
+	h := s.Lab.Hosts[0]
+	took, err := repaired(ctx, h, "br-tun", func() error {
+		_, err := h.Exec(ctx, "ovs-ofctl", "-O", "OpenFlow13", "del-flows", "br-tun", "table=20")
+		return err
+	})
+	return "table 20 is back after " + ms(took), err
+}
+
+func addedRow(ctx context.Context, s *cloud.Scope) (string, error) {
+	h := s.Lab.Hosts[0]
+	took, err := repaired(ctx, h, "br-int", func() error {
+		_, err := h.Exec(ctx, "ovs-ofctl", "-O", "OpenFlow13", "add-flow", "br-int", "table=0,priority=9999,actions=NORMAL")
+		return err
+	})
+	return "gone after " + ms(took), err
+}
+
+// repaired spoils a bridge and answers how long it took until the rows were the same again. The time includes running
+// ovs-ofctl twice.
+func repaired(ctx context.Context, h *lab.Host, bridge string, spoil func() error) (time.Duration, error) {
+	want, err := h.Flows(ctx, bridge)
+	if err != nil {
+		return 0, err
+	}
+	start := time.Now()
+	if err := spoil(); err != nil {
+		return 0, err
+	}
+	err = lab.Poll(ctx, 30*time.Second, func() error {
+		got, err := h.Flows(ctx, bridge)
+		if err == nil && got != want {
+			err = fmt.Errorf("%s %s is not as it was: %s", h.Name, bridge, difference(want, got))
+		}
+		return err
+	})
+	return time.Since(start), err
+}
+
+// Limits of resident memory in bytes.
+const (
+	controllerMemory = 150 << 20
+	agentMemory      = 40 << 20
+)
+
+func memory(ctx context.Context, s *cloud.Scope) (string, error) {
+	controller, err := lab.Memory(ctx, s.Lab.Controller, lab.ControllerProcess)
+	if err != nil {
+		return "", err
+	}
+	var agent int64
+	for _, h := range s.Lab.Hosts {
+		m, err := lab.Memory(ctx, h.Box, lab.AgentProcess)
+		if err != nil {
+			return "", err
+		}
+		agent = max(agent, m)
+	}
+	measured := fmt.Sprintf("controller %d MiB, largest agent %d MiB", controller>>20, agent>>20)
+	if controller > controllerMemory || agent > agentMemory {
+		return measured, fmt.Errorf("more than %d MiB or %d MiB", controllerMemory>>20, agentMemory>>20)
+	}
+	return measured, nil
+}

@@ -1,0 +1,171 @@
+package cloud
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+
+	weftv1 "github.com/weft-sdn/weft/proto/weft/v1"
+	"github.com/weft-sdn/weft/test/lab"
+)
+
+// Scope makes things in a cloud and remembers them, so that Close can take them all away.
+type Scope struct {
+	*Cloud
+	// Prefix starts the name of everything that the scope makes.
+	Prefix string
+	undo   []func(context.Context) error
+}
+
+// Scope begins to remember.
+func (c *Cloud) Scope(prefix string) *Scope { return &Scope{Cloud: c, Prefix: prefix} }
+
+// Defer adds what Close is to do, before what is there already.
+func (s *Scope) Defer(undo func(context.Context) error) { s.undo = append(s.undo, undo) }
+
+// Close undoes everything, newest first, and waits until the hosts have too. It goes on after errors and tells them all.
+func (s *Scope) Close(ctx context.Context) error {
+	var errs []error
+	for i := len(s.undo) - 1; i >= 0; i-- {
+		errs = append(errs, s.undo[i](ctx))
+	}
+	s.undo = nil
+	return errors.Join(append(errs, s.Settle(ctx))...)
+}
+
+// gone makes an error of a delete nil when the object was gone already.
+func gone(err error) error {
+	if status.Code(err) == codes.NotFound {
+		return nil
+	}
+	return err
+}
+
+// Network is a network with its first subnet.
+type Network struct {
+	*weftv1.Network
+	Subnet *weftv1.Subnet
+	CIDR   netip.Prefix
+}
+
+// Network makes a network and a subnet of it.
+func (s *Scope) Network(ctx context.Context, name string, want *weftv1.Network, cidr string) (*Network, error) {
+	want = proto.CloneOf(want)
+	want.Metadata = &weftv1.Metadata{Name: s.Prefix + name}
+	made, err := s.Networks.CreateNetwork(ctx, &weftv1.CreateNetworkRequest{Network: want})
+	if err != nil {
+		return nil, fmt.Errorf("create network %s: %w", name, err)
+	}
+	s.Defer(func(ctx context.Context) error {
+		_, err := s.Networks.DeleteNetwork(ctx, &weftv1.DeleteNetworkRequest{Id: made.GetMetadata().GetId()})
+		return gone(err)
+	})
+	n := &Network{Network: made}
+	if n.CIDR, err = netip.ParsePrefix(cidr); err != nil {
+		return nil, fmt.Errorf("network %s: %w", name, err)
+	}
+	n.Subnet, err = s.AddSubnet(ctx, n, cidr)
+	return n, err
+}
+
+// AddSubnet makes a further subnet of a network.
+func (s *Scope) AddSubnet(ctx context.Context, n *Network, cidr string) (*weftv1.Subnet, error) {
+	made, err := s.Subnets.CreateSubnet(ctx, &weftv1.CreateSubnetRequest{Subnet: &weftv1.Subnet{
+		Metadata: &weftv1.Metadata{Name: n.GetMetadata().GetName() + "-" + cidr}, NetworkId: n.GetMetadata().GetId(), Cidr: cidr,
+	}})
+	if err != nil {
+		return nil, fmt.Errorf("create subnet %s: %w", cidr, err)
+	}
+	s.Defer(func(ctx context.Context) error {
+		_, err := s.Subnets.DeleteSubnet(ctx, &weftv1.DeleteSubnetRequest{Id: made.GetMetadata().GetId()})
+		return gone(err)
+	})
+	return made, nil
+}
+
+// Port makes a port with an address of each IP version that the network has.
+func (s *Scope) Port(ctx context.Context, n *Network, name string) (*weftv1.Port, error) {
+	made, err := s.Ports.CreatePort(ctx, &weftv1.CreatePortRequest{Port: &weftv1.Port{
+		Metadata: &weftv1.Metadata{Name: s.Prefix + name}, NetworkId: n.GetMetadata().GetId(),
+	}})
+	if err != nil {
+		return nil, fmt.Errorf("create port %s: %w", name, err)
+	}
+	s.Defer(func(ctx context.Context) error {
+		_, err := s.Ports.DeletePort(ctx, &weftv1.DeletePortRequest{Id: made.GetMetadata().GetId()})
+		return gone(err)
+	})
+	return made, nil
+}
+
+// VM makes a port and a VM with it on a host, and waits until the port is ACTIVE.
+func (s *Scope) VM(ctx context.Context, n *Network, name, host string) (*lab.VM, error) {
+	port, err := s.Port(ctx, n, name)
+	if err != nil {
+		return nil, err
+	}
+	cfg, err := s.VMConfig(ctx, port, s.Prefix+name, host)
+	if err != nil {
+		return nil, err
+	}
+	vm, err := s.Lab.AddVM(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	s.Defer(func(ctx context.Context) error {
+		if err := s.Lab.DelVM(ctx, cfg.Name); !errors.Is(err, lab.ErrNoVM) {
+			return err
+		}
+		return nil
+	})
+	return vm, s.WaitStatus(ctx, port.GetMetadata().GetId(), "ACTIVE")
+}
+
+// VMConfig is a VM that has the addresses, IPv4 gateway and MTU of a port.
+func (c *Cloud) VMConfig(ctx context.Context, port *weftv1.Port, name, host string) (lab.VMConfig, error) {
+	cfg := lab.VMConfig{Name: name, Host: host, PortID: port.GetMetadata().GetId(), MAC: port.GetMacAddress()}
+	network, err := c.Networks.GetNetwork(ctx, &weftv1.GetNetworkRequest{Id: port.GetNetworkId()})
+	if err != nil {
+		return cfg, fmt.Errorf("get network of port %s: %w", name, err)
+	}
+	cfg.MTU = int(network.GetMtu())
+	for _, f := range port.GetFixedIps() {
+		subnet, err := c.Subnets.GetSubnet(ctx, &weftv1.GetSubnetRequest{Id: f.GetSubnetId()})
+		if err != nil {
+			return cfg, fmt.Errorf("get subnet of port %s: %w", name, err)
+		}
+		prefix, err := netip.ParsePrefix(subnet.GetCidr())
+		if err != nil {
+			return cfg, fmt.Errorf("subnet of port %s: %w", name, err)
+		}
+		address, err := netip.ParseAddr(f.GetIpAddress())
+		if err != nil {
+			return cfg, fmt.Errorf("address of port %s: %w", name, err)
+		}
+		cfg.Addresses = append(cfg.Addresses, netip.PrefixFrom(address, prefix.Bits()))
+		if gateway, err := netip.ParseAddr(subnet.GetGatewayIp()); err == nil && gateway.Is4() {
+			cfg.Gateway = gateway
+		}
+	}
+	return cfg, nil
+}
+
+// WaitStatus waits until a port has a status.
+func (c *Cloud) WaitStatus(ctx context.Context, portID, want string) error {
+	return lab.Poll(ctx, 30*time.Second, func() error {
+		p, err := c.Ports.GetPort(ctx, &weftv1.GetPortRequest{Id: portID})
+		if err != nil {
+			return fmt.Errorf("get port %s: %w", portID, err)
+		}
+		if got := p.GetStatus(); got.GetStatus() != want {
+			return fmt.Errorf("port %s is %s on %q, not %s: %s", p.GetMetadata().GetName(), got.GetStatus(), got.GetHost(), want, why(got.GetConditions()))
+		}
+		return nil
+	})
+}
