@@ -2,12 +2,16 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
 	"net/http"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/sync/errgroup"
-	"google.golang.org/grpc"
 
+	"github.com/weft-sdn/weft/controller/api"
 	"github.com/weft-sdn/weft/controller/view"
 	"github.com/weft-sdn/weft/ofapps"
 	"github.com/weft-sdn/weft/ofapps/flow"
@@ -15,15 +19,31 @@ import (
 
 // serveAPI opens the doors for people and orchestrators.
 func (c *controller) serveAPI(ctx context.Context, g *errgroup.Group) error {
-	s := grpc.NewServer(c.grpcOptions()...)
-	c.api.Register(s)
+	s := c.api.NewGRPC(c.credentials()...)
 	for _, ln := range c.doors.grpc {
 		g.Go(func() error { return serveGRPC(ctx, s, ln) })
 	}
-	mux := http.NewServeMux()
-	mux.Handle("/metrics", promhttp.HandlerFor(c.reg, promhttp.HandlerOpts{}))
+	rest, err := c.api.NewREST(promhttp.HandlerFor(c.reg, promhttp.HandlerOpts{}))
+	if err != nil {
+		return err
+	}
+	g.Go(func() error {
+		<-ctx.Done()
+		return rest.Close()
+	})
 	for _, ln := range c.doors.http {
-		g.Go(func() error { return serveHTTP(ctx, mux, ln, c.tls) })
+		g.Go(func() error { return serveHTTP(rest, ln, c.tls) })
+	}
+	return nil
+}
+
+func serveHTTP(rest *api.REST, ln net.Listener, t *tls.Config) error {
+	addr := ln.Addr()
+	if t != nil && addr.Network() != "unix" {
+		ln = tls.NewListener(ln, t)
+	}
+	if err := rest.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("HTTP on %v: %w", addr, err)
 	}
 	return nil
 }

@@ -148,25 +148,8 @@ func (c *config) tolerated() ([]hostsync.CookieMask, error) {
 	return out, nil
 }
 
-// server is the TLS configuration of the listeners; nil without a certificate.
-func (t tlsFiles) server() (*tls.Config, error) {
-	cfg, err := t.load()
-	if cfg == nil || err != nil {
-		return nil, err
-	}
-	if len(cfg.Certificates) == 0 {
-		return nil, errors.New("a CA alone does not serve: --tls-cert and --tls-key are needed too")
-	}
-	if cfg.RootCAs != nil {
-		cfg.ClientCAs, cfg.RootCAs, cfg.ClientAuth = cfg.RootCAs, nil, tls.RequireAndVerifyClientCert
-	}
-	return cfg, nil
-}
-
-// client is the TLS configuration towards a server; nil when no file is named.
-func (t tlsFiles) client() (*tls.Config, error) { return t.load() }
-
-func (t tlsFiles) load() (*tls.Config, error) {
+// client is the TLS configuration towards the external store; nil when no file is named.
+func (t tlsFiles) client() (*tls.Config, error) {
 	if t == (tlsFiles{}) {
 		return nil, nil
 	}

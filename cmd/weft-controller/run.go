@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -44,7 +43,7 @@ func run(ctx context.Context, cfg config, log *slog.Logger) error {
 	c := &controller{cfg: cfg, log: log, reg: prometheus.NewRegistry()}
 	c.reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	var err error
-	if c.tls, err = cfg.tls.server(); err != nil {
+	if c.tls, err = api.ServerTLS(cfg.tls.cert, cfg.tls.key, cfg.tls.ca); err != nil {
 		return fmt.Errorf("--tls-cert, --tls-key, --tls-ca: %w", err)
 	}
 	tolerated, err := cfg.tolerated()
@@ -56,7 +55,7 @@ func run(ctx context.Context, cfg config, log *slog.Logger) error {
 		return err
 	}
 	// Doors first: an address that is taken is the commonest mistake, and should cost nothing.
-	if err := c.doors.open(cfg, c.tls != nil); err != nil {
+	if err := c.doors.open(ctx, cfg, c.tls); err != nil {
 		return err
 	}
 	defer c.doors.close()
@@ -94,7 +93,7 @@ func (c *controller) serve(ctx context.Context) error {
 	for _, ln := range c.doors.openflow {
 		g.Go(func() error { return of.Serve(ctx, ln, c.fleet) })
 	}
-	node := grpc.NewServer(c.grpcOptions()...)
+	node := grpc.NewServer(c.nodeOptions()...)
 	agentconn.New(hostsync.Facts{Store: c.store}, c.fleet, c.epoch, c.log).Register(node)
 	for _, ln := range c.doors.node {
 		g.Go(func() error { return serveGRPC(ctx, node, ln) })
@@ -107,15 +106,19 @@ func (c *controller) serve(ctx context.Context) error {
 	return g.Wait()
 }
 
-func (c *controller) grpcOptions() []grpc.ServerOption {
-	opts := []grpc.ServerOption{
+// credentials are those of gRPC doors.
+func (c *controller) credentials() []grpc.ServerOption {
+	if c.tls == nil {
+		return nil
+	}
+	return []grpc.ServerOption{grpc.Creds(credentials.NewTLS(c.tls))}
+}
+
+// nodeOptions find agents that vanished without a word, and let them ask for signs of life as often.
+func (c *controller) nodeOptions() []grpc.ServerOption {
+	return append(c.credentials(),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 5 * time.Second, Timeout: 5 * time.Second}),
-		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 2 * time.Second, PermitWithoutStream: true}),
-	}
-	if c.tls != nil {
-		opts = append(opts, grpc.Creds(credentials.NewTLS(c.tls)))
-	}
-	return opts
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 2 * time.Second, PermitWithoutStream: true}))
 }
 
 // serveGRPC serves until the context ends, and then cuts every stream: agents and clients come again.
@@ -123,22 +126,6 @@ func serveGRPC(ctx context.Context, s *grpc.Server, ln net.Listener) error {
 	defer context.AfterFunc(ctx, s.Stop)()
 	if err := s.Serve(ln); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
 		return fmt.Errorf("gRPC on %v: %w", ln.Addr(), err)
-	}
-	return nil
-}
-
-// serveHTTP serves until the context ends.
-func serveHTTP(ctx context.Context, h http.Handler, ln net.Listener, t *tls.Config) error {
-	s := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, TLSConfig: t}
-	defer context.AfterFunc(ctx, func() { s.Close() })()
-	var err error
-	if t != nil {
-		err = s.ServeTLS(ln, "", "")
-	} else {
-		err = s.Serve(ln)
-	}
-	if !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("HTTP on %v: %w", ln.Addr(), err)
 	}
 	return nil
 }
