@@ -112,6 +112,7 @@ func samples() []sample {
 		{"get-async reply", V13, 0, always(&GetAsyncReply{masks})},
 		{"set-async", V13, 0, always(&SetAsync{masks})},
 		{"set-async role-status", V14, 0, always(&SetAsync{AsyncConfig{Masks: []AsyncMask{{AsyncRoleStatus, 3}}}})},
+		{"tell role-status", V13, 0, TellRoleStatus},
 		{"table-status", V14, 0, always(&TableStatus{Reason: 3, Table: TableDesc{Table: 5, Config: 8, Properties: appendProperty(nil, 3, []byte{10, 80, 9, 0})}})},
 		{"request-forward", V13, 0, func(v Version) Message {
 			return &RequestForward{Request: (&GroupMod{Command: GroupDelete, GroupID: 7, BucketID: BucketAll}).Append(nil, v, 9)}

@@ -35,6 +35,20 @@ type AsyncConfig struct{ Masks []AsyncMask }
 // async13 is the order of the masks in OpenFlow 1.3: master and equal first.
 var async13 = [...]AsyncType{AsyncPacketIn, AsyncPacketInSlave, AsyncPortStatus, AsyncPortStatusSlave, AsyncFlowRemoved, AsyncFlowRemovedSlave}
 
+// nxtSetAsyncConfig2 is Open vSwitch's message that brings the masks of later versions to 1.3 (nicira-ext.h,
+// NXT_SET_ASYNC_CONFIG2). What it does not name stays as it was.
+const nxtSetAsyncConfig2 = 27
+
+// TellRoleStatus is the message that makes Open vSwitch tell a controller when its role is taken away. There is no reply.
+func TellRoleStatus(v Version) Message {
+	all := uint32(1<<RoleMasterRequest | 1<<RoleConfig)
+	c := AsyncConfig{Masks: []AsyncMask{{AsyncRoleStatusSlave, all}, {AsyncRoleStatus, all}}}
+	if v == V13 {
+		return &Experimenter{Experimenter: ExperimenterNicira, Type: nxtSetAsyncConfig2, Body: c.appendMasks(nil)}
+	}
+	return &SetAsync{c}
+}
+
 // Mask returns the mask of a type, or 0.
 func (m *AsyncConfig) Mask(t AsyncType) uint32 {
 	for _, a := range m.Masks {
@@ -54,10 +68,14 @@ func (m *AsyncConfig) append(b []byte, v Version, t Type, xid uint32) []byte {
 		}
 		return finish(b, start)
 	}
+	return finish(m.appendMasks(b), start)
+}
+
+func (m *AsyncConfig) appendMasks(b []byte) []byte {
 	for _, a := range m.Masks {
 		b = appendU32(appendU16(appendU16(b, uint16(a.Type)), 8), a.Mask)
 	}
-	return finish(b, start)
+	return b
 }
 
 func parseAsyncConfig(b []byte, v Version) (AsyncConfig, error) {

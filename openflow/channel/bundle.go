@@ -90,7 +90,8 @@ func (w *window) err() error {
 // error is then a *BundleError. When the context ends before the commit was sent, nothing is applied either; after that
 // the outcome is not known, and the channel is closed so that nobody builds on it.
 //
-// Open vSwitch tells of every flow-mod that it cannot understand, and of the first that it cannot apply.
+// Open vSwitch tells of every flow-mod that it cannot understand, and of the first that it cannot apply. A modify or
+// delete that is not strict may miss rows which the same bundle added before it: put it first.
 func (c *Conn) Bundle(ctx context.Context, mods []openflow.FlowMod) error {
 	if len(mods) == 0 {
 		return nil

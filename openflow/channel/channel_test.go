@@ -145,7 +145,11 @@ type events struct {
 func (e *events) Message(_ *Conn, h openflow.Header, m openflow.Message) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.messages = append(e.messages, h.Type.String())
+	if r, ok := m.(*openflow.RoleStatus); ok {
+		e.messages = append(e.messages, fmt.Sprintf("%v, generation %d", r.Role, r.GenerationID))
+	} else {
+		e.messages = append(e.messages, h.Type.String())
+	}
 }
 
 func (e *events) FlowUpdates(c *Conn, body []byte) {

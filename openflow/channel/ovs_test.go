@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -129,6 +130,19 @@ func TestOpenVSwitch(t *testing.T) {
 		err = c.Tell(ctx, group)
 		if want := "the switch refuses message 0: OFPGMFC_GROUP_EXISTS"; err == nil || err.Error() != want {
 			t.Errorf("a group twice: %v, want %s", err, want)
+		}
+
+		// Another controller takes over.
+		if err := other.SetRole(ctx, openflow.RoleMaster, 6); err != nil {
+			t.Fatal(err)
+		}
+		await(t, "the role-status", func() bool { m, _ := heard.told(); return len(m) > 0 })
+		if m, _ := heard.told(); !slices.Equal(m, []string{"secondary, generation 6"}) {
+			t.Errorf("told %q", m)
+		}
+		var refused *openflow.Error
+		if err := c.Bundle(ctx, mods(1)); !errors.As(err, &refused) || refused.Name() != "OFPBRC_IS_SECONDARY" {
+			t.Errorf("a bundle of who is master no longer: %v", err)
 		}
 
 		sw.KillSwitchd()

@@ -50,8 +50,12 @@ func (c *Conn) Barrier(ctx context.Context) error {
 var ErrStale = errors.New("the switch has a newer master")
 
 // SetRole asks for a role, with a generation id that rises with every change of mastership. ErrStale: the switch has
-// seen a higher one.
+// seen a higher one. When another controller takes the role away, a role-status goes to Events.
 func (c *Conn) SetRole(ctx context.Context, role openflow.Role, generationID uint64) error {
+	// Open vSwitch tells of roles only those who ask for it.
+	if err := c.send(ctx, openflow.TellRoleStatus(c.version), c.ops.reserve(1)); err != nil {
+		return err
+	}
 	m, err := c.Request(ctx, &openflow.RoleRequest{RoleState: openflow.RoleState{Role: role, ShortID: 0xffff, GenerationID: generationID}})
 	var refused *openflow.Error
 	if errors.As(err, &refused) && refused.Type == openflow.ErrorRoleRequestFailed && refused.Code == 0 {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"reflect"
 	"sync"
 	"time"
 
@@ -19,6 +20,8 @@ type conn struct {
 	version openflow.Version // 0 until it is agreed on
 	role    openflow.Role
 	bundles map[uint32]*bundle
+	// tellRole says that the controller wants to know when its role is taken away.
+	tellRole bool
 	// monitors by id.
 	monitors map[uint32]openflow.FlowMonitorRequest
 
@@ -200,7 +203,11 @@ func (c *conn) answer(h openflow.Header, m openflow.Message, b []byte) {
 		c.multipart(m, b, h.XID)
 	case *openflow.FlowMonitorCancel:
 		delete(c.monitors, m.ID)
-	case *openflow.SetConfig, *openflow.SetAsync, *openflow.PacketOut:
+	case *openflow.SetAsync:
+		c.tellRole = m.Mask(openflow.AsyncRoleStatus) != 0
+	case *openflow.Experimenter:
+		c.experimenter(m, b, h.XID)
+	case *openflow.SetConfig, *openflow.PacketOut:
 		// Taken, and of no consequence here.
 	default:
 		c.refuse(errBadType, b, h.XID)
@@ -225,6 +232,15 @@ func (c *conn) flowMod(m *openflow.FlowMod, b []byte, xid uint32) {
 	t.finish()
 }
 
+// experimenter knows the one Nicira message that asks for role-status in OpenFlow 1.3.
+func (c *conn) experimenter(m *openflow.Experimenter, b []byte, xid uint32) {
+	if !reflect.DeepEqual(m, openflow.TellRoleStatus(openflow.V13)) {
+		c.refuse(errBadType, b, xid)
+		return
+	}
+	c.tellRole = true
+}
+
 // roleRequest is OpenFlow 1.3.5, 6.3.4: one master at most, and no request older than one that was obeyed.
 func (c *conn) roleRequest(m *openflow.RoleRequest, b []byte, xid uint32) {
 	s := c.s
@@ -239,6 +255,9 @@ func (c *conn) roleRequest(m *openflow.RoleRequest, b []byte, xid uint32) {
 		for o := range s.conns {
 			if o != c && o.role == openflow.RoleMaster {
 				o.role = openflow.RoleSlave
+				if o.tellRole {
+					o.send(&openflow.RoleStatus{Role: openflow.RoleSlave, GenerationID: m.GenerationID}, 0)
+				}
 			}
 		}
 	}

@@ -8,7 +8,8 @@ import (
 
 // Refusals, as Open vSwitch words them.
 var (
-	errBadTable   = &openflow.Error{Type: openflow.ErrorBadRequest, Code: 9}    // OFPBRC_BAD_TABLE_ID
+	errPermission = &openflow.Error{Type: openflow.ErrorBadRequest, Code: 5}    // OFPBRC_EPERM
+	errBadTable   = &openflow.Error{Type: openflow.ErrorFlowModFailed, Code: 2} // OFPFMFC_BAD_TABLE_ID
 	errTableFull  = &openflow.Error{Type: openflow.ErrorFlowModFailed, Code: 1} // OFPFMFC_TABLE_FULL
 	errOverlap    = &openflow.Error{Type: openflow.ErrorFlowModFailed, Code: 3} // OFPFMFC_OVERLAP
 	errBadCommand = &openflow.Error{Type: openflow.ErrorFlowModFailed, Code: 6} // OFPFMFC_BAD_COMMAND
@@ -21,12 +22,13 @@ var (
 
 // check refuses what Open vSwitch refuses when it reads a flow-mod.
 func (s *Switch) check(m *openflow.FlowMod) *openflow.Error {
-	deletes := m.Command == openflow.FlowDelete || m.Command == openflow.FlowDeleteStrict
 	switch {
 	case m.Command > openflow.FlowDeleteStrict:
 		return errBadCommand
-	case m.Table >= Tables && (m.Table != openflow.AllTables || !deletes):
+	case m.Command < openflow.FlowDelete && m.Table == openflow.AllTables:
 		return errBadTable
+	case m.Command == openflow.FlowAdd && m.Table == Tables:
+		return errPermission // the table is there, and Open vSwitch's own
 	case s.cfg.Refuse != nil:
 		return s.cfg.Refuse(m)
 	}
@@ -61,6 +63,9 @@ func (t *transaction) apply(m *openflow.FlowMod, xid uint32, v openflow.Version)
 		}
 		n := *r // since OpenFlow 1.2 modify leaves the cookie, the timeouts and the flags as they are
 		n.instructions, n.version = string(openflow.AppendInstructions(nil, m.Actions, v)), v
+		if n.instructions == r.encoded(v) {
+			continue
+		}
 		t.set(r.key, &n, openflow.UpdateModified, &n, xid)
 	}
 	return nil
@@ -75,13 +80,10 @@ func (t *transaction) add(k key, m *openflow.FlowMod, xid uint32, v openflow.Ver
 		return errOverlap
 	}
 	r := &row{key: k, cookie: m.Cookie, idle: m.IdleTimeout, hard: m.HardTimeout, importance: m.Importance,
-		flags:        m.Flags &^ (openflow.FlagCheckOverlap | openflow.FlagResetCounts),
+		flags:        m.Flags &^ openflow.FlagCheckOverlap,
 		instructions: string(openflow.AppendInstructions(nil, m.Actions, v)), version: v, since: time.Now()}
-	kind := openflow.UpdateAdded
-	if old != nil {
-		kind = openflow.UpdateModified
-	}
-	t.set(k, r, kind, r, xid)
+	// Also when it takes the place of another row.
+	t.set(k, r, openflow.UpdateAdded, r, xid)
 	return nil
 }
 

@@ -88,14 +88,15 @@ func (t table) rollBack(log []undo) {
 func (t table) choose(m *openflow.FlowMod, k key) []*row {
 	strict := m.Command == openflow.FlowModifyStrict || m.Command == openflow.FlowDeleteStrict
 	var out []*row
-	if strict {
+	if strict && m.Table != openflow.AllTables {
 		if r := t[k]; r != nil && wanted(r, m) {
 			out = append(out, r)
 		}
 		return out
 	}
 	for _, r := range t {
-		if (m.Table == openflow.AllTables || m.Table == r.table) && wanted(r, m) && covers(m.Match, r) {
+		if (m.Table == openflow.AllTables || m.Table == r.table) && wanted(r, m) &&
+			(strict && r.match == k.match && r.priority == k.priority || !strict && covers(m.Match, r)) {
 			out = append(out, r)
 		}
 	}
