@@ -29,6 +29,8 @@ func main() {
 		Now:         time.Now,
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// Whoever does not end in time ends at the second signal.
+	context.AfterFunc(ctx, stop)
 	code := cli.Main(ctx, rootCommand(env), env, os.Args[1:])
 	stop()
 	os.Exit(code)

@@ -130,9 +130,9 @@ func refName(r *weftv1.ObjectRef) string {
 
 // applyFiles reads files and sends their objects; the results are in their order.
 func (a *app) applyFiles(ctx context.Context, c *client.Client, paths []string, dry bool) (*weftv1.ApplyResponse, []*manifest.Object, error) {
-	objects, errs := manifest.Load(paths, a.In)
-	if len(errs) > 0 {
-		return nil, nil, unreadable(errs)
+	objects, err := a.load(ctx, paths)
+	if err != nil {
+		return nil, nil, err
 	}
 	if len(objects) == 0 {
 		return nil, nil, exit.New(exit.Usage, "the files have no objects")
@@ -152,6 +152,24 @@ func (a *app) applyFiles(ctx context.Context, c *client.Client, paths []string, 
 		e.Notes = append(e.Notes, fmt.Sprintf("nothing was applied (0 of %d)", len(objects)))
 	}
 	return nil, nil, e
+}
+
+// load reads files. The context ends it although nobody ends stdin.
+func (a *app) load(ctx context.Context, paths []string) (objects []*manifest.Object, err error) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		var errs []error
+		if objects, errs = manifest.Load(paths, a.In); len(errs) > 0 {
+			err = unreadable(errs)
+		}
+	}()
+	select {
+	case <-done:
+		return objects, err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // unreadable is the end when files have errors.

@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -136,6 +138,27 @@ func TestWhatGetPrintsCanBeApplied(t *testing.T) {
 				t.Errorf("get %s -o %s | diff -f -: exit %d\n%s%s", what, format, code, out, stderr)
 			}
 		}
+	}
+}
+
+// neverEnding is a terminal at which nobody types.
+type neverEnding struct{ released chan struct{} }
+
+func (n neverEnding) Read([]byte) (int, error) {
+	<-n.released
+	return 0, io.EOF
+}
+
+func TestInterruptEndsReadingFromTheTerminal(t *testing.T) {
+	w := newWorld(t)
+	e, _, stderr := w.env()
+	in := neverEnding{make(chan struct{})}
+	defer close(in.released)
+	e.In = in
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if code := Main(ctx, root(e), e, []string{"apply", "-f", "-"}); code != exit.Unknown || stderr.String() != "error: interrupted\n" {
+		t.Errorf("exit %d, stderr %q", code, stderr)
 	}
 }
 

@@ -102,11 +102,11 @@ there is no difference, with 1 when there is one, and with 5 when there is none 
 				return err
 			}
 		} else {
-			a.printDrift(resp.GetDrifts(), names)
+			a.printDrift(resp, names)
 		}
 		e := &exit.Error{Code: exit.Unknown}
 		for _, host := range slices.Sorted(maps.Keys(resp.GetErrors())) {
-			e.Messages = append(e.Messages, fmt.Sprintf("host %s could not be compared: %s", host, resp.GetErrors()[host]))
+			e.Messages = append(e.Messages, fmt.Sprintf("host %s could not be compared: %s", host, strings.TrimPrefix(resp.GetErrors()[host], "host "+host+": ")))
 		}
 		if len(resp.GetDrifts()) > 0 {
 			e.Code = exit.No
@@ -128,10 +128,10 @@ func first(k *kind.Kind, args []string) string {
 }
 
 // printDrift prints differences under the heads of their bridges.
-func (a *app) printDrift(drifts []*weftv1.Drift, names kind.Names) {
+func (a *app) printDrift(resp *weftv1.ListDriftResponse, names kind.Names) {
 	marks := map[string]string{"missing": "-", "foreign": "+", "changed": "~"}
 	head := ""
-	for _, d := range drifts {
+	for _, d := range resp.GetDrifts() {
 		if h := d.GetHost() + " " + d.GetBridge(); h != head {
 			head = h
 			a.out.Printf("%s\n", head)
@@ -144,13 +144,13 @@ func (a *app) printDrift(drifts []*weftv1.Drift, names kind.Names) {
 		}
 		a.out.Printf("\n")
 	}
-	switch n := len(drifts); n {
-	case 0:
-		a.err.Printf("no drift\n")
-	case 1:
+	switch n := len(resp.GetDrifts()); {
+	case n == 1:
 		a.err.Printf("1 difference\n")
-	default:
+	case n > 1:
 		a.err.Printf("%d differences\n", n)
+	case len(resp.GetErrors()) == 0:
+		a.err.Printf("no drift\n")
 	}
 }
 

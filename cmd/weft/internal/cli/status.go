@@ -62,8 +62,9 @@ func (a *app) item(label, format string, args ...any) {
 
 func (a *app) printStatus(s *weftv1.GetStatusResponse) {
 	up := ""
-	if s.GetStartTime() != nil {
-		up = ", up " + span(a.Now().Sub(s.GetStartTime().AsTime()))
+	// The controller's clock may be ahead of ours.
+	if d := a.Now().Sub(s.GetStartTime().AsTime()); s.GetStartTime() != nil && d >= 0 {
+		up = ", up " + span(d)
 	}
 	a.item("controller", "%s%s", s.GetVersion(), up)
 	a.item("store", "%s, revision %d", s.GetStore(), s.GetRevision())
