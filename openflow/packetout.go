@@ -18,14 +18,14 @@ type PacketOut struct {
 func (m *PacketOut) Append(b []byte, v Version, xid uint32) []byte {
 	start := len(b)
 	b = appendU32(appendHeader(b, v, TypePacketOut, xid), m.BufferID)
+	if v < V15 {
+		b = appendU32(b, m.InPort)
+	}
 	lenAt := len(b)
-	if v >= V15 {
-		lenAt = len(b)
-		b = appendZeros(b, 4)
-		b = AppendMatch(b, m.metadata())
+	if v < V15 {
+		b = appendZeros(b, 8)
 	} else {
-		lenAt = len(b) + 4
-		b = appendZeros(appendU32(b, m.InPort), 8)
+		b = AppendMatch(appendZeros(b, 4), m.metadata())
 	}
 	actionsAt := len(b)
 	b = AppendActions(b, m.Actions, v)
