@@ -80,3 +80,42 @@ func BenchmarkDecodeFlowStatsWhole(b *testing.B) {
 		return err
 	})
 }
+
+func BenchmarkEncodeMatchAndInstructions(b *testing.B) {
+	m, buf := table20(), make([]byte, 0, 256)
+	b.ReportAllocs()
+	for b.Loop() {
+		buf = AppendInstructions(AppendMatch(buf[:0], m.Match), m.Actions, V13)
+	}
+}
+
+func BenchmarkCanonical(b *testing.B) {
+	m := Match{MACField(EthDst, mac("fa:16:3e:00:00:02")), U16Masked(VlanVID, 0x1003, 0x1fff)}
+	b.ReportAllocs()
+	for b.Loop() {
+		Canonical(m)
+	}
+}
+
+const table20Text = "cookie=0xfeed, table=20, priority=2,dl_vlan=3,dl_dst=fa:16:3e:00:00:02 actions=pop_vlan,set_field:0x2b->tun_id,output:2"
+
+func BenchmarkPrintFlow(b *testing.B) {
+	f, err := ParseFlow(table20Text)
+	if err != nil {
+		b.Fatal(err)
+	}
+	var buf []byte
+	b.ReportAllocs()
+	for b.Loop() {
+		buf = f.AppendText(buf[:0])
+	}
+}
+
+func BenchmarkParseFlow(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := ParseFlow(table20Text); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -358,3 +358,61 @@ func plain(s string) []string {
 	}
 	return out
 }
+
+// The lines name every field that a switch can match or set, and every action that this package has a type for.
+func TestFlowLinesCoverEverything(t *testing.T) {
+	words := map[string]bool{}
+	types := map[string]bool{}
+	var walk func(acts []openflow.Action)
+	walk = func(acts []openflow.Action) {
+		for _, a := range acts {
+			types[strings.TrimPrefix(fmt.Sprintf("%T", a), "openflow.")] = true
+			switch a := a.(type) {
+			case openflow.CT:
+				walk(a.Exec)
+			case openflow.Clone:
+				walk(a.Actions)
+			case openflow.WriteActions:
+				walk(a.Actions)
+			}
+		}
+	}
+	for _, line := range flowLines(t) {
+		for _, w := range strings.FieldsFunc(line, func(r rune) bool { return !strings.ContainsRune(wordRunes, r) }) {
+			if f, ok := openflow.FieldNamed(w); ok {
+				words[f.String()] = true
+			}
+		}
+		f, err := openflow.ParseFlow(line)
+		if err != nil {
+			t.Fatal(err)
+		}
+		walk(f.Actions)
+		for _, o := range f.Match {
+			words[o.Field.String()] = true
+		}
+	}
+	for f := openflow.PacketType; f < openflow.UnknownField; f++ {
+		switch {
+		case f == openflow.PacketType, f == openflow.DPHash, f == openflow.RecircID:
+			// No flow of OpenFlow 1.3 has them.
+		case f > openflow.TunMetadata(1) && f <= openflow.TunMetadata(63), f > openflow.XReg(1) && f < openflow.XReg(7):
+			// They are like their neighbours.
+		case !words[f.String()]:
+			t.Errorf("no line names %v", f)
+		}
+	}
+	for _, a := range []openflow.Action{openflow.Output{}, openflow.OutputReg{}, openflow.OutputTrunc{}, openflow.Controller{},
+		openflow.Group{}, openflow.SetQueue{}, openflow.PopQueue{}, openflow.PushVLAN{}, openflow.PopVLAN{}, openflow.PushMPLS{},
+		openflow.PopMPLS{}, openflow.DecTTL{}, openflow.DecTTLIDs{}, openflow.SetTTL{}, openflow.SetMPLSTTL{}, openflow.DecMPLSTTL{},
+		openflow.SetField{}, openflow.Load{}, openflow.Move{}, openflow.StackPush{}, openflow.StackPop{}, openflow.Resubmit{},
+		openflow.Learn{}, openflow.Conjunction{}, openflow.CT{}, openflow.NAT{}, openflow.CTClear{}, openflow.Note{}, openflow.Exit{},
+		openflow.FinTimeout{}, openflow.Multipath{}, openflow.Clone{}, openflow.CheckPktLarger{}, openflow.Meter{},
+		openflow.ClearActions{}, openflow.WriteActions{}, openflow.WriteMetadata{}, openflow.GotoTable{}} {
+		if name := strings.TrimPrefix(fmt.Sprintf("%T", a), "openflow."); !types[name] {
+			t.Errorf("no line has %s", name)
+		}
+	}
+}
+
+const wordRunes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"

@@ -2,7 +2,6 @@ package openflow
 
 import (
 	"fmt"
-	"math"
 	"strconv"
 	"strings"
 )
@@ -69,14 +68,6 @@ func parseUint(s string, bits int) (uint64, error) {
 		return 0, fmt.Errorf("%q is no number of %d bits", s, bits)
 	}
 	return v, nil
-}
-
-// parseCookie also reads -1, which ovs-ofctl takes for all ones.
-func parseCookie(s string) (uint64, error) {
-	if s == "-1" {
-		return math.MaxUint64, nil
-	}
-	return parseUint(s, 64)
 }
 
 // parseWide reads a number into n bytes; n of 0 is as many as its digits need.
