@@ -106,3 +106,9 @@ func comment(changes []Change) string {
 	}
 	return "weft-nsagent: " + strings.Join(all, " ")
 }
+
+// Poke makes the switch look at its configuration again, and so try once more to add ports that it could not add.
+func (s *Session) Poke(ctx context.Context, st *State) error {
+	_, err := s.commit(ctx, st, "weft-nsagent: try again what failed", nil)
+	return err
+}

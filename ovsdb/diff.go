@@ -18,7 +18,8 @@ type Change struct {
 	Text string
 	// Flushes is true for the first controller of a bridge that was there before: Open vSwitch empties such a bridge.
 	Flushes bool
-	// Row tells incarnations of a thing apart: a binding's interface that was unplugged and plugged again has another.
+	// Row tells incarnations of a thing apart: a binding's interface that was unplugged and plugged again has another. It
+	// is empty for bridges and tunnels that are wanted, whose name says it all.
 	Row string
 
 	ops []ovsdb.Operation

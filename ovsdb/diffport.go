@@ -110,7 +110,7 @@ func (x *differ) prune() {
 			if p == nil || !owned(p.ExternalIDs) || wanted[p.Name] == b.Name {
 				continue
 			}
-			x.change(Change{Resource: x.resourceOf(p, b), Text: "port " + p.Name + " is no longer wanted"}, func(o *operations) {
+			x.change(Change{Resource: x.resourceOf(p, b), Row: u, Text: "port " + p.Name + " is no longer wanted"}, func(o *operations) {
 				o.mutate(tableBridge, b.UUID, dropRef("ports", u))
 			})
 		}
@@ -118,7 +118,7 @@ func (x *differ) prune() {
 	for _, b := range byName(x.have.bridges) {
 		unwanted := !slices.ContainsFunc(x.want.Bridges, func(w Bridge) bool { return w.Name == b.Name })
 		if unwanted && owned(b.ExternalIDs) && !x.used(b) {
-			x.change(Change{Resource: "bridge/" + b.Name, Text: "bridge " + b.Name + " is no longer wanted"}, func(o *operations) {
+			x.change(Change{Resource: "bridge/" + b.Name, Row: b.UUID, Text: "bridge " + b.Name + " is no longer wanted"}, func(o *operations) {
 				o.mutate(tableRoot, x.have.root.UUID, dropRef("bridges", b.UUID))
 			})
 		}

@@ -3,6 +3,7 @@ package ovsdb
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -488,4 +489,53 @@ func TestChecks(t *testing.T) {
 func with[T any](v T, change func(*T)) T {
 	change(&v)
 	return v
+}
+
+// Open vSwitch waits for up to eight seconds before it tries again to reach a controller that was away.
+func TestDisconnectMakesTheSwitchConnectAtOnce(t *testing.T) {
+	h := newHost(t)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	calls := make(chan struct{}, 100)
+	go func() {
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			c.Close()
+			calls <- struct{}{}
+		}
+	}()
+	d := threeBridges()
+	for i := range d.Bridges {
+		d.Bridges[i].Controllers = []string{"tcp:" + ln.Addr().String()}
+	}
+	h.settle(d)
+	h.Vsctl("add-port", "br-ex", "eth9", "--", "set", "interface", "eth9", "type=internal")
+	h.Ofctl("add-flow", "br-ex", "table=0,actions=NORMAL")
+	flows := h.Flows("br-ex")
+	// After three attempts the next would be four seconds away.
+	for range 9 {
+		<-calls
+	}
+	began := time.Now()
+	if err := h.s.Disconnect(t.Context(), h.settle(d).State, []string{"br-ex", "br-int", "nosuch"}); err != nil {
+		t.Fatal(err)
+	}
+	h.settle(d)
+	<-calls
+	<-calls
+	if took := time.Since(began); took > 3*time.Second {
+		t.Errorf("the switch connected after %v", took)
+	}
+	if d := cmp.Diff(flows, h.Flows("br-ex")); d != "" {
+		t.Errorf("flows (-want +got):\n%s", d)
+	}
+	if got := h.Vsctl("get-controller", "br-ex"); got != "tcp:"+ln.Addr().String() {
+		t.Errorf("controllers: %q", got)
+	}
 }

@@ -192,27 +192,33 @@ func (s *Session) commit(ctx context.Context, st *State, comment string, ops []o
 	if !ok {
 		return 0, fmt.Errorf("next_cfg is %v", results[len(ops)-1].Rows[0]["next_cfg"])
 	}
-	return int64(n), s.await(ctx, int64(n))
+	// The mirror must show our own changes before anybody looks at it again, who would take them for missing.
+	return int64(n), s.await(ctx, func(st *State) bool { return int64(st.root.NextCfg) >= int64(n) })
 }
 
-// await returns when the mirror shows the transaction with that number.
-func (s *Session) await(ctx context.Context, cfg int64) error {
+// await returns when the mirror is as it should be.
+func (s *Session) await(ctx context.Context, is func(*State) bool) error {
+	woken := false
+	defer func() {
+		if woken {
+			s.wake() // the caller waits for changes too
+		}
+	}()
 	for {
 		st, err := s.State()
 		if err != nil {
 			return err
 		}
-		if int64(st.root.NextCfg) >= cfg {
+		if is(st) {
 			return nil
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("the database does not tell of our own transaction: %w", ctx.Err())
+			return fmt.Errorf("the database does not change as it should: %w", ctx.Err())
 		case <-s.done:
 			return client.ErrNotConnected
 		case <-s.changed:
-			// Put back what the caller waits for too, when this returns.
-			defer s.wake()
+			woken = true
 		}
 	}
 }

@@ -135,3 +135,21 @@ func byName[T any](m map[string]T) []T {
 	}
 	return out
 }
+
+// Row tells incarnations of an interface apart: one that was unplugged and plugged again has another. "" when there is
+// none.
+func (s *State) Row(iface string) string {
+	if i := s.interfaces[iface]; i != nil {
+		return i.UUID
+	}
+	return ""
+}
+
+// Connected says whether any controller is connected to the bridge.
+func (s *State) Connected(bridge string) bool {
+	b := s.bridges[bridge]
+	return b != nil && slices.ContainsFunc(b.Controllers, func(u string) bool {
+		c := s.controllers[u]
+		return c != nil && c.IsConnected
+	})
+}

@@ -25,6 +25,8 @@ const (
 	// retry is how long after a failure it is tried again.
 	retry     = time.Second
 	lastRetry = time.Minute
+	// patience is how long a new bridge may take to come.
+	patience = 2 * time.Second
 	// many rows are worth giving their memory back at once.
 	many = 10_000
 )
@@ -38,7 +40,9 @@ type bridge struct {
 	wake       chan struct{}
 
 	saved int64 // revision on disk; 0 for none
-	down  bool
+	// A switch that goes away is told at once; one that was never there, when it has had time to come.
+	downAfter time.Time
+	down      bool // told
 	// waiting are rows of a replayed set that wait for interfaces; waitedWith are the ports that were not enough.
 	waiting    *Set
 	waitedWith map[uint32]Interface
@@ -56,6 +60,7 @@ func (b *bridge) run(ctx context.Context) {
 	if s := b.load(); s != nil {
 		b.saved = s.Revision
 	}
+	b.downAfter = time.Now().Add(patience)
 	for ctx.Err() == nil {
 		conn, err := b.dial(ctx)
 		if err != nil {
@@ -64,9 +69,9 @@ func (b *bridge) run(ctx context.Context) {
 			continue
 		}
 		if b.down {
-			b.down = false
-			b.notify(SwitchUp, "%s: the switch is back", b.Name)
+			b.notify(SwitchUp, "%s: the switch is there", b.Name)
 		}
+		b.down, b.downAfter = false, time.Time{}
 		b.serve(ctx, conn)
 		conn.Close()
 	}
@@ -74,7 +79,7 @@ func (b *bridge) run(ctx context.Context) {
 
 // lost tells once that the switch is away.
 func (b *bridge) lost(err error) {
-	if !b.down {
+	if !b.down && time.Now().After(b.downAfter) {
 		b.down = true
 		b.notify(SwitchDown, "%s: %v", b.Name, err)
 	}

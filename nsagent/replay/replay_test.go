@@ -154,7 +154,7 @@ func TestFlowsComeBackAfterARestartOfTheSwitch(t *testing.T) {
 	if d := cmp.Diff(want, h.dump("br-tun")); d != "" {
 		t.Errorf("flows; what was learned and what is foreign must not come back (-want +got):\n%s", d)
 	}
-	if got := h.heard()[len(h.heard())-2]; got != "SwitchUp: br-tun: the switch is back" {
+	if got := h.heard()[len(h.heard())-2]; got != "SwitchUp: br-tun: the switch is there" {
 		t.Errorf("said %q", got)
 	}
 }
@@ -189,7 +189,7 @@ func TestNothingIsReplayedOverAController(t *testing.T) {
 		return Facts{Known: true, Master: true}
 	})
 	h.StartSwitchd()
-	h.await("SwitchUp: br-tun: the switch is back")
+	h.await("SwitchUp: br-tun: the switch is there")
 	h.Checkpoint("br-tun", 6) // comes after the keeper's decision
 	h.await("FlowsSaved: br-tun: 1 flows of revision 6 are on disk")
 	if d := cmp.Diff([]string{" cookie=0x570f000000000001, priority=1 actions=NORMAL"}, h.dump("br-tun")); d != "" {

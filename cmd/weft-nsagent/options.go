@@ -1,0 +1,211 @@
+package main
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/weft-sdn/weft/nsagent/agent"
+	"github.com/weft-sdn/weft/ovsdb"
+)
+
+// options are what flags and environment say.
+type options struct {
+	controllers             []string
+	cert, key, ca           string
+	insecure                bool
+	host, tunnelIP          string
+	mappings, roles         []string
+	stateDir, ovsdb, runDir string
+	datapath                string
+	integration, tunnel     string
+	logLevel, metrics       string
+}
+
+func (o *options) flags(f *pflag.FlagSet) {
+	f.StringSliceVar(&o.controllers, "controller", nil, "host:port of a controller; repeat it for a cluster")
+	f.StringVar(&o.cert, "tls-cert", "", "certificate of this host, whose name is in it (PEM)")
+	f.StringVar(&o.key, "tls-key", "", "its key (PEM)")
+	f.StringVar(&o.ca, "tls-ca", "", "CA that controllers must have a certificate of (PEM)")
+	f.BoolVar(&o.insecure, "insecure", false, "allow plain text to and on addresses other than loopback")
+	f.StringVar(&o.host, "host", "", "name of this host (default: the hostname)")
+	f.StringVar(&o.tunnelIP, "tunnel-ip", "", "address of this host's ends of tunnels (default: none, and no tunnels)")
+	f.StringSliceVar(&o.mappings, "bridge-mappings", nil, "bridges of physical networks, e.g. physnet1:br-ex")
+	f.StringSliceVar(&o.roles, "roles", []string{"compute"}, "what this host is for: compute, network")
+	f.StringVar(&o.stateDir, "state-dir", "/var/lib/weft", "where the desired state and flows are kept")
+	f.StringVar(&o.ovsdb, "ovsdb", "unix:/run/openvswitch/db.sock", "OVSDB server: unix:PATH or tcp:HOST:PORT")
+	f.StringVar(&o.runDir, "ovs-run-dir", "", "where ovs-vswitchd makes its sockets (default: the directory of --ovsdb, else /run/openvswitch)")
+	f.StringVar(&o.datapath, "datapath-type", "auto", "system, netdev, or auto: system where the kernel has Open vSwitch")
+	f.StringVar(&o.integration, "integration-bridge", "br-int", "name of the bridge that VMs are plugged into")
+	f.StringVar(&o.tunnel, "tunnel-bridge", "br-tun", "name of the bridge of tunnels")
+	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
+	f.StringVar(&o.metrics, "metrics", "", "address for Prometheus, e.g. 127.0.0.1:9445 (default: none)")
+}
+
+// fromEnvironment sets flags that were not given from WEFT_… variables.
+func fromEnvironment(f *pflag.FlagSet, lookup func(string) (string, bool)) error {
+	var errs []error
+	f.VisitAll(func(flag *pflag.Flag) {
+		name := "WEFT_" + strings.ToUpper(strings.ReplaceAll(flag.Name, "-", "_"))
+		if v, ok := lookup(name); ok && !flag.Changed && flag.Name != "help" && flag.Name != "version" {
+			if err := f.Set(flag.Name, v); err != nil {
+				errs = append(errs, fmt.Errorf("%s: %w", name, err))
+			}
+		}
+	})
+	return errors.Join(errs...)
+}
+
+// machine is what the system says.
+type machine struct {
+	hostname, bootID string
+	kernelDatapath   bool
+}
+
+// system asks the system. What it does not say is empty.
+func system() machine {
+	host, _ := os.Hostname()
+	boot, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	_, err := os.Stat("/sys/module/openvswitch")
+	return machine{host, strings.TrimSpace(string(boot)), err == nil}
+}
+
+// config checks everything, and tells all that is wrong.
+func (o *options) config(m machine) (agent.Config, error) {
+	c := agent.Config{Host: o.host, BootID: m.bootID, TunnelIP: o.tunnelIP, Roles: o.roles, Controllers: o.controllers,
+		StateDir: o.stateDir, OVSDB: o.ovsdb, RunDir: o.runDir, DatapathType: o.datapath,
+		IntegrationBridge: o.integration, TunnelBridge: o.tunnel}
+	var errs []error
+	wrong := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+
+	if c.Host == "" {
+		c.Host = m.hostname
+	}
+	if c.Host == "" || len(c.Host) > 253 {
+		wrong("--host: a name of 1 to 253 characters is needed, not %q", c.Host)
+	}
+	if len(o.controllers) == 0 {
+		wrong("--controller: at least one is needed, e.g. --controller 10.0.0.1:9444")
+	}
+	for _, a := range o.controllers {
+		if h, p, err := net.SplitHostPort(a); err != nil || h == "" || p == "" {
+			wrong("--controller: %q is not host:port", a)
+		}
+	}
+	if o.tunnelIP != "" {
+		if ip, err := netip.ParseAddr(o.tunnelIP); err != nil || ip.Zone() != "" || ip.IsUnspecified() || ip.IsMulticast() {
+			wrong("--tunnel-ip: %q is not the address of a host", o.tunnelIP)
+		}
+	}
+	for _, r := range o.roles {
+		if r != "compute" && r != "network" {
+			wrong("--roles: %q is neither compute nor network", r)
+		}
+	}
+	switch {
+	case o.datapath == "auto" && m.kernelDatapath:
+		c.DatapathType = "system"
+	case o.datapath == "auto":
+		c.DatapathType = "netdev"
+	case o.datapath != "system" && o.datapath != "netdev":
+		wrong("--datapath-type: %q is none of auto, system, netdev", o.datapath)
+	}
+	path, unix := strings.CutPrefix(o.ovsdb, "unix:")
+	if !unix && !strings.HasPrefix(o.ovsdb, "tcp:") {
+		wrong("--ovsdb: %q is neither unix:PATH nor tcp:HOST:PORT", o.ovsdb)
+	}
+	if c.RunDir == "" {
+		c.RunDir = "/run/openvswitch"
+		if unix {
+			c.RunDir = filepath.Dir(path)
+		}
+	}
+	errs = append(errs, o.bridges(&c)...)
+	if h, _, err := net.SplitHostPort(o.metrics); o.metrics != "" && (err != nil || (!loopback(h) && !o.insecure)) {
+		wrong("--metrics: %q is not a host:port on loopback; --insecure allows others", o.metrics)
+	}
+	creds, err := o.credentials()
+	if err != nil {
+		errs = append(errs, err)
+	}
+	c.Credentials = creds
+	return c, errors.Join(errs...)
+}
+
+// bridges checks names of bridges.
+func (o *options) bridges(c *agent.Config) (errs []error) {
+	for _, b := range []struct{ flag, name string }{{"integration-bridge", o.integration}, {"tunnel-bridge", o.tunnel}} {
+		if err := ovsdb.CheckName("--"+b.flag, b.name); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	if o.integration == o.tunnel {
+		errs = append(errs, fmt.Errorf("--tunnel-bridge: %q is the integration bridge", o.tunnel))
+	}
+	c.BridgeMappings = map[string]string{}
+	for _, m := range o.mappings {
+		physnet, bridge, ok := strings.Cut(m, ":")
+		// The checks are those that a controller's bridge must stand, so only the name matters here.
+		err := ovsdb.Bridge{Name: bridge, Role: ovsdb.Physical, DatapathID: "0000000000000001"}.Check()
+		switch {
+		case !ok || physnet == "":
+			errs = append(errs, fmt.Errorf("--bridge-mappings: %q is not physical-network:bridge", m))
+		case err != nil:
+			errs = append(errs, fmt.Errorf("--bridge-mappings: %w", err))
+		case bridge == o.integration || bridge == o.tunnel:
+			errs = append(errs, fmt.Errorf("--bridge-mappings: %q is the integration or tunnel bridge", bridge))
+		case c.BridgeMappings[physnet] != "":
+			errs = append(errs, fmt.Errorf("--bridge-mappings: %s is mapped twice", physnet))
+		}
+		c.BridgeMappings[physnet] = bridge
+	}
+	return errs
+}
+
+// credentials are TLS when files are named, else plain text, which goes to loopback only unless --insecure.
+func (o *options) credentials() (credentials.TransportCredentials, error) {
+	if o.cert == "" && o.key == "" && o.ca == "" {
+		for _, a := range o.controllers {
+			if h, _, _ := net.SplitHostPort(a); !loopback(h) && !o.insecure {
+				return nil, fmt.Errorf("--controller: %s is not on loopback: give --tls-cert, --tls-key and --tls-ca, or --insecure for plain text", a)
+			}
+		}
+		return insecure.NewCredentials(), nil
+	}
+	if slices.Contains([]string{o.cert, o.key, o.ca}, "") {
+		return nil, errors.New("--tls-cert, --tls-key and --tls-ca go together")
+	}
+	if _, err := tls.LoadX509KeyPair(o.cert, o.key); err != nil {
+		return nil, fmt.Errorf("--tls-cert, --tls-key: %w", err)
+	}
+	pem, err := os.ReadFile(o.ca)
+	if err != nil {
+		return nil, fmt.Errorf("--tls-ca: %w", err)
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("--tls-ca: %s holds no PEM certificate", o.ca)
+	}
+	return credentials.NewTLS(&tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots,
+		// Read for every connection, so that a certificate that was renewed is used without a restart.
+		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			pair, err := tls.LoadX509KeyPair(o.cert, o.key)
+			return &pair, err
+		}}), nil
+}
+
+func loopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || (err == nil && ip.IsLoopback())
+}

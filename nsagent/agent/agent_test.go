@@ -1,0 +1,549 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"google.golang.org/protobuf/testing/protocmp"
+
+	"github.com/weft-sdn/weft/nsagent/statefile"
+	"github.com/weft-sdn/weft/openflow/channel"
+	nodev1 "github.com/weft-sdn/weft/proto/weft/node/v1"
+)
+
+func TestDesiredStateIsMadeAndAcknowledged(t *testing.T) {
+	c := listen(t, "", 7)
+	h := newHost(t, c)
+	h.Vsctl("set", "Open_vSwitch", ".", "ovs_version=3.1.0")
+	h.start()
+	want := &nodev1.Hello{Host: "compute1", BootId: "boot", AgentVersion: "test", DatapathType: "netdev", TunnelIp: "10.91.0.20",
+		BridgeMappings: map[string]string{"physnet1": "br-ex"}, Roles: []string{"compute"}}
+	got := c.hello(1)
+	got.OvsVersion = "" // known only if the database was quicker than the controller
+	if d := cmp.Diff(want, got, protocmp.Transform()); d != "" {
+		t.Errorf("hello (-want +got):\n%s", d)
+	}
+	c.delta(&nodev1.Delta{Nonce: "1", Revision: 40, Full: true, Upserts: append(three(), tunnel("vxlan-0a5b0015", "vxlan", "10.91.0.21"))})
+	c.await("ack 1 rev 40")
+	for _, x := range []struct{ table, record, column, want string }{
+		{"bridge", "br-int", "fail_mode", "secure"},
+		{"bridge", "br-int", "datapath_id", "7765667400010001"},
+		{"interface", "int-br-ex", "options", "{peer=phy-br-ex}"},
+		{"interface", "vxlan-0a5b0015", "options:remote_ip", "10.91.0.21"},
+	} {
+		if got := h.get(x.table, x.record, x.column); got != x.want {
+			t.Errorf("%s %s %s: %s, want %s", x.table, x.record, x.column, got, x.want)
+		}
+	}
+
+	h.plug("tap1", "p1")
+	h.Await("the interface to be told", func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return slices.Contains(c.inv, `tap1 on br-int type "internal" ofport 3 iface-id "p1" mac "fa:16:3e:00:00:01" error ""`)
+	})
+	c.delta(&nodev1.Delta{Nonce: "2", Revision: 41, Upserts: []*nodev1.Resource{port("p1", "tap1", 5, 0)}})
+	c.await("ack 2 rev 41")
+	if got := h.get("port", "tap1", "tag"); got != "5" {
+		t.Errorf("tag %s", got)
+	}
+	c.delta(&nodev1.Delta{Nonce: "3", Revision: 42, Upserts: []*nodev1.Resource{port("p1", "tap1", 5, 41)}})
+	c.await("ack 3 rev 42")
+	if got := h.get("interface", "tap1", "external_ids:weft-installed"); got != "41" {
+		t.Errorf("weft-installed %s", got)
+	}
+
+	h.Vsctl("del-port", "tap1")
+	c.await("nack 3 rev 42\n  port/p1|interface|InterfaceMissing|no interface tap1 is on br-int")
+	c.mu.Lock()
+	if last := c.inv[len(c.inv)-1]; last != "tap1 removed" {
+		t.Errorf("inventory %q", c.inv)
+	}
+	c.mu.Unlock()
+	c.delta(&nodev1.Delta{Nonce: "4", Revision: 43, Removed: []string{"port/p1", "tunnel/vxlan-0a5b0015", "bridge/br-ex"}})
+	c.await("ack 4 rev 43")
+	if got := h.Vsctl("list-br"); got != "br-int\nbr-tun" {
+		t.Errorf("bridges %q", got)
+	}
+	if got := h.Vsctl("list-ports", "br-tun"); got != "patch-int" {
+		t.Errorf("ports of br-tun %q", got)
+	}
+	c.silent("notice DriftRepaired")
+}
+
+func TestSameStateAgainCostsNothing(t *testing.T) {
+	c := listen(t, "", 7)
+	h := newHost(t, c)
+	h.start()
+	c.hello(1)
+	c.delta(&nodev1.Delta{Nonce: "1", Revision: 40, Full: true, Upserts: append(three(), tunnel("vxlan-0a5b0015", "vxlan", "10.91.0.21"))})
+	c.await("ack 1 rev 40")
+	db := filepath.Join(h.Dir, "conf.db")
+	before, _ := os.ReadFile(db)
+	transactions := testutil.ToFloat64(h.agent.met.transactions)
+
+	c.delta(&nodev1.Delta{Nonce: "2", Revision: 41, Full: true, Upserts: append(three(), tunnel("vxlan-0a5b0015", "vxlan", "10.91.0.21"))})
+	c.await("ack 2 rev 41")
+	h.end()
+	h.start()
+	versions := c.hello(2).ResourceVersions
+	if len(versions) != 4 || versions["tunnel/vxlan-0a5b0015"] != "10.91.0.21" {
+		t.Errorf("hello after a restart holds %v", versions)
+	}
+	c.delta(&nodev1.Delta{Nonce: "3", Revision: 42, Full: true, Unchanged: []string{"bridge/br-int", "bridge/br-tun", "bridge/br-ex", "tunnel/vxlan-0a5b0015"}})
+	c.await("ack 3 rev 42")
+	after, err := os.ReadFile(db)
+	if err != nil || string(after) != string(before) {
+		t.Errorf("the database grew by %d bytes (%v):\n%s", len(after)-len(before), err, after[min(len(before), len(after)):])
+	}
+	if got := testutil.ToFloat64(h.agent.met.transactions); transactions != 1 || got != 0 {
+		t.Errorf("%v transactions at first, want 1; %v afterwards, want 0", transactions, got)
+	}
+}
+
+func TestBadResourcesAreNamedAndTheRestIsMade(t *testing.T) {
+	c := listen(t, "", 7)
+	h := newHost(t, c)
+	h.Vsctl("add-br", "elsewhere", "--", "set", "bridge", "elsewhere", "datapath_type=netdev", "--", "add-port", "elsewhere", "gre-0a5b0016",
+		"--", "set", "interface", "gre-0a5b0016", "type=internal")
+	h.start()
+	c.hello(1)
+	bad := bridge("br-ex;reboot", "physical", "7765667400010003", nobody)
+	other := bridge("br-int2", "integration", "7765667400010004", nobody)
+	misnamed := tunnel("vxlan-0a5b0017", "vxlan", "10.91.0.23")
+	misnamed.Name = "tunnel/vxlan-0a5b0018"
+	c.delta(&nodev1.Delta{Nonce: "1", Revision: 40, Full: true, Unchanged: []string{"port/never-sent"},
+		Upserts: append(three()[:2], bad, other, misnamed, &nodev1.Resource{Name: "router/r1", Version: "1"},
+			tunnel("vxlan-0a5b0015", "vxlan", "10.91.0.21"), tunnel("gre-0a5b0016", "gre", "10.91.0.22"), tunnel("gre-0a5b0019", "gre", "10.91.0"), port("p1", "tap1", 5000, 0))})
+	c.await(`nack 1 rev 40
+  bridge/br-ex;reboot|name|Invalid|"br-ex;reboot" is no name for a network device: 1 to 15 letters, digits, "_", ".", "-" are
+  bridge/br-int2|name|Invalid|the integration bridge of this host is br-int, as its agent was started, not br-int2
+  port/never-sent||NotHeld|it is said to be unchanged, and this agent does not hold it
+  port/p1|vlan|Invalid|5000 is not in 1..4095
+  router/r1||Unsupported|this agent knows bridges, tunnels and port bindings, and this is none; a newer agent may know it
+  tunnel/gre-0a5b0016|name|NameTaken|port gre-0a5b0016 exists, but on elsewhere and not on br-tun; remove it there
+  tunnel/gre-0a5b0019|remote_ip|Invalid|"10.91.0" is not an IP address
+  tunnel/vxlan-0a5b0018|name|Invalid|"tunnel/vxlan-0a5b0018" is the name of a resource whose own name would be "tunnel/vxlan-0a5b0017"`)
+	if got := h.Vsctl("list-ports", "br-tun"); got != "patch-int\nvxlan-0a5b0015" {
+		t.Errorf("ports of br-tun: %q", got)
+	}
+
+	// What was in the way goes, and the rest is sent right: the answer to the same Delta changes by itself.
+	c.delta(&nodev1.Delta{Nonce: "2", Revision: 41, Full: true, Upserts: append(three()[:2], tunnel("vxlan-0a5b0015", "vxlan", "10.91.0.21"), tunnel("gre-0a5b0016", "gre", "10.91.0.22"))})
+	c.await("nack 2 rev 41\n  tunnel/gre-0a5b0016|name|NameTaken|port gre-0a5b0016 exists, but on elsewhere and not on br-tun; remove it there")
+	h.Vsctl("del-port", "gre-0a5b0016")
+	c.await("ack 2 rev 41")
+
+	// A tunnel that worked and is now sent wrong stays as it was.
+	c.delta(&nodev1.Delta{Nonce: "3", Revision: 42, Upserts: []*nodev1.Resource{tunnel("vxlan-0a5b0015", "vxlan", "nowhere")}})
+	c.await("nack 3 rev 42\n  tunnel/vxlan-0a5b0015|remote_ip|Invalid|\"nowhere\" is not an IP address")
+	if got := h.get("interface", "vxlan-0a5b0015", "options:remote_ip"); got != "10.91.0.21" {
+		t.Errorf("remote_ip %s", got)
+	}
+}
+
+func TestSwitchThatDoesNotFollowIsReportedAndLaterNot(t *testing.T) {
+	c := listen(t, "", 7)
+	h := newHost(t, c)
+	h.start()
+	c.hello(1)
+	c.delta(&nodev1.Delta{Nonce: "1", Revision: 40, Full: true, Upserts: three()})
+	c.await("ack 1 rev 40")
+	h.KillSwitchd()
+	c.delta(&nodev1.Delta{Nonce: "2", Revision: 41, Upserts: []*nodev1.Resource{tunnel("vxlan-0a5b0015", "vxlan", "10.91.0.21")}})
+	c.await("nack 2 rev 41\n  tunnel/vxlan-0a5b0015||NotApplied|the switch has not added port vxlan-0a5b0015 yet")
+	h.StartSwitchd()
+	c.await("ack 2 rev 41")
+}
+
+func TestAgentWithoutDatabase(t *testing.T) {
+	c := listen(t, "", 7)
+	h := newHost(t, c)
+	h.KillDB()
+	h.start()
+	c.hello(1)
+	c.delta(&nodev1.Delta{Nonce: "1", Revision: 40, Full: true, Upserts: three()[:1]})
+	c.await("nack 1 rev 40\n  bridge/br-int||DatabaseUnavailable|ovsdb-server does not answer at " + h.Endpoint())
+	h.StartDB()
+	c.await("ack 1 rev 40")
+}
+
+// The host was restarted, or the agent, and there is no controller.
+func TestHostIsRebuiltFromDisk(t *testing.T) {
+	c := listen(t, "", 7)
+	h := newHost(t, c)
+	h.start()
+	c.hello(1)
+	h.plugged(c)
+	c.delta(&nodev1.Delta{Nonce: "1", Revision: 40, Full: true,
+		Upserts: append(three(), tunnel("vxlan-0a5b0015", "vxlan", "10.91.0.21"), port("p1", "tap1", 5, 40))})
+	c.await("ack 1 rev 40")
+	c.stop()
+	h.end()
+
+	h.Vsctl("del-br", "br-tun", "--", "del-br", "br-ex", "--", "set", "port", "tap1", "tag=9",
+		// Ours, by its mark, and not in the state: without a controller nothing is removed.
+		"--", "add-port", "br-int", "left", "--", "set", "interface", "left", "type=internal", "--", "set", "port", "left", "external_ids:weft-owned=true")
+	h.start()
+	h.Await("the host to be as it was", func() bool {
+		return h.get("port", "tap1", "tag") == "5" && h.get("interface", "vxlan-0a5b0015", "ofport") != "" && h.get("interface", "phy-br-ex", "ofport") != ""
+	})
+	if got := h.Vsctl("list-ports", "br-int"); got != "int-br-ex\nleft\npatch-tun\ntap1" {
+		t.Errorf("ports of br-int: %q", got)
+	}
+}
+
+// plugged makes br-int and a VM's interface on it, as on a host that was in use.
+func (h *host) plugged(c *controller) {
+	h.t.Helper()
+	h.Vsctl("add-br", "br-int", "--", "set", "bridge", "br-int", "datapath_type=netdev", "fail_mode=secure", "--", "set-controller", "br-int", nobody)
+	h.plug("tap1", "p1")
+	h.Await("the interface", func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.facts["tap1"].GetOfport() > 0
+	})
+}
+
+func TestBridgeInUseIsAdoptedWithItsFlows(t *testing.T) {
+	c := listen(t, "", 7)
+	h := newHost(t, c)
+	h.start()
+	c.hello(1)
+	h.plugged(c)
+	h.Ofctl("add-flow", "br-int", "table=60,actions=NORMAL")
+	flows := h.Flows("br-int")
+	c.delta(&nodev1.Delta{Nonce: "1", Revision: 40, Full: true, Upserts: append(three(), port("p1", "tap1", 5, 0))})
+	c.await("ack 1 rev 40")
+	if d := cmp.Diff(flows, h.Flows("br-int")); d != "" {
+		t.Errorf("flows of a bridge that had a controller (-want +got):\n%s", d)
+	}
+	c.silent("notice FlowsFlushed")
+}
+
+func TestFirstControllerIsTold(t *testing.T) {
+	c := listen(t, "", 7)
+	h := newHost(t, c)
+	h.Vsctl("add-br", "br-int", "--", "set", "bridge", "br-int", "datapath_type=netdev")
+	h.start()
+	c.hello(1)
+	c.delta(&nodev1.Delta{Nonce: "1", Revision: 40, Full: true, Upserts: three()[:1]})
+	c.await("notice FlowsFlushed bridge/br-int: it got its first controller, on which Open vSwitch removes all flows of a bridge")
+	c.await("ack 1 rev 40")
+}
+
+func TestDriftIsRepairedAndTold(t *testing.T) {
+	c := listen(t, "", 7)
+	h := newHost(t, c)
+	h.start()
+	c.hello(1)
+	h.plugged(c)
+	c.delta(&nodev1.Delta{Nonce: "1", Revision: 40, Full: true,
+		Upserts: append(three(), tunnel("vxlan-0a5b0015", "vxlan", "10.91.0.21"), port("p1", "tap1", 5, 0))})
+	c.await("ack 1 rev 40")
+	c.silent("notice DriftRepaired")
+	for _, x := range []struct {
+		harm   []string
+		notice string
+		check  func() bool
+	}{
+		{[]string{"del-port", "vxlan-0a5b0015"}, "notice DriftRepaired tunnel/vxlan-0a5b0015: port vxlan-0a5b0015 was missing; it is right again",
+			func() bool { return h.get("interface", "vxlan-0a5b0015", "options:remote_ip") == "10.91.0.21" }},
+		{[]string{"del-port", "patch-tun"}, "notice DriftRepaired bridge/br-tun: port patch-tun was missing; it is right again",
+			func() bool { return h.get("interface", "patch-tun", "options") == "{peer=patch-int}" }},
+		{[]string{"set", "port", "tap1", "tag=9"}, "notice DriftRepaired port/p1: tap1 had tag 9; it is right again",
+			func() bool { return h.get("port", "tap1", "tag") == "5" }},
+		{[]string{"clear", "port", "tap1", "tag"}, "notice DriftRepaired port/p1: tap1 had no tag; it is right again",
+			func() bool { return h.get("port", "tap1", "tag") == "5" }},
+		{[]string{"set", "bridge", "br-int", "other_config:datapath-id=0000000000000001"}, "notice DriftRepaired bridge/br-int: datapath-id of br-int was \"0000000000000001\"; it is right again",
+			func() bool { return h.get("bridge", "br-int", "other_config:datapath-id") == "7765667400010001" }},
+		{[]string{"set-controller", "br-tun", "tcp:127.0.0.1:2"}, "notice DriftRepaired bridge/br-tun: br-tun had controller tcp:127.0.0.1:2; controller tcp:127.0.0.1:1 of br-tun was missing; it is right again",
+			func() bool { return h.Vsctl("get-controller", "br-tun") == nobody }},
+		{[]string{"set-fail-mode", "br-ex", "standalone"}, "notice DriftRepaired bridge/br-ex: fail_mode of br-ex was \"standalone\"; it is right again",
+			func() bool { return h.get("bridge", "br-ex", "fail_mode") == "secure" }},
+		{[]string{"set", "interface", "vxlan-0a5b0015", "options:remote_ip=10.91.0.99"}, "notice DriftRepaired tunnel/vxlan-0a5b0015: vxlan-0a5b0015 was of type \"vxlan\" with options map[",
+			func() bool { return h.get("interface", "vxlan-0a5b0015", "options:remote_ip") == "10.91.0.21" }},
+	} {
+		h.Vsctl(append([]string{"--no-wait"}, x.harm...)...)
+		h.Await("repair of "+strings.Join(x.harm, " "), x.check)
+		h.Await(x.notice, func() bool {
+			return slices.ContainsFunc(c.heard(), func(s string) bool { return strings.HasPrefix(s, x.notice) })
+		})
+	}
+
+	// A VM that was restarted has a new interface of the old name: that is no drift.
+	n := len(c.heard())
+	h.Vsctl("--no-wait", "del-port", "tap1")
+	h.plug("tap1", "p1")
+	h.Await("the new interface", func() bool { return h.get("port", "tap1", "tag") == "5" })
+	for _, s := range c.heard()[n:] {
+		if strings.HasPrefix(s, "notice DriftRepaired port/") {
+			t.Errorf("the agent said %q", s)
+		}
+	}
+}
+
+func TestRestartOfTheDatabase(t *testing.T) {
+	c := listen(t, "", 7)
+	h := newHost(t, c)
+	h.start()
+	c.hello(1)
+	c.delta(&nodev1.Delta{Nonce: "1", Revision: 40, Full: true, Upserts: append(three(), tunnel("vxlan-0a5b0015", "vxlan", "10.91.0.21"))})
+	c.await("ack 1 rev 40")
+	h.KillDB()
+	c.mu.Lock()
+	c.inv = nil
+	c.mu.Unlock()
+	h.StartDB()
+	h.Await("a full inventory", func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return len(c.inv) > 0 && c.inv[0] == "full" && c.facts["vxlan-0a5b0015"].GetOfport() > 0
+	})
+	c.silent("notice DriftRepaired")
+
+	// Somebody changes the database while the agent is not connected to it.
+	h.KillDB()
+	h.StartDB()
+	h.Vsctl("--no-wait", "del-port", "vxlan-0a5b0015")
+	c.await("notice DriftRepaired tunnel/vxlan-0a5b0015: port vxlan-0a5b0015 was missing; it is right again")
+	h.Await("the tunnel", func() bool { return h.get("interface", "vxlan-0a5b0015", "ofport") != "" })
+}
+
+const ours = "cookie=0x570f000000000001,"
+
+// saved brings a host to where a bridge's flows are on disk.
+func (h *host) saved(c *controller) {
+	h.t.Helper()
+	c.hello(1)
+	c.delta(&nodev1.Delta{Nonce: "1", Revision: 40, Full: true, Upserts: append(three()[:2], tunnel("vxlan-0a5b0015", "vxlan", "10.91.0.21"))})
+	c.await("ack 1 rev 40")
+	h.Ofctl("add-flow", "br-tun", ours+"table=0,priority=1,in_port=patch-int,actions=goto_table:22")
+	h.Ofctl("add-flow", "br-tun", ours+"table=22,priority=1,dl_vlan=3,actions=pop_vlan,set_field:0x2b->tun_id,output:vxlan-0a5b0015")
+	h.checkpointed(c, 40)
+}
+
+func (h *host) checkpointed(c *controller, revision int64) {
+	h.t.Helper()
+	before, _ := os.Stat(filepath.Join(h.state, "flows-br-tun"))
+	c.checkpoint("br-tun", revision)
+	h.Await("the flows to be on disk", func() bool {
+		after, err := os.Stat(filepath.Join(h.state, "flows-br-tun"))
+		return err == nil && !os.SameFile(before, after)
+	})
+}
+
+func TestFlowsAreReplayedWithoutController(t *testing.T) {
+	c := listen(t, "", 7)
+	h := newHost(t, c)
+	h.start()
+	h.saved(c)
+	want := h.Flows("br-tun")
+	c.stop()
+
+	h.KillSwitchd()
+	h.StartSwitchd()
+	same := func() bool { return h.Exists("br-tun.mgmt") && slices.Equal(h.Flows("br-tun"), want) }
+	h.Await("the flows", same)
+
+	// The whole host: agent first, the switch later, and a database that has lost everything.
+	h.end()
+	h.KillSwitchd()
+	h.Vsctl("--no-wait", "emer-reset", "--", "del-br", "br-tun", "--", "del-br", "br-int")
+	h.start()
+	h.StartSwitchd()
+	h.Await("the flows after a restart of the host", same)
+}
+
+func TestFlowsAreNotReplayedOverAController(t *testing.T) {
+	c := listen(t, "", 7)
+	h := newHost(t, c)
+	h.start()
+	h.saved(c)
+	h.end()
+	h.KillSwitchd()
+	h.StartSwitchd()
+	h.Await("the bridge", func() bool { return h.Exists("br-tun.mgmt") })
+	h.Ofctl("add-flow", "br-tun", ours+"table=0,priority=9,actions=drop")
+	h.start()
+	c.hello(2)
+	h.checkpointed(c, 41) // what comes after the decision
+	if d := cmp.Diff([]string{"cookie=0x570f000000000001, priority=9 actions=drop"}, h.Flows("br-tun")); d != "" {
+		t.Errorf("flows (-want +got):\n%s", d)
+	}
+	c.silent("notice FlowsReplayed")
+}
+
+func TestCorruptStateRemovesNothing(t *testing.T) {
+	c := listen(t, "", 7)
+	h := newHost(t, c)
+	h.start()
+	c.hello(1)
+	c.delta(&nodev1.Delta{Nonce: "1", Revision: 40, Full: true, Upserts: append(three(), tunnel("vxlan-0a5b0015", "vxlan", "10.91.0.21"))})
+	c.await("ack 1 rev 40")
+	h.end()
+	if err := os.Truncate(filepath.Join(h.state, "desired-state"), 100); err != nil {
+		t.Fatal(err)
+	}
+	before := h.Vsctl("show")
+	h.start()
+	if held := c.hello(2).ResourceVersions; len(held) != 0 {
+		t.Errorf("the agent says that it holds %v", held)
+	}
+	h.Await("the loss to be told", func() bool {
+		return slices.ContainsFunc(c.heard(), func(s string) bool {
+			return strings.HasPrefix(s, "notice StateCorrupt : the saved desired state is not right (its checksum is wrong); it was set aside as ")
+		})
+	})
+	c.delta(&nodev1.Delta{Nonce: "2", Revision: 41, Upserts: three()[:1]})
+	c.await("ack 2 rev 41")
+	if d := cmp.Diff(before, h.Vsctl("show")); d != "" {
+		t.Errorf("ovs-vsctl show (-want +got):\n%s", d)
+	}
+	c.delta(&nodev1.Delta{Nonce: "3", Revision: 42, Full: true, Upserts: three()[:1]})
+	c.await("ack 3 rev 42")
+	if got := h.Vsctl("list-br"); got != "br-int" {
+		t.Errorf("after a full Delta there are bridges %q", got)
+	}
+}
+
+func TestStateThatCannotBeSavedIsTold(t *testing.T) {
+	c := listen(t, "", 7)
+	h := newHost(t, c)
+	h.start()
+	c.hello(1)
+	if err := os.Rename(h.state, h.state+".away"); err != nil {
+		t.Fatal(err)
+	}
+	c.delta(&nodev1.Delta{Nonce: "1", Revision: 40, Full: true, Upserts: three()[:1]})
+	h.Await("a nack", func() bool {
+		return slices.ContainsFunc(c.heard(), func(s string) bool {
+			return strings.HasPrefix(s, "nack 1 rev 40\n  bridge/br-int||NotSaved|save the desired state: ") && strings.HasSuffix(s, "no such file or directory")
+		})
+	})
+	if got := h.Vsctl("list-br"); got != "br-int" {
+		t.Errorf("bridges %q", got)
+	}
+	if err := os.Rename(h.state+".away", h.state); err != nil {
+		t.Fatal(err)
+	}
+	c.await("ack 1 rev 40")
+}
+
+func TestOutdatedControllerIsRefused(t *testing.T) {
+	old, current := listen(t, "", 6), listen(t, "", 7)
+	h := newHost(t, current, old)
+	h.start()
+	current.hello(1)
+	current.delta(&nodev1.Delta{Nonce: "1", Revision: 40, Full: true, Upserts: three()[:1]})
+	current.await("ack 1 rev 40")
+	current.stop()
+	if got := old.hello(1); got.Epoch != 7 {
+		t.Errorf("the hello tells epoch %d", got.Epoch)
+	}
+	// Each time that the outdated one speaks the agent hangs up.
+	old.hello(2)
+	old.delta(&nodev1.Delta{Nonce: "1", Revision: 41, Full: true})
+	old.hello(3)
+	h.end()
+	h.start()
+	if got := old.hello(4); got.Epoch != 7 {
+		t.Errorf("after a restart the hello tells epoch %d", got.Epoch)
+	}
+	old.silent("ack")
+	if got := h.Vsctl("list-br"); got != "br-int" {
+		t.Errorf("bridges %q", got)
+	}
+	again := listen(t, current.addr, 8)
+	again.hello(1)
+	again.delta(&nodev1.Delta{Nonce: "1", Revision: 42, Full: true, Unchanged: []string{"bridge/br-int"}})
+	again.await("ack 1 rev 42")
+}
+
+func TestOneAgentOnAStateDirectory(t *testing.T) {
+	c := listen(t, "", 7)
+	h := newHost(t, c)
+	h.start()
+	_, err := New(h.cfg)
+	if !errors.Is(err, statefile.ErrLocked) || err.Error() != fmt.Sprintf("state directory %s: another agent uses it: process %d; end that one first", h.state, os.Getpid()) {
+		t.Errorf("second agent: %v", err)
+	}
+}
+
+// switches accepts OpenFlow connections, as a controller does.
+func switches(t *testing.T, addr string) (target string, connected chan *channel.Conn, stop func()) {
+	t.Helper()
+	ln, err := net.Listen("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	connected = make(chan *channel.Conn, 100)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			nc, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			if c, err := (channel.Config{}).Handshake(t.Context(), nc); err == nil {
+				connected <- c
+			}
+		}
+	}()
+	stop = func() {
+		ln.Close()
+		<-done
+		for {
+			select {
+			case c := <-connected:
+				c.Close()
+			default:
+				return
+			}
+		}
+	}
+	t.Cleanup(stop)
+	return ln.Addr().String(), connected, stop
+}
+
+// A controller that comes back is connected to at once, however long it was away.
+func TestBridgesConnectWhenTheControllerSpeaks(t *testing.T) {
+	addr, connected, stop := switches(t, "127.0.0.1:0")
+	c := listen(t, "", 7)
+	h := newHost(t, c)
+	h.start()
+	c.hello(1)
+	c.delta(&nodev1.Delta{Nonce: "1", Revision: 40, Full: true, Upserts: []*nodev1.Resource{bridge("br-int", "integration", "7765667400010001", "tcp:"+addr)}})
+	c.await("ack 1 rev 40")
+	h.Ofctl("add-flow", "br-int", ours+"table=0,actions=drop")
+	flows := h.Flows("br-int")
+	isConnected := func(want string) func() bool {
+		return func() bool { return h.Vsctl("--bare", "--columns=is_connected", "list", "controller") == want }
+	}
+	h.Await("the bridge to connect", func() bool { return len(connected) == 1 && isConnected("true")() })
+	row := h.get("bridge", "br-int", "controller")
+	c.stop()
+	stop()
+	h.Await("the bridge to lose its controller", isConnected("false"))
+
+	switches(t, addr)
+	again := listen(t, c.addr, 8)
+	again.hello(1)
+	h.Await("a new connection", func() bool { return h.get("bridge", "br-int", "controller") != row && isConnected("true")() })
+	if d := cmp.Diff(flows, h.Flows("br-int")); d != "" {
+		t.Errorf("flows (-want +got):\n%s", d)
+	}
+	again.delta(&nodev1.Delta{Nonce: "1", Revision: 41, Full: true, Unchanged: []string{"bridge/br-int"}})
+	again.await("ack 1 rev 41")
+	again.silent("notice")
+}

@@ -1,0 +1,158 @@
+package agent
+
+import (
+	"fmt"
+	"maps"
+	"net"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/weft-sdn/weft/nsagent/replay"
+	"github.com/weft-sdn/weft/ovsdb"
+	nodev1 "github.com/weft-sdn/weft/proto/weft/node/v1"
+)
+
+// answer tells the controller what of the last Delta, and of all before, is not true. It waits as long as something may
+// yet become true, and speaks again only when what it would say has changed.
+func (a *Agent) answer() {
+	errs, waiting := a.failures()
+	a.met.failing.Set(float64(len(errs)))
+	if a.stream == nil || a.delta == nil || waiting {
+		return
+	}
+	var say strings.Builder
+	for _, e := range errs {
+		fmt.Fprintf(&say, "%q %q %q %q\n", e.Resource, e.Field, e.Reason, e.Message)
+	}
+	if a.answered == "answered\n"+say.String() {
+		return
+	}
+	a.answered = "answered\n" + say.String()
+	if len(errs) == 0 {
+		a.stream.send(&nodev1.SyncRequest{Message: &nodev1.SyncRequest_Ack{Ack: &nodev1.Ack{Nonce: a.delta.Nonce, Revision: a.delta.Revision}}})
+		return
+	}
+	for _, e := range errs {
+		a.log.Warn("not true", "rev", a.delta.Revision, "object", e.Resource, "reason", e.Reason, "err", e.Message)
+	}
+	a.stream.send(&nodev1.SyncRequest{Message: &nodev1.SyncRequest_Nack{Nack: &nodev1.Nack{Nonce: a.delta.Nonce, Revision: a.delta.Revision, Errors: errs}}})
+}
+
+// failures lists what is not true, sorted by resource. waiting says that more may become true within ApplyTimeout.
+func (a *Agent) failures() (errs []*nodev1.ResourceError, waiting bool) {
+	all := maps.Clone(a.held.rejected)
+	for name := range a.unsaved {
+		if a.saveErr != nil {
+			all[name] = &nodev1.ResourceError{Resource: name, Reason: notSaved, Message: a.saveErr.Error()}
+		}
+	}
+	now := time.Now()
+	a.dueAt = time.Time{}
+	for name, p := range a.problem {
+		if _, wanted := a.held.wants[name]; !wanted {
+			continue
+		}
+		if p.Reason == ovsdb.NotApplied || p.Reason == databaseAway {
+			since, ok := a.late[name]
+			if !ok {
+				since = now
+				a.late[name] = now
+			}
+			if due := since.Add(a.cfg.ApplyTimeout); now.Before(due) {
+				waiting = true
+				if a.dueAt.IsZero() || due.Before(a.dueAt) {
+					a.dueAt = due
+				}
+			}
+		}
+		if all[name] == nil {
+			all[name] = &nodev1.ResourceError{Resource: name, Field: p.Field, Reason: p.Reason, Message: p.Message}
+		}
+	}
+	for name := range a.late {
+		if r := a.problem[name].Reason; r != ovsdb.NotApplied && r != databaseAway {
+			delete(a.late, name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		errs = append(errs, all[name])
+	}
+	return errs, waiting
+}
+
+// tellInventory tells the controller which interfaces there are: all, or what changed since it was told.
+func (a *Agent) tellInventory(st *ovsdb.State) {
+	if a.stream == nil {
+		return
+	}
+	now := st.Interfaces(a.bridges()...)
+	inv := &nodev1.Inventory{Full: a.inventory == nil}
+	for _, name := range slices.Sorted(maps.Keys(now)) {
+		if was, ok := a.inventory[name]; !ok || was != now[name] {
+			inv.Interfaces = append(inv.Interfaces, fact(now[name]))
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(a.inventory)) {
+		if _, ok := now[name]; !ok {
+			inv.RemovedInterfaces = append(inv.RemovedInterfaces, name)
+		}
+	}
+	if inv.Full || len(inv.Interfaces) > 0 || len(inv.RemovedInterfaces) > 0 {
+		a.stream.send(&nodev1.SyncRequest{Message: &nodev1.SyncRequest_Inventory{Inventory: inv}})
+	}
+	a.inventory = now
+}
+
+// bridges are the names of the bridges that the host was given, and of those that a controller wants.
+func (a *Agent) bridges() []string {
+	names := []string{a.names.integration, a.names.tunnel}
+	for _, b := range a.cfg.BridgeMappings {
+		names = append(names, b)
+	}
+	for _, b := range a.held.bridges() {
+		names = append(names, b.Name)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+func fact(i ovsdb.Interface) *nodev1.InterfaceFact {
+	f := &nodev1.InterfaceFact{Name: i.Name, Bridge: i.Bridge, Type: i.Type, Ofport: i.OFPort, IfaceId: i.IfaceID, AttachedMac: i.AttachedMAC, Error: i.Error}
+	if mac, err := net.ParseMAC(i.AttachedMAC); err == nil {
+		f.AttachedMac = mac.String()
+	}
+	return f
+}
+
+// maxNotices is how many notices are kept for a controller that is away; the oldest go first.
+const maxNotices = 64
+
+// notice tells the controller something worth telling, now or when there is one.
+func (a *Agent) notice(reason, resource, message string) {
+	n := &nodev1.Notice{Reason: reason, Message: message, Resource: resource}
+	if a.stream != nil {
+		a.stream.send(&nodev1.SyncRequest{Message: &nodev1.SyncRequest_Notice{Notice: n}})
+		return
+	}
+	a.notices = append(a.notices, n)
+	a.notices = a.notices[max(0, len(a.notices)-maxNotices):]
+}
+
+// notify takes a notice of the keeper, whose goroutines must not wait for the loop.
+func (a *Agent) notify(n replay.Notice) {
+	select {
+	case a.told <- n:
+	default:
+		a.log.Warn("notice not passed on", "bridge", n.Bridge, "reason", n.Reason, "message", n.Message)
+	}
+}
+
+func (a *Agent) flowNotice(n replay.Notice) {
+	a.met.flows.WithLabelValues(n.Reason).Inc()
+	if n.Reason == replay.FlowsSaved {
+		return // nothing that people wait for
+	}
+	a.log.Info("flows", "bridge", n.Bridge, "reason", n.Reason, "message", n.Message)
+	a.notice(n.Reason, "bridge/"+n.Bridge, n.Message)
+}
