@@ -45,6 +45,9 @@ func rootCommand(env cli.Env) *cobra.Command {
 be reached. Objects are named by name, id or unique id prefix.`,
 	}
 	cli.AddTo(root, env)
-	root.AddCommand(demo.Command(screen.New(env.Out, screen.Colour(env.OutTerminal, env.Getenv))))
+	try := demo.Command(screen.New(env.Out, screen.Colour(env.OutTerminal, env.Getenv)))
+	try.GroupID = "try"
+	root.AddGroup(&cobra.Group{ID: try.GroupID, Title: "To try it:"})
+	root.AddCommand(try)
 	return root
 }

@@ -212,7 +212,7 @@ func (d *description) list(label string, md protoreflect.MessageDescriptor, list
 	layout.Head(d.out)
 	for i, row := range rows {
 		d.out.Printf("    ")
-		layout.Row(d.out, row)
+		layout.Row(d.out, row, 4)
 		if fd := md.Fields().ByName("message"); fd != nil {
 			for _, line := range table.Wrap(screen.Line(list.Get(i).Message().Get(fd).String()), table.MaxWidth-6) {
 				d.out.Printf("      %s\n", line)

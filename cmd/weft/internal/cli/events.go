@@ -97,14 +97,24 @@ func (a *app) listEvents(ctx context.Context, c *client.Client, req *weftv1.List
 	return resp.GetEvents(), nil
 }
 
-var eventColumns = []table.Column{{Head: "TIME"}, {Head: "HOST", Elide: true}, {Head: "REASON"}, {Head: "OBJECT", Elide: true}, {Head: "MESSAGE", Elide: true}}
+var eventColumns = []table.Column{{Head: "TIME"}, {Head: "HOST", Elide: true}, {Head: "REASON", Elide: true}, {Head: "OBJECT", Elide: true}, {Head: "MESSAGE", Wrap: true}}
 
 func (a *app) eventRow(e *weftv1.Event, names kind.Names) []table.Cell {
 	object := ""
 	if e.GetObject() != nil {
 		object = ownerText(e.GetObject(), names)
 	}
-	return texts(a.clock(e.GetTime()), e.GetHost(), e.GetReason(), object, e.GetMessage())
+	return texts(a.shortClock(e.GetTime()), e.GetHost(), e.GetReason(), object, e.GetMessage())
+}
+
+// shortClock is a time without the date when that is today.
+func (a *app) shortClock(t *timestamppb.Timestamp) string {
+	now := a.Now()
+	at := t.AsTime().In(now.Location())
+	if at.Format(time.DateOnly) == now.Format(time.DateOnly) {
+		return at.Format(time.TimeOnly)
+	}
+	return at.Format(time.DateTime)
 }
 
 func (a *app) eventTable(events []*weftv1.Event, names kind.Names, wide bool, indent string) {
@@ -131,7 +141,7 @@ func (a *app) watchEvents(ctx context.Context, c *client.Client, req *weftv1.Lis
 			a.out.Printf("---\n")
 			return manifest.WriteYAML(a.out, manifest.Answer(e))
 		}
-		layout.Row(a.out, a.eventRow(e, names))
+		layout.Row(a.out, a.eventRow(e, names), 0)
 		return nil
 	}
 	if format == "table" || format == "wide" {

@@ -109,7 +109,7 @@ func newObjectTable(k *kind.Kind, wide bool, names kind.Names) *objectTable {
 			continue
 		}
 		t.columns = append(t.columns, c)
-		t.heads = append(t.heads, table.Column{Head: c.Head, Elide: c.Elide, Right: c.Right})
+		t.heads = append(t.heads, table.Column{Head: c.Head, Elide: c.Elide, Wrap: c.Wrap, Right: c.Right})
 	}
 	return t
 }

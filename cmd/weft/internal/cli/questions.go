@@ -185,7 +185,7 @@ func (a *app) interfacesCommand() *cobra.Command {
 		}
 		wide := *format == "wide"
 		columns := []table.Column{{Head: "HOST", Elide: true}, {Head: "INTERFACE", Elide: true}, {Head: "OFPORT", Right: true},
-			{Head: "IFACE-ID", Elide: true}, {Head: "MAC"}, {Head: "PORT", Elide: true}, {Head: "WHY NOT BOUND", Elide: true}}
+			{Head: "IFACE-ID", Elide: true}, {Head: "MAC", Elide: true}, {Head: "PORT", Elide: true}, {Head: "WHY NOT BOUND", Wrap: true}}
 		var rows [][]table.Cell
 		for _, i := range resp.GetInterfaces() {
 			id, port := i.GetIfaceId(), i.GetPortId()

@@ -166,7 +166,7 @@ func (a *app) newWatchPrinter(k *kind.Kind, format string, names kind.Names, fir
 			return nil // nothing that these columns show
 		}
 		last[id] = row
-		layout.Row(a.out, append([]table.Cell{event(word)}, row...))
+		layout.Row(a.out, append([]table.Cell{event(word)}, row...), 0)
 		return nil
 	}
 }
@@ -176,7 +176,10 @@ func watchRoom(heads []table.Column) []table.Cell {
 	row := make([]table.Cell, len(heads))
 	row[0].Text = "MODIFIED"
 	for i, h := range heads {
-		if h.Elide {
+		switch {
+		case h.Wrap:
+			row[i].Text = strings.Repeat("x", table.MaxWidth)
+		case h.Elide:
 			row[i].Text = strings.Repeat("x", 12)
 		}
 	}

@@ -153,6 +153,8 @@ type Column struct {
 	ID bool
 	// Elide lets the column lose characters when the table would be too wide.
 	Elide bool
+	// Wrap lets the last column go on in further lines instead.
+	Wrap bool
 	// Right aligns numbers.
 	Right bool
 	// State columns hold a word that has a tone.

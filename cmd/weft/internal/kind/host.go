@@ -36,7 +36,7 @@ var Host = &Kind{
 			return strconv.FormatInt(m.(*weftv1.Host).GetStatus().GetAppliedRevision(), 10)
 		}},
 		{Head: "STATUS", State: true, Text: func(m Message, _ Names) string { return m.(*weftv1.Host).GetStatus().GetStatus() }},
-		{Head: "WHY", Elide: true, Text: func(m Message, _ Names) string { return Why(m.(*weftv1.Host)) }},
+		{Head: "WHY", Wrap: true, Text: func(m Message, _ Names) string { return Why(m.(*weftv1.Host)) }},
 	},
 }
 

@@ -20,6 +20,8 @@ type Column struct {
 	Head string
 	// Elide lets the column lose characters (the end becomes "…") when the table would be too wide.
 	Elide bool
+	// Wrap lets the last column go on in further lines instead.
+	Wrap bool
 	// Right aligns numbers.
 	Right bool
 }
@@ -36,8 +38,19 @@ type Layout struct {
 	widths  []int
 }
 
+// minWrap is what a wrapped column has at least.
+const minWrap = 30
+
+// least is how narrow a column may become.
+func (c Column) least() int {
+	if c.Wrap {
+		return minWrap
+	}
+	return max(4, Width(c.Head))
+}
+
 // Fit finds the widths that show the rows in at most limit cells; a limit of 0 cuts nothing. Columns that may be elided
-// give way, the widest first. Rows have as many cells as there are columns.
+// or wrapped give way, the widest first. Rows have as many cells as there are columns.
 func Fit(columns []Column, rows [][]Cell, limit int) *Layout {
 	l := &Layout{columns: columns, widths: make([]int, len(columns))}
 	total := gap * (len(columns) - 1)
@@ -51,7 +64,7 @@ func Fit(columns []Column, rows [][]Cell, limit int) *Layout {
 	for limit > 0 && total > limit {
 		widest := -1
 		for i, c := range columns {
-			if c.Elide && l.widths[i] > max(4, Width(c.Head)) && (widest < 0 || l.widths[i] > l.widths[widest]) {
+			if (c.Elide || c.Wrap) && l.widths[i] > c.least() && (widest < 0 || l.widths[i] > l.widths[widest]) {
 				widest = i
 			}
 		}
@@ -74,7 +87,7 @@ func Write(w *screen.Writer, columns []Column, rows [][]Cell, limit int, indent 
 	l.Head(w)
 	for _, r := range rows {
 		w.Printf("%s", indent)
-		l.Row(w, r)
+		l.Row(w, r, len(indent))
 	}
 }
 
@@ -84,19 +97,25 @@ func (l *Layout) Head(w *screen.Writer) {
 	for i, c := range l.columns {
 		cells[i] = Cell{Text: c.Head, Tone: screen.Faint}
 	}
-	l.Row(w, cells)
+	l.Row(w, cells, 0)
 }
 
-// Row prints one row. A cell that does not fit is cut where its column may be, and else pushes the rest to the right.
-func (l *Layout) Row(w *screen.Writer, cells []Cell) {
+// Row prints one row. A cell that does not fit is cut or wrapped where its column may be, and else pushes the rest to
+// the right. Indent is how far from the left the row begins, for the further lines of a wrapped cell.
+func (l *Layout) Row(w *screen.Writer, cells []Cell, indent int) {
 	last := len(cells) - 1
 	for last > 0 && cells[last].Text == "" {
 		last--
 	}
+	var rest []string
 	for i := 0; i <= last; i++ {
 		text := screen.Line(cells[i].Text)
-		if l.columns[i].Elide {
+		switch {
+		case l.columns[i].Elide:
 			text = Cut(text, l.widths[i])
+		case l.columns[i].Wrap && Width(text) > l.widths[i]:
+			lines := Wrap(text, l.widths[i])
+			text, rest = lines[0], lines[1:]
 		}
 		pad := strings.Repeat(" ", max(0, l.widths[i]-Width(text)))
 		if l.columns[i].Right {
@@ -108,9 +127,15 @@ func (l *Layout) Row(w *screen.Writer, cells []Cell) {
 				w.Printf("%s", pad)
 			}
 			w.Printf("%*s", gap, "")
+			indent += l.widths[i] + gap
 		}
 	}
 	w.Printf("\n")
+	for _, line := range rest {
+		w.Printf("%*s", indent, "")
+		w.Paint(cells[last].Tone, line)
+		w.Printf("\n")
+	}
 }
 
 // Width is how many cells of a terminal a text takes.
@@ -127,19 +152,30 @@ func Cut(s string, n int) string {
 	if Width(s) <= n {
 		return s
 	}
-	used := 0
-	for i, r := range s {
-		if used += runeWidth(r); used > n-1 {
-			return s[:i] + "…"
-		}
-	}
-	return s
+	return s[:prefix(s, n-1)] + "…"
 }
 
-// Wrap breaks text at spaces into lines of at most n cells; a longer word has a line by itself. No text has no line.
+// prefix is the length in bytes of the longest beginning of s that takes at most n cells.
+func prefix(s string, n int) int {
+	used := 0
+	for i, r := range s {
+		if used += runeWidth(r); used > n {
+			return i
+		}
+	}
+	return len(s)
+}
+
+// Wrap breaks text into lines of at most n cells: at spaces, and words that are longer than a line where it ends. No
+// text has no line.
 func Wrap(s string, n int) []string {
 	var lines []string
 	for _, word := range strings.Fields(s) {
+		for Width(word) > n {
+			end := prefix(word, n)
+			lines = append(lines, word[:end])
+			word = word[end:]
+		}
 		last := len(lines) - 1
 		if last >= 0 && Width(lines[last])+1+Width(word) <= n {
 			lines[last] += " " + word

@@ -84,3 +84,39 @@ func TestColourDoesNotMoveColumns(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", d)
 	}
 }
+
+func TestLastColumnWraps(t *testing.T) {
+	columns := []Column{{Head: "TIME"}, {Head: "NAME", Elide: true}, {Head: "MESSAGE", Wrap: true}}
+	rows := [][]Cell{
+		{{Text: "12:00"}, {Text: "a"}, {Text: "one two three four five six seven eight nine ten", Tone: screen.Bad}},
+		{{Text: "12:01"}, {Text: "b"}, {Text: strings.Repeat("端", 20) + "x"}},
+		{{Text: "12:02"}, {Text: "c"}, {}},
+	}
+	var b strings.Builder
+	Write(screen.New(&b, false), columns, rows, 50, "  ")
+	want := `  TIME   NAME  MESSAGE
+  12:00  a     one two three four five six seven
+               eight nine ten
+  12:01  b     端端端端端端端端端端端端端端端端端
+               端端端x
+  12:02  c
+`
+	if d := cmp.Diff(want, b.String()); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+}
+
+func TestWrap(t *testing.T) {
+	for _, c := range []struct {
+		in   string
+		n    int
+		want []string
+	}{
+		{"", 5, nil}, {"  ", 5, nil}, {"abc", 5, []string{"abc"}}, {"ab cd ef", 5, []string{"ab cd", "ef"}},
+		{"abcdefghijk l", 5, []string{"abcde", "fghij", "k l"}}, {"端端端", 3, []string{"端", "端", "端"}}, {"ab  c", 5, []string{"ab c"}},
+	} {
+		if got := Wrap(c.in, c.n); !cmp.Equal(got, c.want) {
+			t.Errorf("Wrap(%q, %d) = %q, want %q", c.in, c.n, got, c.want)
+		}
+	}
+}
