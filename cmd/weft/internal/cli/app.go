@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"time"
@@ -123,6 +124,9 @@ func (a *app) run(f func(ctx context.Context, c *client.Client, args []string) e
 func Main(ctx context.Context, root *cobra.Command, env Env, args []string) int {
 	ran := false
 	each(root, func(c *cobra.Command) {
+		if c.HasParent() && c.HasSubCommands() && !c.Runnable() {
+			onlyGroups(c)
+		}
 		if run := c.RunE; run != nil {
 			c.RunE = func(cmd *cobra.Command, args []string) error {
 				ran = true
@@ -153,6 +157,18 @@ func Main(ctx context.Context, root *cobra.Command, env Env, args []string) int 
 	}
 	e.Print(newApp(env).err)
 	return e.Code
+}
+
+// onlyGroups makes a wrong word after a command that only groups others an error; cobra alone shows the help and is
+// content.
+func onlyGroups(c *cobra.Command) {
+	c.Args = cobra.ArbitraryArgs
+	c.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return cmd.Help()
+		}
+		return exit.New(exit.Usage, fmt.Sprintf("unknown command %q for %q", args[0], cmd.CommandPath())).WithTry(cmd.CommandPath() + " --help")
+	}
 }
 
 // each visits a command and all below it.

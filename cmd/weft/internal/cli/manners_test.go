@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"os"
 	"os/exec"
@@ -137,6 +138,28 @@ func TestWhatGetPrintsCanBeApplied(t *testing.T) {
 			if code, out, stderr := w.run("diff", "-f", "-"); code != exit.Done {
 				t.Errorf("get %s -o %s | diff -f -: exit %d\n%s%s", what, format, code, out, stderr)
 			}
+		}
+	}
+}
+
+func TestGroupsRefuseWhatTheyDoNotKnow(t *testing.T) {
+	for args, want := range map[string]struct {
+		code   int
+		stderr string
+	}{
+		"group":     {exit.Done, ""},
+		"group a":   {exit.Unknown, "error: a was run\n"},
+		"group b":   {exit.Usage, "error: unknown command \"b\" for \"weft group\"\ntry: weft group --help\n"},
+		"group a b": {exit.Usage, "error: unknown command \"b\" for \"weft group a\"\nusage: weft group a [flags]\ntry: weft group a --help\n"},
+		"help b":    {exit.Usage, "error: no help for \"b\"\ntry: weft help\n"},
+	} {
+		e, _, stderr := newWorld(t).env()
+		r := root(e)
+		group := &cobra.Command{Use: "group", Short: "a group"}
+		group.AddCommand(&cobra.Command{Use: "a", Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error { return errors.New("a was run") }})
+		r.AddCommand(group)
+		if code := Main(context.Background(), r, e, strings.Fields(args)); code != want.code || stderr.String() != want.stderr {
+			t.Errorf("weft %s: exit %d, stderr %q; want %d, %q", args, code, stderr, want.code, want.stderr)
 		}
 	}
 }
