@@ -92,16 +92,17 @@ type Agent struct {
 	calm    *rate.Limiter // of repairs
 	quiet   time.Time     // no repair before
 
-	stream    *stream
-	delta     *nodev1.Delta              // the last one of this stream
-	answered  string                     // what the last answer said
-	late      map[string]time.Time       // since when the switch has not followed, by resource
-	dueAt     time.Time                  // when the next of these is late enough to be told; zero for never
-	greeted   bool                       // the stream's controller has spoken
-	called    bool                       // and bridges that had lost it were told so
-	links     map[string]link            // by bridge
-	inventory map[string]ovsdb.Interface // what the stream was told
-	notices   []*nodev1.Notice           // for the next stream
+	stream   *stream
+	delta    *nodev1.Delta        // the last one of this stream
+	answered string               // what the last answer said
+	late     map[string]time.Time // since when the switch has not followed, by resource
+	dueAt    time.Time            // when the next of these is late enough to be told; zero for never
+	// spoken: some controller has spoken to this process; greeted: this stream's has; replaced: it is another one than
+	// before; called: bridges were made to connect to it.
+	spoken, greeted, replaced, called bool
+	links                             map[string]link            // by bridge
+	inventory                         map[string]ovsdb.Interface // what the stream was told
+	notices                           []*nodev1.Notice           // for the next stream
 
 	retryAt    time.Time
 	retryAfter time.Duration

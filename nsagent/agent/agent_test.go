@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus/testutil"
@@ -516,7 +517,7 @@ func switches(t *testing.T, addr string) (target string, connected chan *channel
 	return ln.Addr().String(), connected, stop
 }
 
-// A controller that comes back is connected to at once, however long it was away.
+// Open vSwitch alone would wait for a second at least.
 func TestBridgesConnectWhenTheControllerSpeaks(t *testing.T) {
 	addr, connected, stop := switches(t, "127.0.0.1:0")
 	c := listen(t, "", 7)
@@ -527,23 +528,21 @@ func TestBridgesConnectWhenTheControllerSpeaks(t *testing.T) {
 	c.await("ack 1 rev 40")
 	h.Ofctl("add-flow", "br-int", ours+"table=0,actions=drop")
 	flows := h.Flows("br-int")
-	isConnected := func(want string) func() bool {
-		return func() bool { return h.Vsctl("--bare", "--columns=is_connected", "list", "controller") == want }
-	}
-	h.Await("the bridge to connect", func() bool { return len(connected) == 1 && isConnected("true")() })
-	row := h.get("bridge", "br-int", "controller")
+	h.Await("the bridge to connect", func() bool { return len(connected) == 1 })
 	c.stop()
 	stop()
-	h.Await("the bridge to lose its controller", isConnected("false"))
 
-	switches(t, addr)
+	_, connected, _ = switches(t, addr)
 	again := listen(t, c.addr, 8)
 	again.hello(1)
-	h.Await("a new connection", func() bool { return h.get("bridge", "br-int", "controller") != row && isConnected("true")() })
+	began := time.Now()
+	h.Await("a new connection", func() bool { return len(connected) == 1 })
+	t.Logf("the bridge connected %v after its agent", time.Since(began))
 	if d := cmp.Diff(flows, h.Flows("br-int")); d != "" {
 		t.Errorf("flows (-want +got):\n%s", d)
 	}
 	again.delta(&nodev1.Delta{Nonce: "1", Revision: 41, Full: true, Unchanged: []string{"bridge/br-int"}})
 	again.await("ack 1 rev 41")
 	again.silent("notice")
+	h.Await("the right controller", func() bool { return h.Vsctl("get-controller", "br-int") == "tcp:"+addr })
 }

@@ -7,8 +7,9 @@ import (
 	"github.com/weft-sdn/weft/ovsdb"
 )
 
-// settling is how long a bridge may take to connect to its controller by itself.
-const settling = 2 * time.Second
+// settling is how long a bridge may seem to be without its controller before that is believed: ovs-vswitchd writes the
+// state of connections into the database every five seconds only.
+const settling = 6 * time.Second
 
 // link is what is known of a bridge's connection to its controller.
 type link struct {
@@ -19,8 +20,11 @@ type link struct {
 }
 
 // callBack makes bridges connect to a controller that has just spoken to us, if they have lost theirs: by itself
-// ovs-vswitchd, once it has tried in vain for some seconds, waits for up to eight before it tries again. (Open vSwitch
+// ovs-vswitchd waits for a second before it tries again, and after some attempts in vain for up to eight. (Open vSwitch
 // 3.1 does not heed max_backoff.)
+//
+// A raised epoch means another process than the one that was there before. Where that is a bridge's only controller,
+// there is no need to wait for the database to say that the connection was lost.
 func (a *Agent) callBack(ctx context.Context, st *ovsdb.State) {
 	a.watchLinks(st)
 	if a.stream == nil || !a.greeted || a.called {
@@ -30,7 +34,10 @@ func (a *Agent) callBack(ctx context.Context, st *ovsdb.State) {
 	var lost []string
 	for _, b := range a.held.bridges() {
 		l, known := a.links[b.Name]
-		if _, ok := a.settled[b.Resource()]; ok && known && !l.up && (l.lost || time.Since(l.since) > settling) {
+		if _, ok := a.settled[b.Resource()]; !ok || !known {
+			continue
+		}
+		if (a.replaced && len(b.Controllers) == 1) || (!l.up && (l.lost || time.Since(l.since) > settling)) {
 			lost = append(lost, b.Name)
 			delete(a.settled, b.Resource()) // what follows is no drift
 		}

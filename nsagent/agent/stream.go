@@ -184,7 +184,10 @@ func (a *Agent) streamDown(err error) {
 // message takes a message of a controller that is not outdated.
 func (a *Agent) message(m *nodev1.SyncResponse) {
 	raised := m.Epoch > a.epoch
-	a.epoch, a.greeted = m.Epoch, true
+	if !a.greeted {
+		a.replaced = raised && a.spoken
+	}
+	a.epoch, a.greeted, a.spoken = m.Epoch, true, true
 	switch msg := m.Message.(type) {
 	case *nodev1.SyncResponse_Delta:
 		a.takeDelta(msg.Delta, raised)

@@ -46,6 +46,7 @@ type bridge struct {
 	// waiting are rows of a replayed set that wait for interfaces; waitedWith are the ports that were not enough.
 	waiting    *Set
 	waitedWith map[uint32]Interface
+	restored   time.Time // when the set was replayed
 }
 
 func newBridge(cfg Config, b Bridge) *bridge {

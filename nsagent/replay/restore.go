@@ -44,6 +44,7 @@ func (b *bridge) restore(ctx context.Context, conn *channel.Conn) error {
 	if err != nil {
 		return err
 	}
+	b.restored = time.Now()
 	b.wait(set, p.waiting, now)
 	b.log.Info("flows replayed: the switch had none, and no controller spoke", "rev", set.Revision, "flows", n,
 		"waiting", len(p.waiting), "refused", refused, "took", time.Since(began))
@@ -63,13 +64,18 @@ func (b *bridge) wait(set *Set, rows []openflow.FlowMod, ports map[uint32]Interf
 	}
 }
 
+// believable is how old what the database says of masters may be: ovs-vswitchd writes it every five seconds.
+const believable = 10 * time.Second
+
 // restoreWaiting adds the rows whose interfaces have come since. Once a controller is master they are its business.
 func (b *bridge) restoreWaiting(ctx context.Context, conn *channel.Conn) error {
 	if b.waiting == nil {
 		return nil
 	}
 	if b.cfg.Facts(b.Name).Master {
-		b.waiting = nil
+		if time.Since(b.restored) > believable {
+			b.waiting = nil
+		}
 		return nil
 	}
 	now, err := b.ports(ctx, conn)
