@@ -91,37 +91,69 @@ func (l *Lab) openController(ctx context.Context) (*nsbox.Box, error) {
 	return box, nil
 }
 
-// openOutside makes the machine on the physical network. Its eth0 has no address: a test gives it those it needs,
-// and VLAN interfaces.
+// openOutside makes the machine on the physical network. It has a switch of its own, with eth0 as the trunk: VLANs work
+// there whether the kernel knows them or not.
 func (l *Lab) openOutside(ctx context.Context) (*nsbox.Box, error) {
-	box, pid, err := l.Fabric.Open(ctx, l.spec("outside"), l.log("outside-box"))
+	spec, err := l.switchSpec("outside")
+	if err != nil {
+		return nil, err
+	}
+	box, pid, err := l.Fabric.Open(ctx, spec, l.log("outside-box"))
 	if err != nil {
 		return nil, err
 	}
 	if err := l.plug(ctx, pid, physnet, "phys1", "eth0"); err != nil {
 		return nil, err
 	}
+	if err := leaveToSwitch(ctx, box, "eth0"); err != nil {
+		return nil, err
+	}
 	if err := ip(ctx, box, "link set dev eth0 up\n"); err != nil {
 		return nil, err
 	}
-	return box, checksumsInSoftware(ctx, box, "eth0")
+	if err := checksumsInSoftware(ctx, box, "eth0"); err != nil {
+		return nil, err
+	}
+	if err := startSwitch(ctx, l, box); err != nil {
+		return nil, err
+	}
+	_, err = box.Exec(ctx, "ovs-vsctl", "--timeout=20",
+		"--", "add-br", "br-out", "--", "set", "Bridge", "br-out", "datapath_type=netdev", "--", "add-port", "br-out", "eth0")
+	return box, err
 }
 
 // JoinOutside gives the machine outside an address on the physical network: untagged, or in a VLAN if vlan is not 0. It
 // answers the device, for LeaveOutside.
 func (l *Lab) JoinOutside(ctx context.Context, address netip.Prefix, vlan uint16) (device string, err error) {
-	device, batch := "eth0", ""
-	if vlan != 0 {
-		device = fmt.Sprintf("eth0.%d", vlan)
-		batch = fmt.Sprintf("link add link eth0 name %s type vlan id %d\nlink set dev %s up\n", device, vlan, device)
+	device, port := fmt.Sprintf("out%d", vlan), fmt.Sprintf("acc%d", vlan)
+	if err := ip(ctx, l.Outside, fmt.Sprintf("link add name %s type veth peer name %s\n", device, port)); err != nil {
+		return "", err
 	}
-	return device, ip(ctx, l.Outside, batch+fmt.Sprintf("addr add %s dev %s\n", address, device))
+	for _, d := range []string{device, port} {
+		if err := checksumsInSoftware(ctx, l.Outside, d); err != nil {
+			return "", err
+		}
+	}
+	if err := leaveToSwitch(ctx, l.Outside, port); err != nil {
+		return "", err
+	}
+	if err := ip(ctx, l.Outside, fmt.Sprintf("link set dev %s up\naddr add %s dev %s\nlink set dev %s up\n",
+		port, address, device, device)); err != nil {
+		return "", err
+	}
+	add := []string{"ovs-vsctl", "--timeout=20", "add-port", "br-out", port}
+	if vlan != 0 {
+		add = append(add, fmt.Sprintf("tag=%d", vlan))
+	}
+	_, err = l.Outside.Exec(ctx, add...)
+	return device, err
 }
 
 // LeaveOutside takes back what JoinOutside gave.
 func (l *Lab) LeaveOutside(ctx context.Context, device string) error {
-	if device == "eth0" {
-		return ip(ctx, l.Outside, "addr flush dev eth0 scope global\n")
+	port := "acc" + strings.TrimPrefix(device, "out")
+	if _, err := l.Outside.Exec(ctx, "ovs-vsctl", "--timeout=20", "del-port", "br-out", port); err != nil {
+		return err
 	}
 	return ip(ctx, l.Outside, "link del dev "+device+"\n")
 }

@@ -47,16 +47,25 @@ func newHost(l *Lab, name string, index int) *Host {
 // disk is a directory of the host that outlives it.
 func (h *Host) disk(name string) string { return filepath.Join(h.lab.Dir, h.Name, name) }
 
+// State reads a file of the node agent's, from the host's disk.
+func (h *Host) State(name string) ([]byte, error) {
+	text, err := os.ReadFile(filepath.Join(h.disk("state"), name))
+	if err != nil {
+		return nil, fmt.Errorf("state of %s: %w", h.Name, err)
+	}
+	return text, nil
+}
+
 // Boot switches the host on: its box, its links and Open vSwitch, but no agent. Bridges that were in the database come
 // back; flows do not.
 func (h *Host) Boot(ctx context.Context) error {
-	for _, d := range []string{"etc-openvswitch", "log", "state"} {
-		if err := os.MkdirAll(h.disk(d), 0o755); err != nil {
-			return fmt.Errorf("disk of %s: %w", h.Name, err)
-		}
+	spec, err := h.lab.switchSpec(h.Name)
+	if err != nil {
+		return err
 	}
-	spec := h.lab.spec(h.Name)
-	spec.Binds = map[string]string{"/etc/openvswitch": h.disk("etc-openvswitch"), "/var/log/openvswitch": h.disk("log")}
+	if err := os.MkdirAll(h.disk("state"), 0o755); err != nil {
+		return fmt.Errorf("disk of %s: %w", h.Name, err)
+	}
 	if err := os.Remove(spec.Socket); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("socket of %s: %w", h.Name, err)
 	}
@@ -120,27 +129,7 @@ func (h *Host) ports() []string {
 
 // startOVS does what Debian's units and a network configuration for a userspace datapath do at boot.
 func (h *Host) startOVS(ctx context.Context) error {
-	if _, err := os.Stat(h.disk("etc-openvswitch/conf.db")); errors.Is(err, fs.ErrNotExist) {
-		if _, err := h.Exec(ctx, "ovsdb-tool", "create", "/etc/openvswitch/conf.db", schema); err != nil {
-			return err
-		}
-	} else if err != nil {
-		return fmt.Errorf("database of %s: %w", h.Name, err)
-	}
-	if err := h.StartOVSDB(ctx); err != nil {
-		return err
-	}
-	// Open vSwitch's tools wait a whole second before they try again.
-	if _, err := h.Exec(ctx, "sh", "-c", "until test -S /run/openvswitch/db.sock; do sleep 0.01; done"); err != nil {
-		return err
-	}
-	if _, err := h.Exec(ctx, "ovs-vsctl", "--retry", "--timeout=20", "--no-wait", "--", "init", "--", "set", "Open_vSwitch", ".",
-		"external_ids:hostname="+h.Name, "external_ids:system-id="+h.Name,
-		// The machine is shared by all hosts: no thread per CPU and host.
-		"other_config:n-handler-threads=1", "other_config:n-revalidator-threads=1"); err != nil {
-		return err
-	}
-	if err := h.StartVswitchd(ctx); err != nil {
+	if err := startSwitch(ctx, h.lab, h.Box); err != nil {
 		return err
 	}
 	if _, err := h.Exec(ctx, "ovs-vsctl", "--timeout=20",
@@ -160,23 +149,10 @@ func (h *Host) startOVS(ctx context.Context) error {
 }
 
 // StartOVSDB starts ovsdb-server, which is restarted when it dies.
-func (h *Host) StartOVSDB(ctx context.Context) error {
-	_, err := h.Start(ctx, nsbox.Command{
-		Name: "ovsdb-server", Restart: restartDelay, Log: h.lab.log(h.Name + "-ovsdb-server"),
-		Argv: []string{"ovsdb-server", "/etc/openvswitch/conf.db", "--remote=punix:/run/openvswitch/db.sock",
-			"--remote=db:Open_vSwitch,Open_vSwitch,manager_options", "--pidfile", "--log-file", "-vconsole:emer", "-vsyslog:emer"},
-	})
-	return err
-}
+func (h *Host) StartOVSDB(ctx context.Context) error { return startOVSDB(ctx, h.lab, h.Box) }
 
 // StartVswitchd starts ovs-vswitchd, which is restarted when it dies.
-func (h *Host) StartVswitchd(ctx context.Context) error {
-	_, err := h.Start(ctx, nsbox.Command{
-		Name: "ovs-vswitchd", Restart: restartDelay, Log: h.lab.log(h.Name + "-ovs-vswitchd"),
-		Argv: []string{"ovs-vswitchd", "unix:/run/openvswitch/db.sock", "--pidfile", "--log-file", "-vconsole:emer", "-vsyslog:emer"},
-	})
-	return err
-}
+func (h *Host) StartVswitchd(ctx context.Context) error { return startVswitchd(ctx, h.lab, h.Box) }
 
 // RestartVswitchd ends ovs-vswitchd by SIGKILL, and returns when another has been started in its place, as systemd would.
 func (h *Host) RestartVswitchd(ctx context.Context) error {

@@ -29,12 +29,15 @@ type Pings struct {
 // PingResult is what ping counted.
 type PingResult struct {
 	Sent, Received int
+	// Missing are the numbers of the requests, from 1, that were not answered.
+	Missing []int
 	// Average round trip time; 0 when nothing came back.
 	Average time.Duration
 }
 
 var (
 	pingCounts = regexp.MustCompile(`(\d+) packets transmitted, (\d+) received`)
+	pingAnswer = regexp.MustCompile(`(?m)^\d+ bytes from .*icmp_seq=(\d+) `)
 	pingTimes  = regexp.MustCompile(`rtt min/avg/max/mdev = [\d.]+/([\d.]+)/`)
 )
 
@@ -46,7 +49,7 @@ func Ping(ctx context.Context, from *nsbox.Box, to netip.Addr, p Pings) (PingRes
 	if p.Wait == 0 {
 		p.Wait = time.Second
 	}
-	argv := []string{"ping", "-n", "-q", "-i", "0.05", "-c", strconv.Itoa(p.Count), "-W", fmt.Sprintf("%.3f", p.Wait.Seconds())}
+	argv := []string{"ping", "-n", "-i", "0.05", "-c", strconv.Itoa(p.Count), "-W", fmt.Sprintf("%.3f", p.Wait.Seconds())}
 	if p.Size > 0 {
 		headers := 28 // IPv4 20, ICMP 8
 		if to.Is6() {
@@ -70,6 +73,15 @@ func Ping(ctx context.Context, from *nsbox.Box, to netip.Addr, p Pings) (PingRes
 	}
 	if r.Received, err = strconv.Atoi(string(counts[2])); err != nil {
 		return r, fmt.Errorf("ping: %w", err)
+	}
+	answered := map[string]bool{}
+	for _, m := range pingAnswer.FindAllSubmatch(out.Stdout, -1) {
+		answered[string(m[1])] = true
+	}
+	for seq := 1; seq <= r.Sent; seq++ {
+		if !answered[strconv.Itoa(seq)] {
+			r.Missing = append(r.Missing, seq)
+		}
 	}
 	if times := pingTimes.FindSubmatch(out.Stdout); times != nil {
 		ms, err := strconv.ParseFloat(string(times[1]), 64)

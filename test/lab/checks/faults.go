@@ -1,9 +1,11 @@
 package checks
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"time"
 
@@ -156,6 +158,9 @@ func switchKilled(controller bool) func(context.Context, *cloud.Scope) (string, 
 				return err
 			}
 			if !controller {
+				if err := saved(ctx, h, vms[0], vms[1]); err != nil {
+					return err
+				}
 				s.Defer(s.EnsureUp)
 				if err := s.Lab.KillController(ctx); err != nil {
 					return err
@@ -179,6 +184,27 @@ func switchKilled(controller bool) func(context.Context, *cloud.Scope) (string, 
 		})
 		return fmt.Sprintf("first ping %s after the kill, same rows; %s", ms(healed), traffic(r)), err
 	}
+}
+
+// saved waits until the agent has on disk, as OpenFlow messages, the rows for its own VM and for one on another host: it
+// puts saving off for a second while more changes come.
+func saved(ctx context.Context, h *lab.Host, own, other *lab.VM) error {
+	mac, err := net.ParseMAC(other.MAC)
+	if err != nil {
+		return err
+	}
+	for file, holds := range map[string][]byte{"flows-br-int": []byte(own.PortID), "flows-br-tun": mac} {
+		if err := lab.Poll(ctx, limit, func() error {
+			text, err := h.State(file)
+			if err == nil && !bytes.Contains(text, holds) {
+				err = fmt.Errorf("%s: %s is not saved for %s and %s", h.Name, file, own.Name, other.Name)
+			}
+			return err
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // ours is all rows of br-int and br-tun of a host.

@@ -57,7 +57,7 @@ func allPing(ctx context.Context, vms ...*lab.VM) (time.Duration, error) {
 func mustPing(ctx context.Context, from *nsbox.Box, to netip.Addr, p lab.Pings) (time.Duration, error) {
 	r, err := lab.Ping(ctx, from, to, p)
 	if err == nil && r.Received != r.Sent {
-		err = fmt.Errorf("%s to %s: %d of %d pings answered", from.Name, to, r.Received, r.Sent)
+		err = fmt.Errorf("%s to %s: %d of %d pings answered, missing %v", from.Name, to, r.Received, r.Sent, r.Missing)
 	}
 	return r.Average, err
 }

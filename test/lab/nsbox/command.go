@@ -56,15 +56,14 @@ type ExitError struct {
 	Output
 }
 
-// Error shows the command, its exit status and the last line of what it said.
+// Error shows the command, its exit status and the last lines of what it said.
 func (e *ExitError) Error() string {
 	said := strings.TrimSpace(string(e.Stderr))
 	if said == "" {
 		said = strings.TrimSpace(string(e.Stdout))
 	}
-	if i := strings.LastIndexByte(said, '\n'); i >= 0 {
-		said = said[i+1:]
-	}
+	lines := strings.Split(said, "\n")
+	said = strings.Join(lines[max(0, len(lines)-3):], "; ")
 	how := fmt.Sprintf("exit status %d", e.Code)
 	if e.TimedOut {
 		how = "timed out"

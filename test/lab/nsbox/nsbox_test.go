@@ -150,7 +150,7 @@ func TestOutputAndExitStatus(t *testing.T) {
 		}
 	}
 	_, err := box.Exec(t.Context(), "sh", "-c", "echo first >&2; echo last >&2; exit 2")
-	if want := "alone: sh -c echo first >&2; echo last >&2; exit 2: exit status 2: last"; err == nil || err.Error() != want {
+	if want := "alone: sh -c echo first >&2; echo last >&2; exit 2: exit status 2: first; last"; err == nil || err.Error() != want {
 		t.Errorf("error of a failed command: got %v, want %s", err, want)
 	}
 	if _, err := box.Exec(t.Context(), "no-such-program"); err == nil || !strings.Contains(err.Error(), "no-such-program") {

@@ -121,16 +121,22 @@ func (d *demo) step(what string, do func() (string, error)) error {
 	return nil
 }
 
-// demoNetwork is a network of the demo with its VMs: name, and which host by number.
+// demoNetwork is a network of the demo with its VMs.
 type demoNetwork struct {
 	name, kind, cidr string
-	vms              []string
+	vms              []demoVM
+}
+
+// demoVM is a VM, and the number of its host, which counts around when there are fewer.
+type demoVM struct {
+	name string
+	host int
 }
 
 // tour is what there is to look at: two tenants with the same addresses, on different tunnels.
 var tour = []demoNetwork{
-	{"blue", "vxlan", "10.0.1.0/24", []string{"vma", "vmb"}},
-	{"green", "gre", "10.0.1.0/24", []string{"vmc", "vmd"}},
+	{"blue", "vxlan", "10.0.1.0/24", []demoVM{{"vma", 0}, {"vmb", 1}}},
+	{"green", "gre", "10.0.1.0/24", []demoVM{{"vmc", 0}, {"vmd", 2}}},
 }
 
 // build makes the network and its VMs, one on each host in turn.
@@ -140,13 +146,13 @@ func (n demoNetwork) build(ctx context.Context, c *cloud.Cloud) (string, error) 
 	if err != nil {
 		return "", err
 	}
-	told := fmt.Sprintf("%s %s (%s, mtu %d):", n.name, n.cidr, n.kind, network.GetMtu())
-	for i, name := range n.vms {
-		vm, err := s.VM(ctx, network, name, c.Lab.Hosts[i%len(c.Lab.Hosts)].Name)
+	told := fmt.Sprintf("%s %s (%s, MTU %d):", n.name, n.cidr, n.kind, network.GetMtu())
+	for _, v := range n.vms {
+		vm, err := s.VM(ctx, network, v.name, c.Lab.Hosts[v.host%len(c.Lab.Hosts)].Name)
 		if err != nil {
 			return "", err
 		}
-		told += fmt.Sprintf(" %s %s on %s", vm.Name, vm.Addresses[0].Addr(), vm.Host)
+		told += fmt.Sprintf(" %s@%s", vm.Name, vm.Host)
 	}
 	return told, s.Settle(ctx)
 }
