@@ -20,8 +20,8 @@ type Row struct {
 	Flags        uint16
 }
 
-// compared are the flow-mod flags that a dump shows again; check_overlap and reset_counts only concern the moment of
-// adding (OpenFlow 1.3.5, 7.3.4.1).
+// compared are the flow-mod flags that say how a row is. check_overlap and reset_counts only concern the moment of adding
+// (OpenFlow 1.3.5, 7.3.4.1), though Open vSwitch shows them in dumps.
 const compared = openflow.FlagSendFlowRem | openflow.FlagNoPacketCounts | openflow.FlagNoByteCounts
 
 // Coder turns flows into keys and rows. It keeps a buffer; one goroutine at a time may use it.

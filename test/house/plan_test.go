@@ -49,6 +49,7 @@ var plan = []room{
 // sideways are the imports within a floor that are allowed.
 var sideways = []struct{ from, to, why string }{
 	{"controller/ofconn", "openflow/channel", "it accepts what channel then serves"},
+	{"nsagent/replay", "openflow/channel", "it reads and replays the rows of a bridge over one"},
 	{"cmd/weft/...", "cmd/weft/...", "one program in parts"},
 	{"cmd/weft-controller/...", "cmd/weft-controller/...", "one program in parts"},
 	{"cmd/weft-nsagent/...", "cmd/weft-nsagent/...", "one program in parts"},
