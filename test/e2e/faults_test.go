@@ -1,10 +1,15 @@
 package e2e
 
 import (
+	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	weftv1 "github.com/weft-sdn/weft/proto/weft/v1"
 	"github.com/weft-sdn/weft/test/lab"
@@ -103,10 +108,9 @@ func TestSwitchKilledWithoutController(t *testing.T) {
 	c := scenario(t)
 	a, b, p := c.running()
 	before := c.flows("compute1", "br-tun")
-	c.await("the agent has saved the rows", func() (bool, any) {
-		out, err := c.host("compute1").Exec(c.ctx, "sh", "-c", "cat /var/lib/weft/flows-br-tun* /disk/flows-br-tun* 2>/dev/null | wc -c")
-		return err == nil && strings.TrimSpace(out) != "0", out
-	})
+	for _, bridge := range []string{"br-int", "br-tun", "br-ex"} {
+		c.saved("compute1", bridge)
+	}
 	c.must(theLab.KillController(c.ctx))
 	c.must(c.host("compute1").Signal(c.ctx, "ovs-vswitchd", syscall.SIGKILL))
 	c.whole("compute1", before)
@@ -122,6 +126,25 @@ func TestSwitchKilledWithoutController(t *testing.T) {
 	}
 }
 
+// saved waits until the agent's file of a bridge's rows holds as many as the bridge has, learned ones aside.
+func (c *cloud) saved(host, bridge string) {
+	c.Helper()
+	rows := 0
+	for _, line := range strings.Split(strings.TrimSpace(c.flows(host, bridge)), "\n") {
+		if !strings.Contains(line, "cookie=0x571f") {
+			rows++
+		}
+	}
+	c.await("the agent of "+host+" has saved the rows of "+bridge, func() (bool, any) {
+		file, err := os.ReadFile(filepath.Join(theLab.Dir, host, "state", "flows-"+bridge))
+		if err != nil {
+			return false, err
+		}
+		_, trailer, _ := strings.Cut(string(file), `"format":`)
+		return strings.Contains(trailer, fmt.Sprintf(`"flows":%d,`, rows)), fmt.Sprintf("%d rows in the bridge, in the file: %s", rows, trailer)
+	})
+}
+
 // whole waits until a host's br-tun is as it was, and its ports too.
 func (c *cloud) whole(host, before string) {
 	c.Helper()
@@ -129,7 +152,7 @@ func (c *cloud) whole(host, before string) {
 	c.await("br-tun of "+host+" is whole again", func() (bool, any) {
 		// ovs-ofctl fails while the switch is down.
 		now, err := c.host(host).Flows(c.ctx, "br-tun")
-		return err == nil && now == before, now
+		return err == nil && now == before, cmp.Diff(strings.Split(before, "\n"), strings.Split(now, "\n"))
 	})
 	c.Logf("br-tun of %s whole after %v", host, time.Since(begin).Round(time.Millisecond))
 }
