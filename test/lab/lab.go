@@ -192,24 +192,44 @@ func Open(dir string) (*Lab, error) {
 		return nil, fmt.Errorf("%s/lab.json: %w", dir, err)
 	}
 	l := &Lab{Dir: dir, Bin: r.Bin}
-	for name, box := range map[string]**nsbox.Box{"fabric": &l.Fabric, "controller": &l.Controller, "outside": &l.Outside} {
-		*box, err = nsbox.Connect(name, socket(dir, name))
-		if errors.Is(err, syscall.ECONNREFUSED) {
-			// The socket file of a lab that died with its machine.
-			return nil, fmt.Errorf("no lab: %w: %w", err, fs.ErrNotExist)
-		}
-		if err != nil {
-			return nil, err
+	if l.Fabric, err = nsbox.Connect("fabric", socket(dir, "fabric")); dead(err) {
+		// What a lab left that was killed, or died with its machine.
+		return nil, fmt.Errorf("no lab: %w: %w", err, fs.ErrNotExist)
+	} else if err != nil {
+		return nil, err
+	}
+	for name, box := range map[string]**nsbox.Box{"controller": &l.Controller, "outside": &l.Outside} {
+		if *box, err = nsbox.Connect(name, socket(dir, name)); err != nil {
+			return nil, fmt.Errorf("the lab is broken, end it: %w", err)
 		}
 	}
 	for i, name := range r.Hosts {
 		h := newHost(l, name, i)
-		if h.Box, err = nsbox.Connect(name, socket(dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ECONNREFUSED) {
+		if h.Box, err = nsbox.Connect(name, socket(dir, name)); err != nil && !dead(err) {
 			return nil, err
 		}
 		l.Hosts = append(l.Hosts, h)
 	}
 	return l, nil
+}
+
+// dead says that nobody listens at a socket any more.
+func dead(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED)
+}
+
+// Remove ends the lab in a run directory, whatever state it is in, and removes the directory. It answers whether there
+// was anything to remove.
+func Remove(ctx context.Context, dir string) (bool, error) {
+	if _, err := os.Stat(filepath.Join(dir, "lab.json")); errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	l := &Lab{Dir: dir}
+	var err error
+	if l.Fabric, err = nsbox.Connect("fabric", socket(dir, "fabric")); err != nil && !dead(err) {
+		return false, err
+	}
+	return true, l.Down(ctx)
 }
 
 // Free lets the lab live on when this process ends.

@@ -322,6 +322,32 @@ func TestOpenFindsARunningLab(t *testing.T) {
 	}
 }
 
+// A lab whose boxes were killed is no lab, and leaves nothing when it is removed.
+func TestRemoveAfterDeath(t *testing.T) {
+	dir, err := os.MkdirTemp("", "weft-lab-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := lab.Up(t.Context(), lab.Config{Dir: dir, Hosts: []string{"compute1"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Fabric.Kill(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := lab.Open(dir); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("open a dead lab: got %v, want fs.ErrNotExist", err)
+	}
+	for _, want := range []bool{true, false} {
+		if found, err := lab.Remove(t.Context(), dir); err != nil || found != want {
+			t.Errorf("remove: %v, %v, want %v", found, err, want)
+		}
+	}
+	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("run directory afterwards: %v", err)
+	}
+}
+
 func TestStrayPorts(t *testing.T) {
 	l := up(t, "compute1")
 	h := l.Hosts[0]

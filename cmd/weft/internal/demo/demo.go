@@ -93,17 +93,14 @@ func (d *demo) downCommand() *cobra.Command {
 		Short: "End the demo; nothing remains",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			l, err := lab.Open(d.dir)
-			if errors.Is(err, fs.ErrNotExist) {
-				d.out.Printf("no demo is up\n")
-				return nil
-			}
+			// Begun is done: half a demo helps nobody.
+			found, err := lab.Remove(context.WithoutCancel(cmd.Context()), d.dir)
 			if err != nil {
 				return fmt.Errorf("demo: %w", err)
 			}
-			// Begun is done: half a demo helps nobody.
-			if err := l.Down(context.WithoutCancel(cmd.Context())); err != nil {
-				return fmt.Errorf("demo: %w", err)
+			if !found {
+				d.out.Printf("no demo is up\n")
+				return nil
 			}
 			d.out.Printf("the demo is down\n")
 			return nil
