@@ -152,7 +152,7 @@ func (a *app) newWatchPrinter(k *kind.Kind, format string, names kind.Names, fir
 		}
 		return table.Cell{Text: word, Tone: tone}
 	}
-	sizes := [][]table.Cell{watchRoom(heads)}
+	sizes := [][]table.Cell{t.room()}
 	for _, m := range first {
 		sizes = append(sizes, append([]table.Cell{event("ADDED")}, t.row(m)...))
 	}
@@ -171,17 +171,15 @@ func (a *app) newWatchPrinter(k *kind.Kind, format string, names kind.Names, fir
 	}
 }
 
-// watchRoom is a row that leaves room in columns that are empty at first and will not be, like a port's host.
-func watchRoom(heads []table.Column) []table.Cell {
-	row := make([]table.Cell, len(heads))
-	row[0].Text = "MODIFIED"
-	for i, h := range heads {
-		switch {
-		case h.Wrap:
-			row[i].Text = strings.Repeat("x", table.MaxWidth)
-		case h.Elide:
-			row[i].Text = strings.Repeat("x", 12)
+// room is a row as wide as the values that may come.
+func (t *objectTable) room() []table.Cell {
+	row := texts("MODIFIED")
+	for _, c := range t.columns {
+		n := c.Room
+		if c.Wrap {
+			n = table.MaxWidth
 		}
+		row = append(row, texts(strings.Repeat("x", n))...)
 	}
 	return row
 }

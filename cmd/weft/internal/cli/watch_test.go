@@ -84,15 +84,15 @@ func port(s *fakeapi.Server, id string) *weftv1.Port {
 func TestWatchPrintsChangesAsRows(t *testing.T) {
 	w := newWorld(t)
 	r := w.watch("get", "ports", "--network", "blue", "--host", "compute2", "-w")
-	want := `EVENT     ID        NAME          NETWORK       MAC                FIXED IPS    HOST          STATUS
-ADDED     22220000  vm2           blue          fa:16:3e:00:00:02  10.0.1.6 +1  compute2      DOWN
+	want := `EVENT     ID        NAME        NETWORK      MAC                FIXED IPS        HOST         STATUS
+ADDED     22220000  vm2         blue         fa:16:3e:00:00:02  10.0.1.6 +1      compute2     DOWN
 `
 	r.shows(want)
 	// The port is wired.
 	p := port(w.api, vm2ID)
 	p.Status = &weftv1.PortStatus{Status: "ACTIVE", Host: "compute2"}
 	w.api.Put(p)
-	want += "MODIFIED  22220000  vm2           blue          fa:16:3e:00:00:02  10.0.1.6 +1  compute2      ACTIVE\n"
+	want += "MODIFIED  22220000  vm2         blue         fa:16:3e:00:00:02  10.0.1.6 +1      compute2     ACTIVE\n"
 	r.shows(want)
 	// A change that no column shows, and one of a port that the filter does not let through.
 	p = proto.CloneOf(p)
@@ -104,19 +104,32 @@ ADDED     22220000  vm2           blue          fa:16:3e:00:00:02  10.0.1.6 +1  
 	q = proto.CloneOf(q)
 	q.Metadata.Name, q.Status.Host = "vm1", "compute2"
 	w.api.Put(q)
-	want += "ADDED     11110000  vm1           blue          fa:16:3e:00:00:01  10.0.1.5     compute2      ACTIVE\n"
+	want += "ADDED     11110000  vm1         blue         fa:16:3e:00:00:01  10.0.1.5         compute2     ACTIVE\n"
 	r.shows(want)
 	q = proto.CloneOf(q)
 	q.Status.Host = "compute1"
 	w.api.Put(q)
-	want += "LEFT      11110000  vm1           blue          fa:16:3e:00:00:01  10.0.1.5     compute1      ACTIVE\n"
+	want += "LEFT      11110000  vm1         blue         fa:16:3e:00:00:01  10.0.1.5         compute1     ACTIVE\n"
 	r.shows(want)
 	w.api.Remove(kind.Port, vm2ID)
-	want += "DELETED   22220000  vm2           blue          fa:16:3e:00:00:02  10.0.1.6 +1  compute2      ACTIVE\n"
+	want += "DELETED   22220000  vm2         blue         fa:16:3e:00:00:02  10.0.1.6 +1      compute2     ACTIVE\n"
 	r.shows(want)
 	if code := r.stop(); code != exit.Done {
 		t.Errorf("interrupted: exit %d, want %d; stderr: %s", code, exit.Done, r.err)
 	}
+}
+
+func TestWatchThatBeginsWithNothingLinesUp(t *testing.T) {
+	w := newWorld(t)
+	r := w.watch("get", "networks", "--project", "p", "-w")
+	want := "EVENT     ID        NAME          TYPE     SEGMENT  PHYSICAL       MTU  HOSTS  STATUS\n"
+	r.shows(want)
+	n := &weftv1.Network{Metadata: meta("6e000000-1111-4222-8333-444455556666", "grey"), ProviderNetworkType: "vxlan", ProviderSegmentationId: 4711,
+		Mtu: 1450, Status: &weftv1.NetworkStatus{Status: "ACTIVE"}}
+	n.Metadata.ProjectId = "p"
+	w.api.Put(n)
+	want += "ADDED     6e000000  grey          vxlan       4711                1450      0  ACTIVE\n"
+	r.shows(want)
 }
 
 func TestWatchNamedObjects(t *testing.T) {

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -80,20 +81,24 @@ func (c *Client) Fail(err error, place exit.Place) *exit.Error {
 	return e
 }
 
-// connecting returns why no connection came about, or "" when the error is the server's own answer. gRPC marks the
+// broken begins the texts of gRPC about a connection; the server's own answers never begin so.
+var broken = []string{"connection error: ", "last connection error: ", "error reading from server: ", "error reading server preface: ",
+	"name resolver error: ", "connection closed before server preface received", "keepalive ping failed", "transport is closing",
+	"closing transport", "the connection is draining", "read tcp ", "write tcp ", "read unix ", "write unix "}
+
+// connecting returns why there is no connection, or "" when the error is the server's own answer. gRPC marks the
 // difference only in its texts.
 func connecting(st *status.Status) string {
 	text := st.Message()
 	switch st.Code() {
 	case codes.Unavailable:
-		for _, mark := range []string{"connection error: desc = ", "error reading from server: ", "name resolver error: ", "error reading server preface: "} {
-			if _, after, ok := strings.Cut(text, mark); ok {
-				text = strings.Trim(after, `"`)
-				text = strings.TrimPrefix(text, "transport: ")
-				text = strings.TrimPrefix(text, "Error while dialing: ")
-				return text
-			}
+		if !slices.ContainsFunc(broken, func(s string) bool { return strings.HasPrefix(text, s) }) {
+			return ""
 		}
+		for _, noise := range []string{"connection error: desc = ", "error reading from server: ", "transport: ", "Error while dialing: "} {
+			text = strings.Trim(strings.TrimPrefix(text, noise), `"`)
+		}
+		return text
 	case codes.DeadlineExceeded:
 		if strings.Contains(text, "waiting for connections to become ready") || strings.Contains(text, "latest balancer error") {
 			return "no connection within --timeout"
@@ -107,10 +112,11 @@ func remedy(reason string) string {
 	switch {
 	case strings.Contains(reason, "first record does not look like a TLS handshake"):
 		return "--insecure, if the controller speaks without TLS and the network between is trusted"
-	case strings.Contains(reason, "x509:") || strings.Contains(reason, "tls:"):
+	case strings.Contains(reason, "x509:"), strings.Contains(reason, "tls:"):
 		return "--tls-ca FILE with the authority that signed the controller's certificate; --tls-cert and --tls-key if it asks for one"
-	case strings.Contains(reason, "server preface"), strings.Contains(reason, "EOF"), strings.Contains(reason, "connection reset"):
-		return "--tls-ca FILE, if the controller speaks TLS; else look at its log"
+	case strings.Contains(reason, "server preface"), strings.Contains(reason, "EOF"), strings.Contains(reason, "reset by peer"),
+		strings.Contains(reason, "broken pipe"):
+		return "--tls-ca FILE if the controller speaks TLS, and --tls-cert and --tls-key if it asks for a certificate; else look at its log"
 	}
 	return "start one (weft demo up, or weft-controller), or name it with --server HOST:PORT or " + EnvServer
 }

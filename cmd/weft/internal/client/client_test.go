@@ -21,7 +21,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/status"
 
 	"github.com/weft-sdn/weft/cmd/weft/internal/exit"
 	"github.com/weft-sdn/weft/cmd/weft/internal/fakeapi"
@@ -156,8 +158,8 @@ func TestTLS(t *testing.T) {
 		"TLS with our CA":                      {server, TLS{CA: ca}, 0, "", ""},
 		"TLS with another CA":                  {server, TLS{CA: otherCA}, exit.Unknown, "certificate signed by unknown authority", "--tls-ca FILE"},
 		"mutual TLS":                           {mutual, TLS{CA: ca, Cert: cert, Key: key}, 0, "", ""},
-		"mutual TLS without certificate":       {mutual, TLS{CA: ca}, exit.Unknown, "certificate required", "--tls-cert and --tls-key if it asks for one"},
-		"plain client, TLS server":             {server, TLS{}, exit.Unknown, "", "--tls-ca FILE, if the controller speaks TLS"},
+		"mutual TLS without certificate":       {mutual, TLS{CA: ca}, exit.Unknown, "no controller answers", "--tls-cert and --tls-key if it asks for"},
+		"plain client, TLS server":             {server, TLS{}, exit.Unknown, "no controller answers", "--tls-ca FILE if the controller speaks TLS"},
 		"TLS client, plain server":             {nil, TLS{CA: ca}, exit.Unknown, "first record does not look like a TLS handshake", "--insecure"},
 		"the CA's file has no certificate":     {server, TLS{CA: key}, exit.Usage, "no certificate in PEM form", ""},
 		"the key's file is missing":            {server, TLS{CA: ca, Cert: cert, Key: "none"}, exit.Usage, "no such file", ""},
@@ -222,6 +224,22 @@ func TestNobodyAnswers(t *testing.T) {
 		Try:      "start one (weft demo up, or weft-controller), or name it with --server HOST:PORT or WEFT_SERVER"}
 	if d := cmp.Diff(want, e); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
+	}
+}
+
+// What the server says of others' connections is its answer.
+func TestUnavailableByTheServersWordIsAnAnswer(t *testing.T) {
+	for text, want := range map[string]string{
+		"host compute1: br-int: read tcp 192.0.2.1:6653: connection reset by peer":                "",
+		"the store does not answer: context deadline exceeded":                                    "",
+		"write tcp 127.0.0.1:1->127.0.0.1:2: write: broken pipe":                                  "write tcp 127.0.0.1:1->127.0.0.1:2: write: broken pipe",
+		"error reading from server: EOF":                                                          "EOF",
+		`connection error: desc = "transport: Error while dialing: dial unix /s: no such file"`:   "dial unix /s: no such file",
+		`connection error: desc = "error reading server preface: read tcp 127.0.0.1:1: no route"`: "error reading server preface: read tcp 127.0.0.1:1: no route",
+	} {
+		if got := connecting(status.New(codes.Unavailable, text)); got != want {
+			t.Errorf("%s: %q, want %q", text, got, want)
+		}
 	}
 }
 

@@ -155,6 +155,8 @@ type Column struct {
 	Elide bool
 	// Wrap lets the last column go on in further lines instead.
 	Wrap bool
+	// Room is how many cells a listing that goes on leaves for values that are not there yet, like a port's host.
+	Room int
 	// Right aligns numbers.
 	Right bool
 	// State columns hold a word that has a tone.

@@ -22,9 +22,9 @@ var Host = &Kind{
 	},
 	Filters: []Filter{projectFilter, nameFilter},
 	Columns: []Column{
-		{Head: "HOST", Elide: true, Text: id},
-		{Head: "ROLES", Text: func(m Message, _ Names) string { return strings.Join(roles(m.(*weftv1.Host)), ",") }},
-		{Head: "TUNNEL IP", Text: func(m Message, _ Names) string { return TunnelIP(m.(*weftv1.Host)) }},
+		{Head: "HOST", Room: 12, Elide: true, Text: id},
+		{Head: "ROLES", Room: 7, Text: func(m Message, _ Names) string { return strings.Join(roles(m.(*weftv1.Host)), ",") }},
+		{Head: "TUNNEL IP", Room: 12, Text: func(m Message, _ Names) string { return TunnelIP(m.(*weftv1.Host)) }},
 		{Head: "MAPPINGS", Wide: true, Text: func(m Message, _ Names) string {
 			fd := (&weftv1.HostStatus{}).ProtoReflect().Descriptor().Fields().ByName("bridge_mappings")
 			return Text(fd, m.(*weftv1.Host).GetStatus().ProtoReflect().Get(fd))
@@ -32,10 +32,10 @@ var Host = &Kind{
 		{Head: "DVR MAC", Wide: true, Text: func(m Message, _ Names) string { return m.(*weftv1.Host).GetStatus().GetDvrMacAddress() }},
 		{Head: "AGENT", Wide: true, Text: func(m Message, _ Names) string { return m.(*weftv1.Host).GetStatus().GetAgentVersion() }},
 		{Head: "OVS", Wide: true, Text: func(m Message, _ Names) string { return m.(*weftv1.Host).GetStatus().GetOvsVersion() }},
-		{Head: "APPLIED", Right: true, Text: func(m Message, _ Names) string {
+		{Head: "APPLIED", Room: 7, Right: true, Text: func(m Message, _ Names) string {
 			return strconv.FormatInt(m.(*weftv1.Host).GetStatus().GetAppliedRevision(), 10)
 		}},
-		{Head: "STATUS", State: true, Text: func(m Message, _ Names) string { return m.(*weftv1.Host).GetStatus().GetStatus() }},
+		{Head: "STATUS", Room: 8, State: true, Text: func(m Message, _ Names) string { return m.(*weftv1.Host).GetStatus().GetStatus() }},
 		{Head: "WHY", Wrap: true, Text: func(m Message, _ Names) string { return Why(m.(*weftv1.Host)) }},
 	},
 }

@@ -28,20 +28,20 @@ var Network = &Kind{
 	},
 	Filters: []Filter{projectFilter, nameFilter},
 	Columns: []Column{
-		{Head: "ID", ID: true, Text: id},
-		{Head: "NAME", Elide: true, Text: name},
+		{Head: "ID", Room: 8, ID: true, Text: id},
+		{Head: "NAME", Room: 12, Elide: true, Text: name},
 		{Head: "PROJECT", Wide: true, Text: project},
-		{Head: "TYPE", Text: func(m Message, _ Names) string { return m.(*weftv1.Network).GetProviderNetworkType() }},
-		{Head: "SEGMENT", Right: true, Text: func(m Message, _ Names) string { return number(m.(*weftv1.Network).GetProviderSegmentationId()) }},
-		{Head: "PHYSICAL", Elide: true, Text: func(m Message, _ Names) string { return m.(*weftv1.Network).GetProviderPhysicalNetwork() }},
-		{Head: "MTU", Right: true, Text: func(m Message, _ Names) string { return number(uint32(m.(*weftv1.Network).GetMtu())) }},
+		{Head: "TYPE", Room: 6, Text: func(m Message, _ Names) string { return m.(*weftv1.Network).GetProviderNetworkType() }},
+		{Head: "SEGMENT", Room: 8, Right: true, Text: func(m Message, _ Names) string { return number(m.(*weftv1.Network).GetProviderSegmentationId()) }},
+		{Head: "PHYSICAL", Room: 12, Elide: true, Text: func(m Message, _ Names) string { return m.(*weftv1.Network).GetProviderPhysicalNetwork() }},
+		{Head: "MTU", Room: 4, Right: true, Text: func(m Message, _ Names) string { return number(uint32(m.(*weftv1.Network).GetMtu())) }},
 		{Head: "L2POP", Wide: true, Text: func(m Message, _ Names) string {
 			return strconv.FormatBool(m.(*weftv1.Network).GetL2Population())
 		}},
 		{Head: "HOSTS", Right: true, Text: func(m Message, _ Names) string {
 			return strconv.Itoa(len(m.(*weftv1.Network).GetStatus().GetLocalVlans()))
 		}},
-		{Head: "STATUS", State: true, Text: func(m Message, _ Names) string { return m.(*weftv1.Network).GetStatus().GetStatus() }},
+		{Head: "STATUS", Room: 6, State: true, Text: func(m Message, _ Names) string { return m.(*weftv1.Network).GetStatus().GetStatus() }},
 	},
 }
 

@@ -39,21 +39,21 @@ var Port = &Kind{
 			Value: func(m Message) []string { return []string{m.(*weftv1.Port).GetDeviceId()} }},
 	},
 	Columns: []Column{
-		{Head: "ID", ID: true, Text: id},
-		{Head: "NAME", Elide: true, Text: name},
+		{Head: "ID", Room: 8, ID: true, Text: id},
+		{Head: "NAME", Room: 12, Elide: true, Text: name},
 		{Head: "PROJECT", Wide: true, Text: project},
-		{Head: "NETWORK", Elide: true, Text: func(m Message, names Names) string { return names("network", m.(*weftv1.Port).GetNetworkId()) }},
-		{Head: "MAC", Text: func(m Message, _ Names) string { return m.(*weftv1.Port).GetMacAddress() }},
-		{Head: "FIXED IPS", Narrow: true, Text: func(m Message, _ Names) string { return some(addresses(m)) }},
-		{Head: "FIXED IPS", Wide: true, Text: func(m Message, _ Names) string { return strings.Join(addresses(m), ",") }},
+		{Head: "NETWORK", Room: 12, Elide: true, Text: func(m Message, names Names) string { return names("network", m.(*weftv1.Port).GetNetworkId()) }},
+		{Head: "MAC", Room: 17, Text: func(m Message, _ Names) string { return m.(*weftv1.Port).GetMacAddress() }},
+		{Head: "FIXED IPS", Room: 15, Narrow: true, Text: func(m Message, _ Names) string { return some(addresses(m)) }},
+		{Head: "FIXED IPS", Room: 15, Wide: true, Text: func(m Message, _ Names) string { return strings.Join(addresses(m), ",") }},
 		{Head: "DEVICE", Wide: true, Text: func(m Message, _ Names) string { return m.(*weftv1.Port).GetDeviceId() }},
 		{Head: "OWNER", Wide: true, Text: func(m Message, _ Names) string { return m.(*weftv1.Port).GetDeviceOwner() }},
-		{Head: "HOST", Elide: true, Text: func(m Message, _ Names) string {
+		{Head: "HOST", Room: 12, Elide: true, Text: func(m Message, _ Names) string {
 			return cmp.Or(m.(*weftv1.Port).GetStatus().GetHost(), m.(*weftv1.Port).GetBindingHostId())
 		}},
-		{Head: "INTERFACE", Wide: true, Text: func(m Message, _ Names) string { return m.(*weftv1.Port).GetStatus().GetInterfaceName() }},
+		{Head: "INTERFACE", Room: 14, Wide: true, Text: func(m Message, _ Names) string { return m.(*weftv1.Port).GetStatus().GetInterfaceName() }},
 		{Head: "OFPORT", Wide: true, Right: true, Text: func(m Message, _ Names) string { return number(m.(*weftv1.Port).GetStatus().GetOfport()) }},
-		{Head: "STATUS", State: true, Text: func(m Message, _ Names) string { return m.(*weftv1.Port).GetStatus().GetStatus() }},
+		{Head: "STATUS", Room: 6, State: true, Text: func(m Message, _ Names) string { return m.(*weftv1.Port).GetStatus().GetStatus() }},
 	},
 }
 

@@ -28,12 +28,12 @@ var Subnet = &Kind{
 			Value: func(m Message) []string { return []string{m.(*weftv1.Subnet).GetNetworkId()} }},
 	},
 	Columns: []Column{
-		{Head: "ID", ID: true, Text: id},
-		{Head: "NAME", Elide: true, Text: name},
+		{Head: "ID", Room: 8, ID: true, Text: id},
+		{Head: "NAME", Room: 12, Elide: true, Text: name},
 		{Head: "PROJECT", Wide: true, Text: project},
-		{Head: "NETWORK", Elide: true, Text: func(m Message, names Names) string { return names("network", m.(*weftv1.Subnet).GetNetworkId()) }},
-		{Head: "CIDR", Text: func(m Message, _ Names) string { return m.(*weftv1.Subnet).GetCidr() }},
-		{Head: "GATEWAY", Text: func(m Message, _ Names) string {
+		{Head: "NETWORK", Room: 12, Elide: true, Text: func(m Message, names Names) string { return names("network", m.(*weftv1.Subnet).GetNetworkId()) }},
+		{Head: "CIDR", Room: 15, Text: func(m Message, _ Names) string { return m.(*weftv1.Subnet).GetCidr() }},
+		{Head: "GATEWAY", Room: 12, Text: func(m Message, _ Names) string {
 			if s := m.(*weftv1.Subnet); s.GetGatewayIp() != "" {
 				return s.GetGatewayIp()
 			}
