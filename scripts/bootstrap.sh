@@ -27,7 +27,7 @@ needed=(
 	ps:procps
 )
 if [ "${1:-}" = test ]; then
-	needed+=(gcc:gcc) # go test -race
+	needed+=(gcc:gcc git:git) # go test -race; make check
 fi
 PATH=$PATH:/usr/sbin:/sbin
 packages=()
