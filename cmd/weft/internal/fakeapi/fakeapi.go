@@ -56,8 +56,6 @@ type Server struct {
 	Compacted int64
 	// Fail, when set, is what every call answers with.
 	Fail error
-	// MoreUsers is how many more users an object has than an error about it lists.
-	MoreUsers int
 	// Lagging is what WaitApplied tells.
 	Lagging []*weftv1.HostLag
 	// Unknown, Drift, DriftErrors, Flows, Explained, Interfaces and Events are what the diagnostics tell.

@@ -182,7 +182,7 @@ func completePort(o objects, p *weftv1.Port) (bad []*errdetails.BadRequest_Field
 	return bad
 }
 
-// create, update and remove change the state o; the caller commits.
+// create adds an object to the state o; like update and remove, it leaves it to the caller to commit.
 func (s *Server) create(o objects, m kind.Message) error {
 	if bad := s.complete(o, m); len(bad) > 0 {
 		return invalid(bad...)
@@ -196,7 +196,7 @@ func (s *Server) create(o objects, m kind.Message) error {
 	return nil
 }
 
-// immutable are the fields that an update may not name.
+// update changes the fields of the paths; those that are immutable may not be among them.
 func (s *Server) update(o objects, m kind.Message, paths []string) (kind.Message, error) {
 	k := kindOf(m)
 	was, err := find(o, k, m.GetMetadata().GetId())
@@ -244,7 +244,7 @@ func (s *Server) remove(o objects, k *kind.Kind, ref, etag string) error {
 	}
 	if len(users) > 0 {
 		return detailed(codes.FailedPrecondition, "in use", &errdetails.PreconditionFailure{Violations: users},
-			&errdetails.ErrorInfo{Reason: "IN_USE", Domain: "weft", Metadata: map[string]string{"users": fmt.Sprint(len(users) + s.MoreUsers)}})
+			&errdetails.ErrorInfo{Reason: "IN_USE", Domain: "weft", Metadata: map[string]string{"users": fmt.Sprint(len(users))}})
 	}
 	delete(o[k.Name], m.GetMetadata().GetId())
 	return nil
