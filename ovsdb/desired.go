@@ -138,6 +138,9 @@ func (d *Desired) sorted() Desired {
 	rank := map[Role]string{Integration: "0", Tunnel: "1", Physical: "2"}
 	slices.SortFunc(s.Bridges, func(a, b Bridge) int { return strings.Compare(rank[a.Role]+a.Name, rank[b.Role]+b.Name) })
 	slices.SortFunc(s.Tunnels, func(a, b TunnelPort) int { return strings.Compare(a.Name, b.Name) })
-	slices.SortFunc(s.Bindings, func(a, b Binding) int { return strings.Compare(a.PortID, b.PortID) })
+	byPort := func(a, b Binding) int { return strings.Compare(a.PortID, b.PortID) }
+	if !slices.IsSortedFunc(s.Bindings, byPort) {
+		slices.SortFunc(s.Bindings, byPort)
+	}
 	return s
 }

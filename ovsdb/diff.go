@@ -72,7 +72,7 @@ type differ struct {
 // diff is the whole difference: the changes in an order in which each depends only on those before it, and, by resource,
 // the problem that keeps it from being true. Resources that are to be left out have a problem already.
 func diff(want Desired, have *State, leftOut map[string]Problem) ([]Change, map[string]Problem) {
-	x := &differ{want: want.sorted(), have: have, bridges: map[string]string{}, claimed: map[string]string{}, problems: maps.Clone(leftOut)}
+	x := &differ{want: want.sorted(), have: have, bridges: map[string]string{}, claimed: make(map[string]string, len(want.Bindings)), problems: maps.Clone(leftOut)}
 	if x.problems == nil {
 		x.problems = map[string]Problem{}
 	}

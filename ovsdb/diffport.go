@@ -79,18 +79,18 @@ func (x *differ) stale() {
 	if _, ok := x.want.bridge(Integration); !ok {
 		return
 	}
-	known := map[string]bool{}
+	known := make(map[string]bool, len(x.want.Bindings))
 	for _, b := range x.want.Bindings {
 		known[b.PortID] = true
 	}
-	for _, iface := range byName(x.have.interfaces) {
-		id, port := iface.ExternalIDs[portKey], x.have.portOf[iface.UUID]
-		if id == "" || port == nil || x.claimed[iface.Name] != "" {
-			continue
+	marked := map[string]*interfaceRow{}
+	for name, iface := range x.have.interfaces {
+		if id := iface.ExternalIDs[portKey]; id != "" && x.claimed[name] == "" && x.have.portOf[iface.UUID] != nil && (known[id] || x.want.Prune) {
+			marked[name] = iface
 		}
-		if known[id] || x.want.Prune {
-			x.bind(Change{Resource: "port/" + id, Row: iface.UUID}, port, iface, DeadVLAN, nil)
-		}
+	}
+	for _, iface := range byName(marked) {
+		x.bind(Change{Resource: "port/" + iface.ExternalIDs[portKey], Row: iface.UUID}, x.have.portOf[iface.UUID], iface, DeadVLAN, nil)
 	}
 }
 

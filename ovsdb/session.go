@@ -157,8 +157,8 @@ func (t tables) equal(u tables) bool {
 
 func rows[T any](m map[string]model.Model) []*T {
 	out := make([]*T, 0, len(m))
-	for _, k := range slices.Sorted(maps.Keys(m)) {
-		out = append(out, m[k].(*T))
+	for _, r := range m {
+		out = append(out, r.(*T))
 	}
 	return out
 }

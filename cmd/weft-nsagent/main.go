@@ -24,7 +24,13 @@ import (
 	"github.com/weft-sdn/weft/nsagent/agent"
 )
 
+// gcPercent trades processor time, of which the agent needs little, for memory, of which every host has its copy.
+const gcPercent = 50
+
 func main() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := command().ExecuteContext(ctx); err != nil {

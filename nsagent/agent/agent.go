@@ -65,7 +65,6 @@ type Agent struct {
 	dir    *statefile.Dir
 	keeper *replay.Keeper
 	met    metrics
-	names  bridgeNames
 	// seen is the database as last seen, for the keeper's goroutines; nil while it is away.
 	seen atomic.Pointer[ovsdb.State]
 
@@ -117,9 +116,9 @@ func New(cfg Config) (*Agent, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Agent{cfg: cfg, log: cfg.Log, dir: dir, names: bridgeNames{cfg.IntegrationBridge, cfg.TunnelBridge},
+	a := &Agent{cfg: cfg, log: cfg.Log, dir: dir,
 		sessions: make(chan *ovsdb.Session), streams: make(chan streamEvent), told: make(chan replay.Notice, 64), over: make(chan struct{}),
-		held: nothingHeld(), unsaved: map[string]bool{}, need: map[string]int64{}, settled: map[string]string{}, late: map[string]time.Time{},
+		held: nothingHeld(site{cfg.IntegrationBridge, cfg.TunnelBridge, cfg.DatapathType}), unsaved: map[string]bool{}, need: map[string]int64{}, settled: map[string]string{}, late: map[string]time.Time{},
 		calm: rate.NewLimiter(rate.Every(time.Second), 20)}
 	a.met.register(cfg.Metrics)
 	a.keeper = replay.New(replay.Config{RunDir: cfg.RunDir, StateDir: cfg.StateDir, Facts: a.facts, Notify: a.notify,
@@ -141,7 +140,7 @@ func (a *Agent) load() error {
 	case err != nil:
 		return fmt.Errorf("state directory %s: %w", a.cfg.StateDir, err)
 	}
-	a.epoch, a.held = s.Epoch, restore(s, a.names)
+	a.epoch, a.held = s.Epoch, restore(s, a.held.site)
 	for name, e := range a.held.rejected {
 		a.log.Error("saved resource cannot be used", "object", name, "err", e.Message)
 	}
@@ -224,7 +223,7 @@ func (a *Agent) facts(bridge string) replay.Facts {
 // keepFlows tells the keeper which bridges there are.
 func (a *Agent) keepFlows() {
 	var bs []replay.Bridge
-	for _, b := range a.held.bridges() {
+	for _, b := range a.held.desired().Bridges {
 		k := replay.Bridge{Name: b.Name}
 		if b.Role == ovsdb.Physical {
 			k.Uplink = "phy-" + b.Name

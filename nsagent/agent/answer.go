@@ -106,11 +106,11 @@ func (a *Agent) tellInventory(st *ovsdb.State) {
 
 // bridges are the names of the bridges that the host was given, and of those that a controller wants.
 func (a *Agent) bridges() []string {
-	names := []string{a.names.integration, a.names.tunnel}
+	names := []string{a.cfg.IntegrationBridge, a.cfg.TunnelBridge}
 	for _, b := range a.cfg.BridgeMappings {
 		names = append(names, b)
 	}
-	for _, b := range a.held.bridges() {
+	for _, b := range a.held.desired().Bridges {
 		names = append(names, b.Name)
 	}
 	slices.Sort(names)

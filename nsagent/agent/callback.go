@@ -32,7 +32,7 @@ func (a *Agent) callBack(ctx context.Context, st *ovsdb.State) {
 	}
 	a.called = true
 	var lost []string
-	for _, b := range a.held.bridges() {
+	for _, b := range a.held.desired().Bridges {
 		l, known := a.links[b.Name]
 		if _, ok := a.settled[b.Resource()]; !ok || !known {
 			continue
@@ -57,7 +57,7 @@ func (a *Agent) callBack(ctx context.Context, st *ovsdb.State) {
 // watchLinks notes when bridges gain and lose their controller.
 func (a *Agent) watchLinks(st *ovsdb.State) {
 	next := map[string]link{}
-	for _, b := range a.held.bridges() {
+	for _, b := range a.held.desired().Bridges {
 		if len(b.Controllers) == 0 {
 			continue
 		}

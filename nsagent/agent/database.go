@@ -95,7 +95,7 @@ func (a *Agent) reconcile(ctx context.Context) {
 	if time.Now().Before(a.quiet) {
 		return
 	}
-	want := a.held.desired(a.cfg.DatapathType)
+	want := a.held.desired()
 	actx, cancel := context.WithTimeout(ctx, transactTimeout)
 	out, err := a.db.Apply(actx, want)
 	cancel()

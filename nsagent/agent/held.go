@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -27,38 +26,42 @@ const (
 	databaseAway = "DatabaseUnavailable"
 )
 
-// bridgeNames are the names that this host gives to its two bridges of which it has one each.
-type bridgeNames struct{ integration, tunnel string }
+// site is what is said of the host when its agent is started: the names of the two bridges of which it has one each,
+// and the type of their datapath.
+type site struct{ integration, tunnel, datapathType string }
 
 // held is the desired state. It is not changed once it is made.
 type held struct {
+	site
 	revision  int64
 	resources map[string]*nodev1.Resource
 	// wants is the same, checked and read.
 	wants map[string]any // ovsdb.Bridge, ovsdb.TunnelPort or ovsdb.Binding
 	// rejected are resources that were sent and could not be taken in.
 	rejected map[string]*nodev1.ResourceError
+	// wanted is all that is wanted, sorted; made when it is first asked for.
+	wanted *ovsdb.Desired
 	// complete says that a full Delta was taken in since the agent began.
 	complete bool
 }
 
-func nothingHeld() *held {
-	return &held{resources: map[string]*nodev1.Resource{}, wants: map[string]any{}, rejected: map[string]*nodev1.ResourceError{}}
+func nothingHeld(s site) *held {
+	return &held{site: s, resources: map[string]*nodev1.Resource{}, wants: map[string]any{}, rejected: map[string]*nodev1.ResourceError{}}
 }
 
 // restore takes in what was on disk.
-func restore(s statefile.State, names bridgeNames) *held {
-	h := nothingHeld()
+func restore(s statefile.State, on site) *held {
+	h := nothingHeld(on)
 	h.revision = s.Revision
 	for _, r := range s.Resources {
-		h.take(r, names)
+		h.take(r)
 	}
 	return h
 }
 
 // merge is the state after a Delta, and which resources changed or went.
-func (h *held) merge(d *nodev1.Delta, names bridgeNames) (next *held, touched []string) {
-	next = &held{revision: d.Revision, complete: h.complete || d.Full,
+func (h *held) merge(d *nodev1.Delta) (next *held, touched []string) {
+	next = &held{site: h.site, revision: d.Revision, complete: h.complete || d.Full,
 		resources: maps.Clone(h.resources), wants: maps.Clone(h.wants), rejected: maps.Clone(h.rejected)}
 	if d.Full {
 		next.rejected = map[string]*nodev1.ResourceError{}
@@ -83,7 +86,7 @@ func (h *held) merge(d *nodev1.Delta, names bridgeNames) (next *held, touched []
 	}
 	for _, r := range d.Upserts {
 		delete(next.rejected, r.Name)
-		next.take(r, names)
+		next.take(r)
 	}
 	for name, r := range next.resources {
 		if h.resources[name] != r {
@@ -106,11 +109,11 @@ func (h *held) drop(name string) {
 }
 
 // take takes a resource in, or rejects it.
-func (h *held) take(r *nodev1.Resource, names bridgeNames) {
+func (h *held) take(r *nodev1.Resource) {
 	if old := h.resources[r.Name]; old != nil && old.Version == r.Version && r.Version != "" {
 		return // equal versions mean equal content
 	}
-	want, e := read(r, names)
+	want, e := h.read(r)
 	if e != nil {
 		h.reject(r.Name, e.Field, e.Reason, e.Message)
 		return
@@ -140,11 +143,14 @@ func (h *held) state(epoch uint64) statefile.State {
 	return s
 }
 
-// desired is what the database must hold.
-func (h *held) desired(datapathType string) ovsdb.Desired {
-	d := ovsdb.Desired{DatapathType: datapathType, Prune: h.complete}
-	for _, w := range h.wants {
-		switch w := w.(type) {
+// desired is what the database must hold. It is not to be changed.
+func (h *held) desired() ovsdb.Desired {
+	if h.wanted != nil {
+		return *h.wanted
+	}
+	d := ovsdb.Desired{DatapathType: h.datapathType, Prune: h.complete}
+	for _, name := range slices.Sorted(maps.Keys(h.wants)) {
+		switch w := h.wants[name].(type) {
 		case ovsdb.Bridge:
 			d.Bridges = append(d.Bridges, w)
 		case ovsdb.TunnelPort:
@@ -153,18 +159,12 @@ func (h *held) desired(datapathType string) ovsdb.Desired {
 			d.Bindings = append(d.Bindings, w)
 		}
 	}
+	h.wanted = &d
 	return d
 }
 
-// bridges lists the bridges that are wanted, by name.
-func (h *held) bridges() []ovsdb.Bridge {
-	d := h.desired("")
-	slices.SortFunc(d.Bridges, func(a, b ovsdb.Bridge) int { return cmp.Compare(a.Name, b.Name) })
-	return d.Bridges
-}
-
 // read checks a resource, from whoever it comes, before anything is made of it.
-func read(r *nodev1.Resource, names bridgeNames) (want any, e *nodev1.ResourceError) {
+func (n site) read(r *nodev1.Resource) (want any, e *nodev1.ResourceError) {
 	var resource string
 	var err error
 	switch s := r.Spec.(type) {
@@ -172,7 +172,7 @@ func read(r *nodev1.Resource, names bridgeNames) (want any, e *nodev1.ResourceEr
 		b := ovsdb.Bridge{Name: s.Bridge.GetName(), Role: ovsdb.Role(s.Bridge.GetRole()), DatapathID: s.Bridge.GetDatapathId(), Controllers: s.Bridge.GetControllers()}
 		want, resource, err = b, b.Resource(), b.Check()
 		if err == nil {
-			err = names.check(b)
+			err = n.check(b)
 		}
 	case *nodev1.Resource_Tunnel:
 		t := ovsdb.TunnelPort{Name: s.Tunnel.GetName(), Type: s.Tunnel.GetType()}
@@ -223,7 +223,7 @@ func readAddr(field, s string) (netip.Addr, error) {
 }
 
 // check holds a bridge to this host's names: there can be one integration bridge and one tunnel bridge.
-func (n bridgeNames) check(b ovsdb.Bridge) error {
+func (n site) check(b ovsdb.Bridge) error {
 	want := map[ovsdb.Role]string{ovsdb.Integration: n.integration, ovsdb.Tunnel: n.tunnel}[b.Role]
 	switch {
 	case want != "" && b.Name != want:

@@ -200,7 +200,7 @@ func (a *Agent) message(m *nodev1.SyncResponse) {
 
 // takeDelta changes what is desired, and writes it down before anything is answered.
 func (a *Agent) takeDelta(d *nodev1.Delta, raised bool) {
-	next, touched := a.held.merge(d, a.names)
+	next, touched := a.held.merge(d)
 	a.held = next
 	a.delta, a.answered, a.quiet = d, "", time.Time{}
 	a.met.deltas.Inc()

@@ -43,6 +43,8 @@ type bridge struct {
 	// A switch that goes away is told at once; one that was never there, when it has had time to come.
 	downAfter time.Time
 	down      bool // told
+	// ahead is the saved set, read while the switch is away, so that it need not be read when time counts.
+	ahead *Set
 	// waiting are rows of a replayed set that wait for interfaces; waitedWith are the ports that were not enough.
 	waiting    *Set
 	waitedWith map[uint32]Interface
@@ -58,8 +60,8 @@ func (b *bridge) notify(reason, format string, args ...any) {
 }
 
 func (b *bridge) run(ctx context.Context) {
-	if s := b.load(); s != nil {
-		b.saved = s.Revision
+	if b.ahead = b.load(); b.ahead != nil {
+		b.saved = b.ahead.Revision
 	}
 	b.downAfter = time.Now().Add(patience)
 	for ctx.Err() == nil {
@@ -75,11 +77,15 @@ func (b *bridge) run(ctx context.Context) {
 		b.down, b.downAfter = false, time.Time{}
 		b.serve(ctx, conn)
 		conn.Close()
+		b.waiting = nil
 	}
 }
 
-// lost tells once that the switch is away.
+// lost tells once that the switch is away, and gets ready for its return.
 func (b *bridge) lost(err error) {
+	if b.ahead == nil && b.saved != 0 {
+		b.ahead = b.load()
+	}
 	if !b.down && time.Now().After(b.downAfter) {
 		b.down = true
 		b.notify(SwitchDown, "%s: %v", b.Name, err)
@@ -116,7 +122,6 @@ func (b *bridge) serve(ctx context.Context, conn *channel.Conn) {
 	var notBefore time.Time
 	var failed time.Duration
 	var revision int64
-	b.waiting = nil
 	for restored := false; ; {
 		select {
 		case <-ctx.Done():

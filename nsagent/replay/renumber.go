@@ -18,14 +18,14 @@ type placed struct {
 // place divides the rows of a set, given the ports that a bridge has now.
 func (s *Set) place(now map[uint32]Interface) placed {
 	n := s.numbers(now)
-	var p placed
-	for _, m := range s.Flows {
-		row, complete := n.row(m)
+	p := placed{ready: make([]openflow.FlowMod, 0, len(s.Flows))}
+	for i := range s.Flows {
+		row, complete := n.row(&s.Flows[i])
 		if row != nil {
 			p.ready = append(p.ready, *row)
 		}
 		if !complete {
-			p.waiting = append(p.waiting, m)
+			p.waiting = append(p.waiting, s.Flows[i])
 		}
 	}
 	return p
@@ -60,7 +60,51 @@ func (n numbering) port(p uint32) (uint32, bool) {
 }
 
 // row renumbers a row. It returns nil when the row cannot be had without what is missing, and says whether nothing is.
-func (n numbering) row(m openflow.FlowMod) (row *openflow.FlowMod, complete bool) {
+func (n numbering) row(m *openflow.FlowMod) (row *openflow.FlowMod, complete bool) {
+	if n.keeps(m) {
+		return m, true
+	}
+	return n.rewrite(*m)
+}
+
+// keeps says whether all ports of a row have the numbers that they had. Mostly they do, and there are many rows.
+func (n numbering) keeps(m *openflow.FlowMod) bool {
+	for i := range m.Match {
+		if o := &m.Match[i]; o.Field == openflow.InPort && o.Mask == "" && !n.same(uint32(o.Uint())) {
+			return false
+		}
+	}
+	return n.keepsAll(m.Actions)
+}
+
+func (n numbering) same(p uint32) bool {
+	to, ok := n.port(p)
+	return ok && to == p
+}
+
+func (n numbering) keepsAll(actions []openflow.Action) bool {
+	for _, a := range actions {
+		ok := true
+		switch t := a.(type) {
+		case openflow.Output:
+			ok = n.same(t.Port)
+		case openflow.OutputTrunc:
+			ok = n.same(t.Port)
+		case openflow.Resubmit:
+			ok = n.same(t.Port)
+		case openflow.Clone:
+			ok = n.keepsAll(t.Actions)
+		case openflow.WriteActions:
+			ok = n.keepsAll(t.Actions)
+		}
+		if !ok {
+			return false
+		}
+	}
+	return true
+}
+
+func (n numbering) rewrite(m openflow.FlowMod) (row *openflow.FlowMod, complete bool) {
 	if i := slices.IndexFunc(m.Match, func(o openflow.OXM) bool { return o.Field == openflow.InPort && o.Mask == "" }); i >= 0 {
 		p, ok := n.port(uint32(m.Match[i].Uint()))
 		if !ok {

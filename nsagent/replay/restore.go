@@ -14,10 +14,14 @@ import (
 
 // restore replays the saved set into a bridge that has no row of ours, unless a controller fills it.
 func (b *bridge) restore(ctx context.Context, conn *channel.Conn) error {
+	defer b.forget()
 	if found, err := b.filled(ctx, conn); found || err != nil {
 		return err
 	}
-	set := b.load()
+	set := b.ahead
+	if set == nil {
+		set = b.load()
+	}
 	if set == nil && b.Uplink == "" {
 		return nil
 	}
@@ -50,10 +54,15 @@ func (b *bridge) restore(ctx context.Context, conn *channel.Conn) error {
 		"waiting", len(p.waiting), "refused", refused, "took", time.Since(began))
 	b.notify(FlowsReplayed, "%s had no flows and no controller spoke: %d flows of revision %d were replayed, %d wait for interfaces, %d were refused",
 		b.Name, n, set.Revision, len(p.waiting), refused)
-	if len(set.Flows) > many {
-		debug.FreeOSMemory()
-	}
 	return nil
+}
+
+// forget drops what was read ahead, and gives its memory back when it was much.
+func (b *bridge) forget() {
+	if s := b.ahead; s != nil && len(s.Flows) > many {
+		defer debug.FreeOSMemory()
+	}
+	b.ahead = nil
 }
 
 // wait keeps rows until the bridge has other ports than these.

@@ -815,7 +815,10 @@ func (x *PortBinding) GetInstalledRevision() int64 {
 	return 0
 }
 
-// Ack says that a Delta is in force and on disk.
+// Ack says that a Delta is in force and on disk, and that everything else which is desired is true too.
+//
+// The agent answers the last Delta of a stream again, with the same nonce, whenever what is true changes later: by a
+// Nack when something ceases to be true, by an Ack or a shorter Nack when it is true again.
 type Ack struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Nonce         string                 `protobuf:"bytes,1,opt,name=nonce,proto3" json:"nonce,omitempty"`
@@ -868,7 +871,8 @@ func (x *Ack) GetRevision() int64 {
 	return 0
 }
 
-// Nack says that a Delta is in force but for the resources named.
+// Nack says that a Delta is in force, and which resources are not true: of this Delta or of any before. A resource that
+// cannot be valid leaves the version that was in force before.
 type Nack struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Nonce         string                 `protobuf:"bytes,1,opt,name=nonce,proto3" json:"nonce,omitempty"`
