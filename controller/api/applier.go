@@ -12,8 +12,8 @@ import (
 type applier interface {
 	// among says among which objects a name is looked for; nil: all of the kind.
 	among(rd *reading, in object) func(any) bool
-	// put creates the object, or gives old the fields that are set; key is the object's.
-	put(tx *store.Tx, rd *reading, old any, in object) (res *weftv1.ApplyResult, key string, err error)
+	// put creates the object, or gives old the fields that are set.
+	put(tx *store.Tx, rd *reading, old any, in object) (*weftv1.ApplyResult, error)
 	delete(tx *store.Tx, key string) error
 	// leavesChoice says that the server has to choose something for the object that others may ask for by value.
 	leavesChoice(in object) bool
@@ -47,7 +47,7 @@ func (r *resource[M, P]) leavesChoice(in object) bool {
 	return r.chooses != nil && r.chooses(in.(P))
 }
 
-func (r *resource[M, P]) put(tx *store.Tx, rd *reading, old any, in object) (*weftv1.ApplyResult, string, error) {
+func (r *resource[M, P]) put(tx *store.Tx, rd *reading, old any, in object) (*weftv1.ApplyResult, error) {
 	res := &weftv1.ApplyResult{Action: created}
 	var m *M
 	var err error
@@ -57,20 +57,19 @@ func (r *resource[M, P]) put(tx *store.Tx, rd *reading, old any, in object) (*we
 		m, err = r.change(tx, rd, old.(*M), in.(P), r.fields.given(in))
 	}
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	if old != nil {
 		res.Action = unchanged
 		if res.Changes, err = r.fields.changes(r.spell(old.(*M)), r.spell(m)); err != nil {
-			return nil, "", err
+			return nil, err
 		}
 		if len(res.Changes) > 0 {
 			res.Action = updated
 		}
 	}
-	ref := refTo(r.kind, m)
-	res.Object = spellRef(ref)
-	return res, ref.ID, nil
+	res.Object = spellRef(refTo(r.kind, m))
+	return res, nil
 }
 
 func (r *resource[M, P]) delete(tx *store.Tx, key string) error { return r.remove(tx, key, 0) }

@@ -59,8 +59,9 @@ func (s *Server) Apply(ctx context.Context, req *weftv1.ApplyRequest) (*weftv1.A
 type application struct {
 	tx    *store.Tx
 	steps []*step
-	// done are the steps by the id of their object; called are those that make objects, by the id and name they give.
-	done   map[ident]*step
+	// claimed are the steps by the object they are about.
+	claimed map[ident]*step
+	// called are the steps that make objects, by the ids and names that others may refer to them by.
 	called map[ident]*step
 	// hints is how many suggestions may still be made.
 	hints int
@@ -78,6 +79,9 @@ type step struct {
 	kind state.Kind
 	in   object            // nil for a delete
 	ref  *weftv1.ObjectRef // nil for an object
+	// key is the key of the object that is there already; empty when it is to be created. It is looked up before
+	// anything is changed, so that no name means one thing to one step and another to the next.
+	key string
 
 	settled bool
 	result  *weftv1.ApplyResult
@@ -85,7 +89,7 @@ type step struct {
 }
 
 func newApplication(tx *store.Tx, req *weftv1.ApplyRequest) *application {
-	a := &application{tx: tx, done: map[ident]*step{}, called: map[ident]*step{}, hints: maxTold}
+	a := &application{tx: tx, claimed: map[ident]*step{}, called: map[ident]*step{}, hints: maxTold}
 	for i, o := range req.Objects {
 		st := &step{at: fmt.Sprintf("objects[%d]", i)}
 		st.kind, st.in = unwrap(o)
@@ -95,6 +99,7 @@ func newApplication(tx *store.Tx, req *weftv1.ApplyRequest) *application {
 			st.at += "." + store.Singular(st.kind)
 			a.called[ident{st.kind, st.in.GetMetadata().GetId()}] = st
 			a.called[ident{st.kind, st.in.GetMetadata().GetName()}] = st
+			st.fail(a.match(st))
 		}
 		a.steps = append(a.steps, st)
 	}
@@ -103,14 +108,16 @@ func newApplication(tx *store.Tx, req *weftv1.ApplyRequest) *application {
 		var err error
 		if st.kind, err = kindNamed(ref.GetKind()); err != nil {
 			st.fail(invalid("kind", "%v", err))
+		} else {
+			st.fail(a.matchRef(st))
 		}
 		a.steps = append(a.steps, st)
 	}
 	return a
 }
 
-// fail settles a step: it is not tried again.
-func (st *step) fail(err error) { st.settled, st.err = true, err }
+// fail settles a step that has an error for good: it is not tried again.
+func (st *step) fail(err error) { st.settled, st.err = err != nil, err }
 
 // run does all steps, or tells what is wrong with each that cannot be done. The results are in the request's order.
 func (a *application) run(ctx context.Context) ([]*weftv1.ApplyResult, error) {
@@ -189,88 +196,35 @@ func (a *application) excused(k state.Kind, ref string) bool {
 
 // put makes one object true.
 func (a *application) put(st *step, rd *reading) error {
-	ops := applied(st.kind)
-	md := st.in.GetMetadata()
-	if md.GetId() == "" && md.GetName() == "" {
-		st.settled = true
-		return invalid("metadata", "has neither id nor name; give one, so that the object is found again the next time")
-	}
-	old, err := a.match(ops, st, rd)
-	if err != nil {
-		return err
-	}
-	if old != nil {
-		if other := a.done[ident{st.kind, state.Key(old)}]; other != nil {
+	if st.key == "" {
+		// Another step may have made it since, or called its network so.
+		if err := a.match(st); err != nil {
 			st.settled = true
-			return invalid(namingField(md), "is the same object as %s", other.at)
+			return err
 		}
 	}
-	res, key, err := ops.put(a.tx, rd, old, st.in)
+	var old any
+	if st.key != "" {
+		old = a.tx.Object(st.kind, st.key)
+	}
+	res, err := applied(st.kind).put(a.tx, rd, old, st.in)
 	if err != nil {
 		return err
 	}
 	st.result = res
-	a.done[ident{st.kind, key}] = st
+	if old == nil {
+		return a.claim(st, res.Object.Id)
+	}
 	return nil
 }
 
-// namingField is the field that names an object.
-func namingField(md *weftv1.Metadata) string {
-	if md.GetId() != "" {
-		return "metadata.id"
-	}
-	return "metadata.name"
-}
-
-// match finds the object that a step is about; nil when it is to be created. A name counts as it is: it is not the
-// beginning of an id.
-func (a *application) match(ops applier, st *step, rd *reading) (any, error) {
-	md := st.in.GetMetadata()
-	var old any
-	var err error
-	if md.GetId() != "" {
-		old, err = find(a.tx.Snapshot, st.kind, md.GetId(), nil)
-	} else {
-		old, err = findNamed(a.tx.Snapshot, st.kind, md.GetName(), ops.among(rd, st.in))
-	}
-	var ambiguous *errAmbiguous
-	if errors.As(err, &ambiguous) {
-		return nil, invalid(namingField(md), "%v", err)
-	}
-	return old, nil
-}
-
 func (a *application) delete(st *step) {
-	field, ref := "id", st.ref.GetId()
-	if ref == "" {
-		field, ref = "name", st.ref.GetName()
-	}
-	if ref == "" {
-		st.fail(invalid("id", "is missing; give an id or a name"))
-		return
-	}
-	obj, err := find(a.tx.Snapshot, st.kind, ref, nil)
-	var ambiguous *errAmbiguous
-	switch {
-	case errors.As(err, &ambiguous):
-		st.err = invalid(field, "%v", err)
-		return
-	case err != nil:
-		st.err = suggest(a.tx.Snapshot, err, nil, &a.hints)
-		return
-	}
-	id := ident{st.kind, state.Key(obj)}
-	if other := a.done[id]; other != nil {
-		st.fail(invalid(field, "is the same object as %s", other.at))
-		return
-	}
-	r := refTo(st.kind, obj)
+	r := refTo(st.kind, a.tx.Object(st.kind, st.key))
 	if st.err = applied(st.kind).delete(a.tx, r.ID); st.err != nil {
 		return
 	}
 	st.settled = true
 	st.result = &weftv1.ApplyResult{Object: spellRef(r), Action: deleted}
-	a.done[id] = st
 }
 
 func spellRef(r store.Ref) *weftv1.ObjectRef {

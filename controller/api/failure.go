@@ -91,21 +91,22 @@ var precedence = []codes.Code{codes.Internal, codes.Unavailable, codes.DeadlineE
 	codes.OutOfRange, codes.NotFound, codes.Aborted, codes.AlreadyExists, codes.FailedPrecondition, codes.ResourceExhausted}
 
 // judge takes a problem's code, reason and metadata when it is the first one that must be mended.
-func (v *verdict) judge(c codes.Code, reason string, info ...string) {
+func (v *verdict) judge(c codes.Code, reason string, info ...string) (first bool) {
 	for _, p := range precedence {
 		switch p {
 		case v.code:
-			return
+			return false
 		case c:
-			v.code, v.reason, v.info = c, reason, map[string]string{}
+			v.code, v.reason, v.info, v.resource = c, reason, map[string]string{}, nil
 			for i := 0; i+1 < len(info); i += 2 {
 				if info[i+1] != "" {
 					v.info[info[i]] = clip(info[i+1])
 				}
 			}
-			return
+			return true
 		}
 	}
+	return false
 }
 
 func (v *verdict) add(p problem) {
@@ -132,8 +133,9 @@ func (v *verdict) add(p problem) {
 		return
 	case len(taken) > 0:
 		t := taken[0]
-		v.judge(codes.AlreadyExists, "ALREADY_EXISTS", "field", within(p.at, t.Field), "value", t.Value, "kind", store.Singular(t.By.Kind), "id", t.By.ID)
-		v.resource = &errdetails.ResourceInfo{ResourceType: store.Singular(t.By.Kind), ResourceName: t.By.ID, Description: "has the value"}
+		if v.judge(codes.AlreadyExists, "ALREADY_EXISTS", "field", within(p.at, t.Field), "value", t.Value, "kind", store.Singular(t.By.Kind), "id", t.By.ID) {
+			v.resource = &errdetails.ResourceInfo{ResourceType: store.Singular(t.By.Kind), ResourceName: t.By.ID, Description: "has the value"}
+		}
 		for _, t := range taken {
 			v.field(p.at, t.Field, takenMessage(t))
 		}
@@ -177,8 +179,9 @@ func (v *verdict) add(p problem) {
 }
 
 func (v *verdict) notFound(k state.Kind, ref string) {
-	v.judge(codes.NotFound, "NOT_FOUND", "kind", store.Singular(k), "name", ref)
-	v.resource = &errdetails.ResourceInfo{ResourceType: store.Singular(k), ResourceName: clip(ref), Description: "does not exist"}
+	if v.judge(codes.NotFound, "NOT_FOUND", "kind", store.Singular(k), "name", ref) {
+		v.resource = &errdetails.ResourceInfo{ResourceType: store.Singular(k), ResourceName: clip(ref), Description: "does not exist"}
+	}
 }
 
 // field adds a problem of a field; without field, of the part itself.

@@ -85,7 +85,7 @@ func networkStatus(s *sight, n *model.Network, p *weftv1.Network) {
 		c.Status, c.Reason, c.Message = conditionUnknown, "NoHosts", "no host carries it yet; that begins with its first bound port"
 	case len(lacking) > 0 && model.Tunnelled(n.Type):
 		c.Status, c.Reason = conditionFalse, "NoTunnelIP"
-		c.Message = fmt.Sprintf("no tunnel address on %s: set tunnel_ip on the host, or --tunnel-ip of its agent", strings.Join(lacking, ", "))
+		c.Message = fmt.Sprintf("no tunnel address on %s: set tunnel_ip on the host, or let its agent report one", strings.Join(lacking, ", "))
 	case len(lacking) > 0:
 		c.Status, c.Reason = conditionFalse, "NoBridgeMapping"
 		c.Message = fmt.Sprintf("no bridge leads to %s on %s: add it to the host's bridge_mappings", n.PhysicalNetwork, strings.Join(lacking, ", "))

@@ -219,7 +219,9 @@ func TestRefusalsStaySmall(t *testing.T) {
 	huge := strings.Repeat("a:", 1<<20)
 	var objs []*weftv1.Object
 	for i := range 500 {
-		objs = append(objs, network(fmt.Sprint("n", i), func(n *weftv1.Network) { n.ProviderNetworkType, n.ProviderPhysicalNetwork = "flat", strings.Repeat("é:", 300) }))
+		objs = append(objs, network(fmt.Sprint("n", i), func(n *weftv1.Network) {
+			n.ProviderNetworkType, n.ProviderPhysicalNetwork = "flat", strings.Repeat("é:", 300)
+		}))
 	}
 	_, err := d.Apply(d.ctx, &weftv1.ApplyRequest{Objects: objs})
 	if r := refused(t, err); len(r.Violations) != maxViolations || r.Info["violations"] != "500" {

@@ -81,11 +81,15 @@ func ipVersion(is4 bool) int {
 	return 6
 }
 
-// inNetwork holds for the subnets and ports of a network; for all when the network is not given or not known.
+// inNetwork holds for the subnets and ports of a network: for none when there is no such network (yet); for all when none
+// is given.
 func inNetwork(s state.Snapshot, ref string) func(any) bool {
+	if ref == "" {
+		return nil
+	}
 	n, err := find(s, state.Networks, ref, nil)
 	if err != nil {
-		return nil
+		return func(any) bool { return false }
 	}
 	id := state.Key(n)
 	return func(obj any) bool { return networkOf(obj) == id }

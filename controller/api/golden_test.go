@@ -1,0 +1,90 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"regexp"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/weft-sdn/weft/controller/model"
+	"github.com/weft-sdn/weft/controller/report"
+	"github.com/weft-sdn/weft/controller/store"
+	weftv1 "github.com/weft-sdn/weft/proto/weft/v1"
+)
+
+var updateGolden = flag.Bool("update", false, "rewrite the golden files")
+
+// varies are what no two runs have in common, and what stands for it in the golden files.
+var varies = []struct {
+	what *regexp.Regexp
+	as   string
+}{
+	{regexp.MustCompile(`"\d{4}-\d\d-\d\dT[0-9:.]+Z"`), `"2026-01-02T03:04:05Z"`},
+	{regexp.MustCompile(`"fa:16:3f:[0-9a-f:]+"`), `"fa:16:3f:00:00:01"`},
+}
+
+// One object of each kind with everything that it can have, as the REST door shows it.
+func TestGoldenObjects(t *testing.T) {
+	r := openREST(t)
+	const subnetID = "50b00000-0000-4000-8000-000000000005"
+	named := func(md *weftv1.Metadata) {
+		md.ProjectId, md.Description, md.Labels = "acme", "as large as life", map[string]string{"env": "test"}
+	}
+	r.apply(
+		host("compute1", func(h *weftv1.Host) {
+			named(h.Metadata)
+			h.TunnelIp, h.BridgeMappings, h.Roles = "192.0.2.1", map[string]string{"physnet1": "br-ex"}, []string{"compute", "network"}
+		}),
+		withID(network("blue", func(n *weftv1.Network) { named(n.Metadata); n.Mtu = 1400 }), blueID),
+		withID(subnet("blue-v4", blueID, "10.0.0.0/24", func(s *weftv1.Subnet) {
+			named(s.Metadata)
+			s.AllocationPools = []*weftv1.AllocationPool{{Start: "10.0.0.10", End: "10.0.0.20"}, {Start: "10.0.0.30", End: "10.0.0.40"}}
+		}), subnetID),
+		withID(port("web", blueID, func(p *weftv1.Port) {
+			named(p.Metadata)
+			p.MacAddress, p.FixedIps, p.AdminStateUp = "fa:16:3e:00:00:01", []*weftv1.FixedIP{{IpAddress: "10.0.0.5"}}, proto.Bool(true)
+			p.DeviceId, p.DeviceOwner, p.BindingHostId = "vm1", "compute:nova", "compute1"
+		}), portID))
+	r.plug("compute1", model.Interface{Name: "tap0", OFPort: 3, IfaceID: portID}, model.Interface{Name: "tap1", OFPort: 4, IfaceID: "?"})
+	rev := r.report(func(tx *store.Tx) error {
+		if err := tx.ReportHost(&model.HostFacts{Host: "compute1", AgentVersion: "v0.1.0", OVSVersion: "3.1.0"}); err != nil {
+			return err
+		}
+		return tx.SetPortState(&model.PortState{PortID: portID, Host: "compute1", Status: model.PortActive, Revision: 4})
+	})
+	since := time.Now()
+	r.fleet.set(report.Host{Name: "compute1", Applied: rev, AgentConnected: true, AgentSince: since, Bridges: []report.Bridge{
+		{Name: "br-int", DatapathID: 0x5700000000010001, Connected: true, Since: since, Version: "1.4", Flows: 12, FlowMods: 34, DriftRepaired: 1}}})
+
+	for kind, path := range map[string]string{"network": "/v1/networks/blue", "subnet": "/v1/subnets/blue-v4", "port": "/v1/ports/web", "host": "/v1/hosts/compute1"} {
+		code, body := r.do("GET", path, "")
+		if code != 200 {
+			t.Fatalf("%s: %d %s", path, code, body)
+		}
+		var pretty bytes.Buffer
+		if err := json.Indent(&pretty, []byte(body), "", "  "); err != nil {
+			t.Fatal(err)
+		}
+		got := pretty.String() + "\n"
+		for _, v := range varies {
+			got = v.what.ReplaceAllString(got, v.as)
+		}
+		file := filepath.Join("testdata", "golden", kind+".json")
+		if *updateGolden {
+			if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		diff(t, file, string(want), got)
+	}
+}

@@ -1,0 +1,254 @@
+package api
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/weft-sdn/weft/controller/model"
+	weftv1 "github.com/weft-sdn/weft/proto/weft/v1"
+)
+
+// rest is a client of the HTTP door.
+type rest struct {
+	*door
+	url string
+}
+
+func openREST(t *testing.T) *rest {
+	t.Helper()
+	d := openDoor(t, nil)
+	r, err := d.server.NewREST(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "weft_metric 1\n") }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := httptest.NewUnstartedServer(nil)
+	s.Config = r.Server
+	s.Start()
+	t.Cleanup(func() {
+		// Streams end first, as Run sees to it in a controller.
+		d.server.close()
+		s.Close()
+		r.Close()
+	})
+	return &rest{d, s.URL}
+}
+
+// do sends JSON and returns the status code and the answer.
+func (r *rest) do(method, path, body string, change ...func(*http.Request)) (int, string) {
+	r.t.Helper()
+	req, err := http.NewRequestWithContext(r.ctx, method, r.url+path, strings.NewReader(body))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	for _, c := range change {
+		c(req)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return res.StatusCode, string(b)
+}
+
+// pick reads values out of JSON by their paths, one line.
+func pick(t *testing.T, text string, paths ...string) string {
+	t.Helper()
+	d := json.NewDecoder(strings.NewReader(text))
+	d.UseNumber()
+	var tree any
+	if err := d.Decode(&tree); err != nil {
+		t.Fatalf("%v in %s", err, text)
+	}
+	var out []string
+	for _, p := range paths {
+		v := tree
+		for name := range strings.SplitSeq(p, ".") {
+			switch at := v.(type) {
+			case map[string]any:
+				v = at[name]
+			case []any:
+				v = at[int(name[0]-'0')]
+			}
+		}
+		out = append(out, fmt.Sprint(v))
+	}
+	return strings.Join(out, " ")
+}
+
+func TestRESTDoesWhatGRPCDoes(t *testing.T) {
+	r := openREST(t)
+	for _, tc := range []struct {
+		name         string
+		method, path string
+		body         string
+		code         int
+		paths        []string
+		want         string
+	}{
+		{"create", "POST", "/v1/networks", `{"metadata":{"id":"` + blueID + `","name":"blue"},"mtu":1400,"admin_state_up":false}`, 200,
+			[]string{"metadata.id", "mtu", "admin_state_up", "provider_network_type", "l2_population", "status.status"}, blueID + " 1400 false vxlan true DOWN"},
+		{"try", "POST", "/v1/networks?validate_only=true", `{"metadata":{"name":"red"}}`, 200, []string{"metadata.name", "metadata.etag"}, "red "},
+		{"read by name", "GET", "/v1/networks/blue", "", 200, []string{"metadata.id", "metadata.generation"}, blueID + " 1"},
+		{"list", "GET", "/v1/networks?page_size=5&name=blue", "", 200, []string{"networks.0.metadata.name", "next_page_token"}, "blue "},
+		{"an empty list is a list", "GET", "/v1/ports", "", 200, []string{"ports"}, "[]"},
+		{"patch: only what is in the body", "PATCH", "/v1/networks/blue", `{"metadata":{"description":"new"}}`, 200,
+			[]string{"metadata.description", "metadata.name", "mtu", "metadata.generation"}, "new blue 1400 2"},
+		{"patch: null is as if never given", "PATCH", "/v1/networks/" + blueID, `{"mtu":0,"admin_state_up":null}`, 200, []string{"mtu", "admin_state_up", "status.status"}, "1450 true ACTIVE"},
+		{"patch: a mask", "PATCH", "/v1/networks/blue?update_mask=mtu", `{"mtu":1300,"metadata":{"description":"not this"}}`, 200, []string{"mtu", "metadata.description"}, "1300 new"},
+		{"upsert", "PATCH", "/v1/networks/green?allow_missing=true", `{"mtu":1200}`, 200, []string{"mtu", "metadata.name"}, "1200 green"},
+		{"apply", "POST", "/v1:apply", `{"objects":[{"port":{"metadata":{"name":"p"},"network_id":"blue"}},{"subnet":{"metadata":{"name":"s"},"network_id":"blue","cidr":"10.0.0.0/24"}}]}`, 200,
+			[]string{"results.0.action", "results.1.object.name"}, "created s"},
+		{"wait", "GET", "/v1:waitApplied?timeout=1s", "", 200, []string{"applied"}, "true"},
+		{"status", "GET", "/v1/diagnostics/status", "", 200, []string{"version", "objects.network"}, "v0-test 2"},
+		{"refused delete", "DELETE", "/v1/networks/blue", "", 400, []string{"code", "details.0.reason"}, "9 IN_USE"},
+		{"delete", "DELETE", "/v1/networks/green", "", 200, nil, ""},
+		{"not found", "GET", "/v1/networks/blu", "", 404, []string{"code", "message", "details.0.reason"}, `5 network "blu" does not exist; did you mean "blue"? NOT_FOUND`},
+		{"stale", "DELETE", "/v1/ports/p?etag=1", "", 409, []string{"code", "details.0.reason"}, "10 CONFLICT"},
+		{"taken", "POST", "/v1/networks", `{"metadata":{"id":"` + blueID + `"}}`, 409, []string{"code", "details.1.field_violations.0.field"}, "6 metadata.id"},
+		{"wrong fields", "POST", "/v1/subnets", `{"network_id":"blue","cidr":"10.0.0.1/24"}`, 400,
+			[]string{"details.1.field_violations.0.field", "details.1.field_violations.0.description"}, `cidr "10.0.0.1/24" has host bits; did you mean 10.0.0.0/24?`},
+		{"an unknown field", "POST", "/v1/networks", `{"mtuu":1400}`, 400, []string{"code"}, "3"},
+		{"an unknown field in a patch", "PATCH", "/v1/networks/blue", `{"mtuu":1400}`, 400, []string{"code"}, "3"},
+		{"an unknown parameter, which must not write", "POST", "/v1/networks?validate_onyl=true", `{"metadata":{"name":"red"}}`, 400,
+			[]string{"message"}, `validate_onyl: is no parameter of this request; did you mean "validate_only"?`},
+		{"no JSON", "POST", "/v1/networks", `{"mtu":`, 400, []string{"code"}, "3"},
+		{"a number where there is text", "POST", "/v1/networks", `{"metadata":{"name":7}}`, 400, []string{"code"}, "3"},
+		{"nothing there", "GET", "/v1/routers", "", 404, []string{"code"}, "5"},
+		{"a method that there is not", "PUT", "/v1/networks/blue", "{}", 501, []string{"code"}, "12"},
+	} {
+		code, body := r.do(tc.method, tc.path, tc.body)
+		if code != tc.code || pick(t, body, tc.paths...) != tc.want {
+			t.Errorf("%s: %d %s\nwant %d %s", tc.name, code, body, tc.code, tc.want)
+		}
+	}
+	if snap, _ := r.store.Snapshot(); snap.Len("networks") != 1 {
+		t.Errorf("%d networks", snap.Len("networks"))
+	}
+}
+
+// What was read over REST can be patched back whole.
+func TestRESTWritesBackWhatItRead(t *testing.T) {
+	r := openREST(t)
+	r.apply(network("blue", func(n *weftv1.Network) { n.Metadata.Labels = map[string]string{"a": "1"} }), subnet("s", "blue", "10.0.0.0/24"), port("p", "blue"), host("compute1"))
+	r.plug("compute1", model.Interface{Name: "tap0", OFPort: 1, IfaceID: "x"})
+	_, before := r.store.Snapshot()
+	for _, path := range []string{"/v1/networks/blue", "/v1/subnets/s", "/v1/ports/p", "/v1/hosts/compute1"} {
+		code, body := r.do("GET", path, "")
+		if code != 200 {
+			t.Fatalf("%s: %d %s", path, code, body)
+		}
+		code, again := r.do("PATCH", path, body)
+		var a, b bytes.Buffer
+		if json.Compact(&a, []byte(body)) != nil || json.Compact(&b, []byte(again)) != nil || code != 200 || a.String() != b.String() {
+			t.Errorf("%s: %d\n got %s\nwant %s", path, code, &b, &a)
+		}
+	}
+	if _, after := r.store.Snapshot(); after != before {
+		t.Errorf("something was written: revision %d after %d", after, before)
+	}
+}
+
+func TestRESTWatchStreamsLines(t *testing.T) {
+	r := openREST(t)
+	r.apply(network("blue"))
+	ctx, cancel := context.WithCancel(r.ctx)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, "GET", r.url+"/v1:watch?kinds=network", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	lines := bufio.NewScanner(res.Body)
+	next := func() string {
+		for lines.Scan() {
+			if s := pick(t, lines.Text(), "result.type", "result.object.network.metadata.name"); !strings.HasPrefix(s, "BOOKMARK") {
+				return s
+			}
+		}
+		t.Fatal(lines.Err())
+		return ""
+	}
+	diff(t, "at first", "ADDED blue", next())
+	r.apply(network("red"))
+	diff(t, "then", "ADDED red", next())
+	if len(res.TransferEncoding) != 1 || res.TransferEncoding[0] != "chunked" {
+		t.Errorf("transfer encoding %v", res.TransferEncoding)
+	}
+}
+
+func TestHTTPDoorBesidesREST(t *testing.T) {
+	r := openREST(t)
+	eventually(t, func() error {
+		if code, body := r.do("GET", "/healthz", ""); code != 200 || body != "ok\n" {
+			return fmt.Errorf("healthz: %d %s", code, body)
+		}
+		return nil
+	})
+	if code, body := r.do("GET", "/metrics", ""); code != 200 || body != "weft_metric 1\n" {
+		t.Errorf("metrics: %d %s", code, body)
+	}
+	code, body := r.do("GET", "/openapi.json", "")
+	if got := pick(t, body, "swagger", "info.title"); code != 200 || got != "2.0 Weft" {
+		t.Errorf("openapi: %d %s", code, got)
+	}
+	for _, path := range []string{"/v1/networks", "/v1/networks/{id}", "/v1:apply", "/v1:watch", "/v1/diagnostics/flows"} {
+		if !strings.Contains(body, `"`+path+`"`) {
+			t.Errorf("the OpenAPI file does not have %s", path)
+		}
+	}
+	r.store.Close()
+	eventually(t, func() error {
+		if code, body := r.do("GET", "/healthz", ""); code != 503 {
+			return fmt.Errorf("healthz without a store: %d %s", code, body)
+		}
+		return nil
+	})
+}
+
+// A page in a browser on the controller's machine can send requests to loopback; none of them may do anything.
+func TestHTTPDoorIsNotForStrangersPages(t *testing.T) {
+	r := openREST(t)
+	port := func() string { u, _ := url.Parse(r.url); return u.Port() }()
+	const blue = `{"metadata":{"name":"blue"}}`
+	for _, tc := range []struct {
+		name   string
+		change func(*http.Request)
+		code   int
+	}{
+		{"a form", func(q *http.Request) { q.Header.Set("Content-Type", "text/plain") }, 415},
+		{"another origin", func(q *http.Request) { q.Header.Set("Origin", "http://evil.example") }, 403},
+		{"a name that was made to point here", func(q *http.Request) { q.Host = "evil.example:" + port }, 403},
+		{"localhost", func(q *http.Request) { q.Host = "localhost:" + port }, 200},
+		{"its own origin", func(q *http.Request) { q.Header.Set("Origin", "http://"+q.Host) }, 200},
+		{"JSON with a charset", func(q *http.Request) { q.Header.Set("Content-Type", "application/json; charset=utf-8") }, 200},
+	} {
+		if code, body := r.do("POST", "/v1/networks", blue, func(q *http.Request) {
+			q.Host = q.URL.Host
+			tc.change(q)
+		}); code != tc.code {
+			t.Errorf("%s: %d %s, want %d", tc.name, code, body, tc.code)
+		}
+	}
+	if code, body := r.do("POST", "/v1/networks", `{"metadata":{"name":"`+strings.Repeat("x", maxRequest)+`"}}`); code != 400 {
+		t.Errorf("a request that is too large: %d %.100s", code, body)
+	}
+}
