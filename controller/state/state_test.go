@@ -72,3 +72,33 @@ func TestSnapshotIsImmutableAndIndexed(t *testing.T) {
 		t.Errorf("len: %d", before.Len(Ports))
 	}
 }
+
+func TestForkGoesItsOwnWay(t *testing.T) {
+	db, err := New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	put := func(db *DB, id string) {
+		txn := db.Begin()
+		if err := txn.Put(Ports, port(id, "n1")); err != nil {
+			t.Fatal(err)
+		}
+		txn.Commit()
+	}
+	ids := func(db *DB) (out []string) {
+		for p := range db.Snapshot().Ports() {
+			out = append(out, p.ID)
+		}
+		return out
+	}
+	put(db, "a")
+	fork := db.Fork()
+	put(db, "b")
+	put(fork, "c")
+	if got := ids(db); !slices.Equal(got, []string{"a", "b"}) {
+		t.Errorf("original: %v", got)
+	}
+	if got := ids(fork); !slices.Equal(got, []string{"a", "c"}) {
+		t.Errorf("fork: %v", got)
+	}
+}

@@ -78,6 +78,12 @@ func TestBindingFollowsTheInterface(t *testing.T) {
 	bound(t, s, "the old one is unplugged", m{"p": "h2/tap1 9 by iface-id ACTIVE", "q": "h1/tap2 6 by iface-id", "blue@h2": "vlan 1", "red@h1": "vlan 2"})
 	report(t, s, "h2", false, []string{"tap1"}, tap("tap2", 9, p.ID))
 	bound(t, s, "another interface of the host: the VLAN stays", m{"p": "h2/tap2 9 by iface-id", "q": "h1/tap2 6 by iface-id", "blue@h2": "vlan 1", "red@h1": "vlan 2"})
+	report(t, s, "h1", false, nil, tap("tap7", 7, p.ID))
+	bound(t, s, "and back to the first host", m{"p": "h1/tap7 7 by iface-id", "q": "h1/tap2 6 by iface-id", "blue@h1": "vlan 1", "red@h1": "vlan 2"})
+	report(t, s, "h1", false, nil, tap("tap7", 8, p.ID))
+	report(t, s, "h2", false, nil, tap("tap2", 10, p.ID))
+	bound(t, s, "other port numbers do not make it newer", m{"p": "h1/tap7 8 by iface-id", "q": "h1/tap2 6 by iface-id", "blue@h1": "vlan 1", "red@h1": "vlan 2"})
+	report(t, s, "h1", false, []string{"tap7"})
 	report(t, s, "h2", true, nil)
 	bound(t, s, "gone", m{"q": "h1/tap2 6 by iface-id", "red@h1": "vlan 2"})
 	report(t, s, "h1", false, nil, tap("tap1", 5, p.ID))
@@ -254,8 +260,8 @@ func TestPortState(t *testing.T) {
 		t.Errorf("%+v", st)
 	}
 	refused[*model.Invalid](t, s, set("UP", "", 1), `status: "UP" is unknown; it is ACTIVE, BUILD, ERROR or DOWN`)
-	refused[*ErrNotFound](t, s, func(tx *Tx) error { return tx.SetPortState(&model.PortState{PortID: uid(3)}) },
-		fmt.Sprintf("port %q does not exist", uid(3)))
+	update(t, s, func(tx *Tx) error { return tx.DeletePort(p.ID, 0) })
+	refused[*ErrConflict](t, s, set(model.PortActive, "", 5), fmt.Sprintf("port %s: is not bound to host h1", p.ID))
 }
 
 func TestHosts(t *testing.T) {

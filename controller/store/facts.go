@@ -98,11 +98,9 @@ func (t *Tx) upsertInterface(host string, i model.Interface, c claims) {
 }
 
 // SetPortState takes what the port's host acknowledged. Status DOWN removes the state. Since is filled in; nothing is
-// written when neither Status, Host, Reason nor Message differ. *ErrConflict: the port is not bound to st.Host (any more).
+// written when neither Status, Host, Reason nor Message differ. *ErrConflict: the port is not bound to st.Host (any more),
+// or is gone.
 func (t *Tx) SetPortState(st *model.PortState) error {
-	if t.Port(st.PortID) == nil {
-		return &ErrNotFound{state.Ports, st.PortID}
-	}
 	switch st.Status {
 	case model.PortDown, model.PortActive, model.PortBuild, model.PortError:
 	default:

@@ -8,8 +8,8 @@ import (
 	"github.com/weft-sdn/weft/controller/state"
 )
 
-// keptStates is how many of the newest moments keep their state. A state pins some 30 KB of index nodes for
-// each change; what is older is made again by undoing changes, for the few readers that lag.
+// keptStates is how many changes back the moments keep their state. A state pins some 30 KB of index nodes for each
+// change; what is older is made again by undoing changes, for the few readers that lag.
 const keptStates = 256
 
 // moment is what one revision changed.
@@ -41,8 +41,10 @@ type history struct {
 	// moments are contiguous: everything that happened after start, in order.
 	moments []moment
 	start   int64
-	// changes counts the changes in moments; an empty moment counts as one.
+	// changes counts the changes in moments; an empty moment counts as one. limit is how many are kept at least.
 	changes, limit int
+	// frozen counts the moments that have their state, and frozenChanges their changes.
+	frozen, frozenChanges int
 	// moved is closed and replaced when head moves.
 	moved chan struct{}
 }
@@ -59,21 +61,33 @@ func (h *history) add(m moment, now head) {
 	defer h.mu.Unlock()
 	h.moments = append(h.moments, m)
 	h.changes += m.weight()
-	if i := len(h.moments) - keptStates - 1; i >= 0 {
-		h.moments[i].state = nil
+	h.frozen++
+	h.frozenChanges += m.weight()
+	oldest := func() *moment { return &h.moments[len(h.moments)-h.frozen] }
+	for h.frozen > 1 && h.frozenChanges-oldest().weight() >= keptStates {
+		h.thaw(oldest())
 	}
 	n := 0
 	for h.changes-h.moments[n].weight() >= h.limit {
 		h.changes -= h.moments[n].weight()
 		h.start = h.moments[n].revision
+		if h.moments[n].state != nil {
+			h.thaw(&h.moments[n])
+		}
 		n++
 	}
-	// Dropping one at a time from the front would copy the rest each time, or pin what was dropped.
 	clear(h.moments[:n])
 	h.moments = h.moments[n:]
 	h.head = now
 	close(h.moved)
 	h.moved = make(chan struct{})
+}
+
+// thaw lets go of the state of the oldest moment that has one.
+func (h *history) thaw(m *moment) {
+	m.state = nil
+	h.frozen--
+	h.frozenChanges -= m.weight()
 }
 
 // prepend adds moments before the oldest one: everything from start on. It does nothing when the history has moved on.

@@ -70,6 +70,7 @@ func (o *overlay) run(fn func(*Tx) error) (fits bool, err error) {
 	}
 	o.bytes += merged.bytes
 	tx.hints.join()
+	o.now = tx.now
 	txn.Commit()
 	return true, nil
 }

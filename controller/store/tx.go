@@ -46,8 +46,9 @@ func (t *Tx) delete(k state.Kind, key string) {
 	}
 }
 
-// created fills in what every new object gets.
+// created fills in what every new object gets. No two are of the same time: some things go by age.
 func (t *Tx) created(m *model.Meta) {
+	t.now = t.now.Add(time.Microsecond)
 	if m.ID == "" {
 		m.ID = uuid.NewString()
 	}

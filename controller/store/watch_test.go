@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
@@ -21,7 +22,9 @@ type follower struct {
 
 func watch(t *testing.T, s *Store, from int64) follower {
 	t.Helper()
-	next, stop := iter.Pull2(s.Watch(t.Context(), from))
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	t.Cleanup(cancel)
+	next, stop := iter.Pull2(s.Watch(ctx, from))
 	t.Cleanup(stop)
 	return follower{next}
 }
@@ -181,43 +184,55 @@ func TestWatchResumesAfterARestart(t *testing.T) {
 	dir := t.TempDir()
 	s := openTest(t, Config{DataDir: dir})
 	_, begin := s.Snapshot()
-	revisions, states := names(t, s, "a", "b", "c", "d")
+	live := watch(t, s, begin)
+	a := network(t, s, "a")
+	network(t, s, "b")
+	// What is undone must come back as it was.
+	update(t, s, func(tx *Tx) error {
+		changed := *a
+		changed.Name = "changed"
+		_, err := tx.UpdateNetwork(&changed, 0)
+		return err
+	})
+	update(t, s, func(tx *Tx) error { return tx.DeleteNetwork(a.ID, 0) })
+	var want []Batch
+	for range 4 {
+		want = append(want, live.batch(t))
+	}
+	same := func(f follower, want ...Batch) {
+		t.Helper()
+		for _, w := range want {
+			b := f.batch(t)
+			if d := cmp.Diff(w.Changes, b.Changes); d != "" || b.Revision != w.Revision {
+				t.Errorf("revision %d, want %d; changes (-live +resumed):\n%s", b.Revision, w.Revision, d)
+			}
+			sameState(t, fmt.Sprintf("state at %d", w.Revision), w.Snapshot, b.Snapshot)
+		}
+	}
 	s.Close()
 
 	s = openTest(t, Config{DataDir: dir})
-	if _, now := s.Snapshot(); now != revisions[3] {
-		t.Fatalf("restarted at revision %d, want %d", now, revisions[3])
+	if _, now := s.Snapshot(); now != want[3].Revision {
+		t.Fatalf("restarted at revision %d, want %d", now, want[3].Revision)
 	}
-	// Out of order, so that the history grows twice.
-	for _, from := range []int{2, 0} {
-		f := watch(t, s, revisions[from])
-		for i := from + 1; i < 4; i++ {
-			b := f.batch(t)
-			if b.Revision != revisions[i] {
-				t.Fatalf("from %d: revision %d, want %d", revisions[from], b.Revision, revisions[i])
-			}
-			sameState(t, "an old state", states[i], b.Snapshot)
-		}
-	}
+	// Out of order, so that the history grows in steps.
+	same(watch(t, s, want[2].Revision), want[3:]...)
+	same(watch(t, s, want[0].Revision), want[1:]...)
 	f := watch(t, s, begin)
-	for range revisions {
-		f.batch(t)
-	}
+	same(f, want...)
 	more, _ := names(t, s, "e")
 	if b := f.batch(t); b.Revision != more[0] {
 		t.Errorf("after the old ones: revision %d, want %d", b.Revision, more[0])
 	}
 
 	// What etcd has forgotten cannot be resumed.
-	if _, err := s.client.Compact(t.Context(), revisions[2]); err != nil {
+	if _, err := s.client.Compact(t.Context(), want[2].Revision); err != nil {
 		t.Fatal(err)
 	}
 	s.Close()
 	s = openTest(t, Config{DataDir: dir})
-	watch(t, s, revisions[1]).fails(t, ErrCompacted)
-	if b := watch(t, s, revisions[2]).batch(t); b.Revision != revisions[3] {
-		t.Errorf("from the compacted revision itself: %d, want %d", b.Revision, revisions[3])
-	}
+	watch(t, s, want[1].Revision).fails(t, ErrCompacted)
+	same(watch(t, s, want[2].Revision), want[3])
 }
 
 // The last thing that happened before the restart was a delete by hand, which leaves no key to tell of it.
@@ -242,11 +257,8 @@ func TestFollowerRelistsAfterCompaction(t *testing.T) {
 	gone := network(t, s, "gone")
 	_, from := s.Snapshot()
 
-	// A state that is behind etcd, whose history is gone.
 	other := openTest(t, Config{Endpoints: []string{endpoint}})
-	stale := &Store{cfg: s.cfg, log: testLog(t), client: s.client, closing: s.closing}
-	stale.db = headOf(s).state.Fork()
-	stale.history = newHistory(headOf(s), 100)
+	stale := asleep(t, s)
 	added := network(t, other, "new")
 	update(t, other, func(tx *Tx) error {
 		if err := tx.DeleteNetwork(gone.ID, 0); err != nil {
@@ -261,12 +273,8 @@ func TestFollowerRelistsAfterCompaction(t *testing.T) {
 	if _, err := other.client.Compact(t.Context(), now); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan struct{})
-	go func() { defer close(done); stale.follow(ctx) }()
+	wake(t, stale)
 	eventually(t, "the stale state has caught up", func() bool { return headOf(stale).revision == now })
-	cancel()
-	<-done
 	sameState(t, "after relisting", want, headOf(stale).snapshot)
 	moments, _, _ := stale.history.since(from)
 	kinds := map[string]string{}
@@ -275,6 +283,70 @@ func TestFollowerRelistsAfterCompaction(t *testing.T) {
 	}
 	if d := cmp.Diff(map[string]string{keep.ID: "true true", gone.ID: "true false", added.ID: "false true"}, kinds); d != "" {
 		t.Errorf("changes of the one batch (-want +got):\n%s", d)
+	}
+}
+
+// asleep is a store that is where s is now, and takes updates, but does not follow etcd until it is woken.
+func asleep(t *testing.T, s *Store) *Store {
+	t.Helper()
+	now := headOf(s)
+	return &Store{
+		cfg: s.cfg, log: testLog(t), client: s.client, closing: make(chan struct{}),
+		db: now.state.Fork(), history: newHistory(now, 100), hints: newHints(), requests: make(chan *request, 10),
+	}
+}
+
+// wake runs a function of the store until the test ends.
+func wake(t *testing.T, s *Store) {
+	t.Helper()
+	background(t, s.follow)
+}
+
+func background(t *testing.T, fn func(context.Context)) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); fn(ctx) }()
+	t.Cleanup(func() { cancel(); <-done })
+}
+
+// A refusal, and a report that changes nothing, must rest on the newest state, not on what this controller has heard.
+func TestNoAnswerRestsOnAnOldState(t *testing.T) {
+	s := openTest(t, Config{Endpoints: []string{startEtcd(t)}})
+	for name, c := range map[string]struct {
+		fn      func(tx *Tx, n *model.Network) error
+		changed bool
+	}{
+		"refusal": {func(tx *Tx, n *model.Network) error {
+			_, err := tx.CreatePort(&model.Port{NetworkID: n.ID})
+			return err
+		}, true},
+		"no change": {func(tx *Tx, n *model.Network) error { return nil }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			stale := asleep(t, s)
+			background(t, stale.commitAll)
+			n := network(t, s, "just made")
+			_, made := s.Snapshot()
+			type answer struct {
+				revision int64
+				err      error
+			}
+			got := make(chan answer, 1)
+			go func() {
+				rev, err := stale.Update(context.Background(), func(tx *Tx) error { return c.fn(tx, n) })
+				got <- answer{rev, err}
+			}()
+			select {
+			case a := <-got:
+				t.Fatalf("answered from the old state: %+v", a)
+			case <-time.After(50 * time.Millisecond):
+			}
+			wake(t, stale)
+			if a := <-got; a.err != nil || c.changed != (a.revision > made) || a.revision < made {
+				t.Errorf("%+v, network made at %d", a, made)
+			}
+		})
 	}
 }
 
