@@ -1,10 +1,12 @@
 package e2e
 
 import (
+	"encoding/hex"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -112,6 +114,8 @@ func TestSwitchKilledWithoutController(t *testing.T) {
 		c.saved("compute1", bridge)
 	}
 	c.must(theLab.KillController(c.ctx))
+	back := sync.OnceValue(func() error { return theLab.StartController(c.ctx) })
+	defer func() { c.must(back()) }()
 	c.must(c.host("compute1").Signal(c.ctx, "ovs-vswitchd", syscall.SIGKILL))
 	c.whole("compute1", before)
 	c.reaches(a, b)
@@ -119,26 +123,37 @@ func TestSwitchKilledWithoutController(t *testing.T) {
 	r, err := p.Stop(c.ctx)
 	c.must(err)
 	t.Logf("longest gap %v / %v", r.AToB.LongestGap, r.BToA.LongestGap)
-	c.must(theLab.StartController(c.ctx))
+	c.must(back())
 	c.must(c.ready(c.ctx))
 	if n := c.flowMods(); n != 0 {
 		t.Errorf("%d flow-mods when the controller came back: what the agent replayed was not right", n)
 	}
 }
 
-// saved waits until the agent's file of a bridge's rows holds as many as the bridge has, learned ones aside.
+// saved waits until the agent's file of a bridge's rows holds what the bridge has, learned rows aside: as many, and each
+// cookie of them, in its wire form.
 func (c *cloud) saved(host, bridge string) {
 	c.Helper()
 	rows := 0
+	cookies := map[string]bool{}
 	for _, line := range strings.Split(strings.TrimSpace(c.flows(host, bridge)), "\n") {
-		if !strings.Contains(line, "cookie=0x571f") {
+		cookie, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimSpace(line), "cookie=0x"), ",")
+		b, err := hex.DecodeString(cookie)
+		c.must(err)
+		if b[1] != 0x1f {
 			rows++
+			cookies[string(b)] = true
 		}
 	}
 	c.await("the agent of "+host+" has saved the rows of "+bridge, func() (bool, any) {
 		file, err := os.ReadFile(filepath.Join(theLab.Dir, host, "state", "flows-"+bridge))
 		if err != nil {
 			return false, err
+		}
+		for cookie := range cookies {
+			if !strings.Contains(string(file), cookie) {
+				return false, fmt.Sprintf("cookie %x is not in the file", cookie)
+			}
 		}
 		_, trailer, _ := strings.Cut(string(file), `"format":`)
 		return strings.Contains(trailer, fmt.Sprintf(`"flows":%d,`, rows)), fmt.Sprintf("%d rows in the bridge, in the file: %s", rows, trailer)

@@ -13,8 +13,6 @@ import (
 	"sync"
 	"syscall"
 	"time"
-
-	"github.com/google/renameio/v2"
 )
 
 // probePort is the UDP port of probes, at both ends.
@@ -203,13 +201,17 @@ func (p *probe) write(file string, done bool) error {
 	return writeReport(file, r)
 }
 
-// writeReport replaces a report as a whole: a reader sees the old or the new one.
+// writeReport replaces a report as a whole: a reader sees the old or the new one. It does not wait for the disk; reports
+// need not outlive the machine, and are written many times a second.
 func writeReport(file string, report any) error {
 	text, err := json.Marshal(report)
 	if err != nil {
 		return err
 	}
-	return renameio.WriteFile(file, text, 0o644)
+	if err := os.WriteFile(file+".new", text, 0o644); err != nil {
+		return err
+	}
+	return os.Rename(file+".new", file)
 }
 
 // readReport reads what writeReport wrote.
