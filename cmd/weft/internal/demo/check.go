@@ -81,13 +81,14 @@ func (d *demo) checks(ctx context.Context, c *cloud.Cloud, words []string) (anyF
 
 // result is what was measured, and what was wrong.
 func result(r checks.Result) string {
-	switch {
-	case r.Err == nil:
+	if r.Err == nil {
 		return r.Measured
-	case r.Measured == "":
-		return r.Err.Error()
 	}
-	return r.Measured + ": " + r.Err.Error()
+	wrong := strings.ReplaceAll(r.Err.Error(), "\n", "; ")
+	if r.Measured == "" {
+		return wrong
+	}
+	return r.Measured + ": " + wrong
 }
 
 // named says whether a name has one of the words, or there are none.
