@@ -163,6 +163,8 @@ func TestSecondApplySendsNothing(t *testing.T) {
 	d := threeBridges()
 	d.Bindings = []Binding{{PortID: "port1", Interface: "tap1", MAC: "fa:16:3e:00:00:01", VLAN: 7, Installed: 12}}
 	d.Prune = true
+	// The mirror may show the new interface a moment later.
+	h.Await("the binding", func() bool { return len(h.apply(d).Problems) == 0 })
 	h.settle(d)
 	log := func() int {
 		t.Helper()
