@@ -89,7 +89,7 @@ type step struct {
 }
 
 func newApplication(tx *store.Tx, req *weftv1.ApplyRequest) *application {
-	a := &application{tx: tx, claimed: map[ident]*step{}, called: map[ident]*step{}, hints: maxTold}
+	a := &application{tx: tx, claimed: map[ident]*step{}, called: map[ident]*step{}, hints: maxHints}
 	for i, o := range req.Objects {
 		st := &step{at: fmt.Sprintf("objects[%d]", i)}
 		st.kind, st.in = unwrap(o)

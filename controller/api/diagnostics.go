@@ -55,7 +55,7 @@ func (s *Server) ListDrift(ctx context.Context, req *weftv1.ListDriftRequest) (*
 	sight := s.sight()
 	var names []string
 	if req.Host != "" {
-		h, err := lookup(sight.Snapshot, state.Hosts, req.Host)
+		h, err := find(sight.Snapshot, state.Hosts, req.Host, nil)
 		if err != nil {
 			return nil, s.refuse(err)
 		}
@@ -104,10 +104,13 @@ func (s *Server) ListEvents(_ context.Context, req *weftv1.ListEventsRequest) (*
 	if err != nil {
 		return nil, s.refuse(err)
 	}
-	snap := s.sight().Snapshot
+	snap, host := s.sight().Snapshot, req.Host
+	if h, err := find(snap, state.Hosts, host, nil); err == nil {
+		host = state.Key(h) // a host that is gone has events, too
+	}
 	res := &weftv1.ListEventsResponse{}
 	for _, e := range s.cfg.Journal.Events(func(e report.Event) bool {
-		return (req.Host == "" || e.Host == req.Host) && about(e.ID) && (req.Since == nil || !e.Time.Before(req.Since.AsTime()))
+		return (host == "" || e.Host == host) && about(e.ID) && (req.Since == nil || !e.Time.Before(req.Since.AsTime()))
 	}) {
 		ev := &weftv1.Event{Time: timestamppb.New(e.Time), Host: e.Host, Reason: e.Reason, Message: e.Message}
 		if e.ID != "" {

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -330,9 +328,4 @@ func actions(res *weftv1.ApplyResponse) (lines []string) {
 		lines = append(lines, line)
 	}
 	return lines
-}
-
-// without leaves out lines that contain a text.
-func without(lines []string, text string) []string {
-	return slices.DeleteFunc(slices.Clone(lines), func(s string) bool { return strings.Contains(s, text) })
 }

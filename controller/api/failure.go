@@ -47,6 +47,7 @@ func (ps problems) Error() string {
 // refuse makes the error that a caller gets. What is not the caller's fault, and not known to happen, is logged too:
 // the caller cannot do anything about it.
 func (s *Server) refuse(err error) error {
+	s.hint(err)
 	st := statusOf(err)
 	var p *errPanic
 	if errors.As(err, &p) {
@@ -55,6 +56,19 @@ func (s *Server) refuse(err error) error {
 		s.log.Error("request failed", "err", err)
 	}
 	return st.Err()
+}
+
+// hint adds to names that do not exist which ones could have been meant. It is done here, and not where the name was
+// looked up, because that may have been in a transaction, which others wait for.
+func (s *Server) hint(err error) {
+	snap, budget := s.sight().Snapshot, maxHints
+	var ps problems
+	if !errors.As(err, &ps) {
+		ps = problems{{"", err}}
+	}
+	for _, p := range ps {
+		suggest(snap, p.err, nil, &budget)
+	}
 }
 
 // statusOf makes a gRPC status of an error of the store, of the model, or of this package.

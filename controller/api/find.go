@@ -17,6 +17,9 @@ import (
 // minPrefix is how many characters of an id are enough to name an object.
 const minPrefix = 4
 
+// maxHints is how many suggestions one request is given: each looks at all objects of a kind.
+const maxHints = 3
+
 // maxCandidates is how many objects an error about an ambiguous name lists.
 const maxCandidates = 10
 
@@ -101,16 +104,19 @@ func only(k state.Kind, ref string, objs iter.Seq[any], in func(any) bool) (any,
 
 // suggest adds to an *errNoSuch which objects could have been meant. It looks at all objects of the kind, so that budget,
 // which it counts down, bounds how often that is done for one request.
-func suggest(s state.Snapshot, err error, in func(any) bool, budget *int) error {
+func suggest(s state.Snapshot, err error, in func(any) bool, budget *int) {
 	var e *errNoSuch
 	if !errors.As(err, &e) || *budget <= 0 {
-		return err
+		return
+	}
+	if _, err := uuid.Parse(e.ref); err == nil {
+		return // programs write whole ids, and do not misspell them
 	}
 	*budget--
 	if len(e.ref) > 0 && len(e.ref) < minPrefix {
 		for range s.ByIDPrefix(e.kind, e.ref) {
 			e.hint = fmt.Sprintf("; the beginning of an id needs %d characters", minPrefix)
-			return e
+			return
 		}
 	}
 	var names []string
@@ -126,17 +132,6 @@ func suggest(s state.Snapshot, err error, in func(any) bool, budget *int) error 
 		}
 	}
 	e.hint = didYouMean(e.ref, names)
-	return e
-}
-
-// lookup is find, with a suggestion.
-func lookup(s state.Snapshot, k state.Kind, ref string) (any, error) {
-	obj, err := find(s, k, ref, nil)
-	if err != nil {
-		once := 1
-		return nil, suggest(s, err, nil, &once)
-	}
-	return obj, nil
 }
 
 // metaOf is the Meta of a network, subnet, port or host.

@@ -67,14 +67,14 @@ func switchError(ctx context.Context, err error) error {
 // flowsOf finds the port and the host that a request is about; the port is nil when all rows are asked for.
 func flowsOf(s *sight, req *weftv1.ListFlowsRequest) (port *model.Port, host string, err error) {
 	if req.Port != "" {
-		obj, err := lookup(s.Snapshot, state.Ports, req.Port)
+		obj, err := find(s.Snapshot, state.Ports, req.Port, nil)
 		if err != nil {
 			return nil, "", err
 		}
 		port = obj.(*model.Port)
 	}
 	if req.Host != "" {
-		h, err := lookup(s.Snapshot, state.Hosts, req.Host)
+		h, err := find(s.Snapshot, state.Hosts, req.Host, nil)
 		if err != nil {
 			return nil, "", err
 		}

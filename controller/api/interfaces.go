@@ -18,7 +18,7 @@ func (s *Server) ListInterfaces(_ context.Context, req *weftv1.ListInterfacesReq
 	sight := s.sight()
 	all := sight.Interfaces()
 	if req.Host != "" {
-		h, err := lookup(sight.Snapshot, state.Hosts, req.Host)
+		h, err := find(sight.Snapshot, state.Hosts, req.Host, nil)
 		if err != nil {
 			return nil, s.refuse(err)
 		}

@@ -68,7 +68,7 @@ func (a *application) matchRef(st *step) error {
 	case errors.As(err, &ambiguous):
 		return invalid(st.naming(), "%v", err)
 	case err != nil:
-		return suggest(a.tx.Snapshot, err, nil, &a.hints)
+		return err
 	}
 	return a.claim(st, state.Key(obj))
 }

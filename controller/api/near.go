@@ -31,18 +31,19 @@ func near(word string, candidates []string) []string {
 		name     string
 		distance int
 	}
-	if len(word) > model.MaxText {
+	w := []rune(strings.ToLower(word))
+	if len(w) > model.MaxText {
 		return nil // nobody mistyped that, and it would take long
 	}
-	letters := utf8.RuneCountInString(word)
-	limit := max(1, letters/3)
+	limit := max(1, len(w)/3)
+	var m matrix
 	var close []scored
 	for _, c := range candidates {
 		// Each letter more or less is a misspelling.
-		if d := utf8.RuneCountInString(c) - letters; d > limit || d < -limit {
+		if d := utf8.RuneCountInString(c) - len(w); d > limit || d < -limit {
 			continue
 		}
-		if d := distance(strings.ToLower(word), strings.ToLower(c)); d <= limit {
+		if d := m.distance(w, []rune(strings.ToLower(c))); d <= limit {
 			close = append(close, scored{c, d})
 		}
 	}
@@ -57,29 +58,32 @@ func near(word string, candidates []string) []string {
 	return names
 }
 
+// matrix is the memory of distance, which is asked for thousands of words in a row.
+type matrix [3][]int
+
 // distance is how many letters must be inserted, deleted, replaced or swapped with their neighbour to make b of a
 // (optimal string alignment).
-func distance(a, b string) int {
-	s, t := []rune(a), []rune(b)
-	rows := make([][]int, len(s)+1)
-	for i := range rows {
-		rows[i] = make([]int, len(t)+1)
-		rows[i][0] = i
+func (m *matrix) distance(a, b []rune) int {
+	for i := range m {
+		m[i] = slices.Grow(m[i][:0], len(b)+1)[:len(b)+1]
 	}
-	for j := range rows[0] {
-		rows[0][j] = j
+	before, last, row := m[0], m[1], m[2]
+	for j := range row {
+		row[j] = j
 	}
-	for i := 1; i <= len(s); i++ {
-		for j := 1; j <= len(t); j++ {
+	for i := 1; i <= len(a); i++ {
+		before, last, row = last, row, before
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
 			cost := 1
-			if s[i-1] == t[j-1] {
+			if a[i-1] == b[j-1] {
 				cost = 0
 			}
-			rows[i][j] = min(rows[i-1][j]+1, rows[i][j-1]+1, rows[i-1][j-1]+cost)
-			if i > 1 && j > 1 && s[i-1] == t[j-2] && s[i-2] == t[j-1] {
-				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
+			row[j] = min(last[j]+1, row[j-1]+1, last[j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], before[j-2]+1)
 			}
 		}
 	}
-	return rows[len(s)][len(t)]
+	return row[len(b)]
 }

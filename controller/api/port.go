@@ -111,7 +111,7 @@ func (s *Server) ListPorts(_ context.Context, req *weftv1.ListPortsRequest) (*we
 func portsLike(snap state.Snapshot, req *weftv1.ListPortsRequest) (iter.Seq[*model.Port], error) {
 	var network, host string
 	if req.NetworkId != "" {
-		n, err := lookup(snap, state.Networks, req.NetworkId)
+		n, err := find(snap, state.Networks, req.NetworkId, nil)
 		if err != nil {
 			return nil, err
 		}
@@ -119,7 +119,7 @@ func portsLike(snap state.Snapshot, req *weftv1.ListPortsRequest) (iter.Seq[*mod
 	}
 	var onHost map[string]*model.Port
 	if req.Host != "" {
-		h, err := lookup(snap, state.Hosts, req.Host)
+		h, err := find(snap, state.Hosts, req.Host, nil)
 		if err != nil {
 			return nil, err
 		}

@@ -33,7 +33,7 @@ type reading struct {
 
 // newReading begins to read one object of a request that has no other.
 func newReading(s state.Snapshot) *reading {
-	hints := maxTold
+	hints := maxHints
 	return &reading{Snapshot: s, hints: &hints}
 }
 
@@ -136,7 +136,8 @@ func (r *reading) ref(field string, k state.Kind, ref string, in func(any) bool)
 	case r.excused != nil && r.excused(k, ref):
 		r.silent = append(r.silent, field)
 	default:
-		r.add(field, "%v", suggest(r.Snapshot, err, in, r.hints))
+		suggest(r.Snapshot, err, in, r.hints)
+		r.add(field, "%v", err)
 	}
 	return ""
 }

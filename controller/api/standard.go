@@ -63,7 +63,7 @@ func named(snap state.Snapshot, k state.Kind, field, ref string) (any, error) {
 	if ref == "" {
 		return nil, invalid(field, "is missing; give an id, the beginning of one, or a name")
 	}
-	return lookup(snap, k, ref)
+	return find(snap, k, ref, nil)
 }
 
 type updateRequest interface {

@@ -161,7 +161,7 @@ func TestHostStatus(t *testing.T) {
 	}
 
 	h := must[*weftv1.Host](t)(d.GetHost(d.ctx, &weftv1.GetHostRequest{Id: "compute1"}))
-	diff(t, "what the agent reported is in force", fmt.Sprint("br-ex [network] v1 3.1.0 1 "),
+	diff(t, "what the agent reported is in force", "br-ex [network] v1 3.1.0 1 ",
 		fmt.Sprint(h.Status.BridgeMappings["physnet1"], " ", h.Status.Roles, " ", h.Status.AgentVersion, " ", h.Status.OvsVersion, " ", h.Status.UnboundInterfaces, " ", h.Status.TunnelIp))
 	diff(t, "bridges", []*weftv1.BridgeStatus{
 		{Name: "br-int", DatapathId: "0000000000000057", Connected: true, OpenflowVersion: "1.4", Flows: 12, FlowMods: 3},

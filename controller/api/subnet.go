@@ -121,7 +121,7 @@ func (s *Server) ListSubnets(_ context.Context, req *weftv1.ListSubnetsRequest) 
 		if req.NetworkId == "" {
 			return snap.Subnets(), nil
 		}
-		n, err := lookup(snap, state.Networks, req.NetworkId)
+		n, err := find(snap, state.Networks, req.NetworkId, nil)
 		if err != nil {
 			return nil, err
 		}
