@@ -27,7 +27,7 @@ func (s *Server) Explain(_ context.Context, req *weftv1.ExplainRequest) (*weftv1
 		}
 		m := cookieIn.FindStringSubmatch(req.Flow)
 		if m == nil {
-			return nil, s.refuse(invalid("flow", "has no cookie=…; take the line from ovs-ofctl dump-flows, without --no-stats where that hides it"))
+			return nil, s.refuse(invalid("flow", "has no cookie=…; take the whole line of ovs-ofctl dump-flows (with --no-stats it leaves out a cookie of 0, which is not ours)"))
 		}
 		text, field = m[1], "flow"
 	}

@@ -104,7 +104,7 @@ func (s *Server) Register(r grpc.ServiceRegistrar) {
 }
 
 // Run keeps asking the store whether it answers, which is what the server's health says, until ctx is done; then it ends
-// all streams, so that gRPC servers can stop gracefully.
+// what waits: watches and WaitApplied.
 func (s *Server) Run(ctx context.Context) error {
 	defer func() {
 		s.health.Shutdown()
