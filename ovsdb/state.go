@@ -107,9 +107,6 @@ func (s *State) HasMaster(bridge string) bool {
 	})
 }
 
-// Bridges lists the names of all bridges.
-func (s *State) Bridges() []string { return slices.Sorted(maps.Keys(s.bridges)) }
-
 // ofport is the port number, 0 when there is none: ovs-vswitchd writes -1 when it failed.
 func (i *interfaceRow) ofport() uint32 {
 	if n := value(i.OFPort); n > 0 {

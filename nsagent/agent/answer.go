@@ -53,7 +53,7 @@ func (a *Agent) failures() (errs []*nodev1.ResourceError, waiting bool) {
 		if _, wanted := a.held.wants[name]; !wanted {
 			continue
 		}
-		if p.Reason == ovsdb.NotApplied || p.Reason == databaseAway {
+		if a.mayPass(p) {
 			since, ok := a.late[name]
 			if !ok {
 				since = now
@@ -71,7 +71,7 @@ func (a *Agent) failures() (errs []*nodev1.ResourceError, waiting bool) {
 		}
 	}
 	for name := range a.late {
-		if r := a.problem[name].Reason; r != ovsdb.NotApplied && r != databaseAway {
+		if p, ok := a.problem[name]; !ok || !a.mayPass(p) {
 			delete(a.late, name)
 		}
 	}
@@ -79,6 +79,13 @@ func (a *Agent) failures() (errs []*nodev1.ResourceError, waiting bool) {
 		errs = append(errs, all[name])
 	}
 	return errs, waiting
+}
+
+// mayPass says whether a problem is one that time alone often cures. An interface that vanishes mostly does so because its
+// port is being unbound, or because its VM is being restarted; only a Delta that asks for one that is not there is
+// answered at once.
+func (a *Agent) mayPass(p ovsdb.Problem) bool {
+	return p.Reason == ovsdb.NotApplied || p.Reason == databaseAway || (p.Reason == ovsdb.InterfaceMissing && a.answered != "")
 }
 
 // tellInventory tells the controller which interfaces there are: all, or what changed since it was told.

@@ -1,0 +1,127 @@
+package ovsdb
+
+import (
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestRestartOfTheDatabase(t *testing.T) {
+	h := newHost(t)
+	h.settle(threeBridges())
+	h.KillDB()
+	select {
+	case <-h.s.Done():
+	case <-time.After(5 * time.Second):
+		t.Fatal("the session does not notice that the database is gone")
+	}
+	if _, err := h.s.Apply(t.Context(), threeBridges()); err == nil {
+		t.Error("a session that is over applies")
+	}
+	if _, err := Dial(t.Context(), h.Endpoint()); err == nil || !strings.Contains(err.Error(), "is ovsdb-server running there?") {
+		t.Errorf("dial without a server: %v", err)
+	}
+	h.StartDB()
+	h.dial()
+	if out := h.apply(threeBridges()); len(out.Changes) != 0 {
+		t.Errorf("changes after a restart: %q", texts(out.Changes))
+	}
+}
+
+func TestSwitchThatDoesNotFollowIsTold(t *testing.T) {
+	h := newHost(t)
+	h.settle(threeBridges())
+	h.KillSwitchd()
+	d := threeBridges()
+	d.Tunnels = append(d.Tunnels, TunnelPort{"gre-0a5b0016", "gre", addr("10.91.0.20"), addr("10.91.0.22")})
+	out := h.apply(d)
+	if out.State.Applied(out.Cfg) {
+		t.Error("a dead switch is said to have applied")
+	}
+	if diff := cmp.Diff([]string{"tunnel/gre-0a5b0016||NotApplied|the switch has not added port gre-0a5b0016 yet"}, problems(out.Problems)); diff != "" {
+		t.Errorf("problems (-want +got):\n%s", diff)
+	}
+	h.StartSwitchd()
+	out = h.settle(d)
+	if diff := cmp.Diff([]string(nil), problems(out.Problems)); diff != "" {
+		t.Errorf("problems (-want +got):\n%s", diff)
+	}
+}
+
+func TestInterfaces(t *testing.T) {
+	h := newHost(t)
+	d := threeBridges()
+	d.Bridges = d.Bridges[1:]
+	h.settle(d)
+	h.plug("tap1", "port1")
+	h.Vsctl("--no-wait", "add-port", "br-int", "ghost", "--", "set", "interface", "ghost", "type=nosuch")
+	var got map[string]Interface
+	h.Await("the ghost's error", func() bool {
+		got = h.apply(d).State.Interfaces("br-int", "br-tun", "br-nowhere")
+		return got["ghost"].Error != ""
+	})
+	want := map[string]Interface{
+		"br-int":         {Name: "br-int", Bridge: "br-int", Type: "internal", OFPort: 65534},
+		"br-tun":         {Name: "br-tun", Bridge: "br-tun", Type: "internal", OFPort: 65534},
+		"patch-tun":      {Name: "patch-tun", Bridge: "br-int", Type: "patch", OFPort: 1},
+		"patch-int":      {Name: "patch-int", Bridge: "br-tun", Type: "patch", OFPort: 1},
+		"vxlan-0a5b0015": {Name: "vxlan-0a5b0015", Bridge: "br-tun", Type: "vxlan", OFPort: 2},
+		"tap1":           {Name: "tap1", Bridge: "br-int", Type: "internal", OFPort: 2, IfaceID: "port1", AttachedMAC: "FA:16:3E:00:00:01"},
+		"ghost":          {Name: "ghost", Bridge: "br-int", Type: "nosuch", Error: "could not open network device ghost (Address family not supported by protocol)"},
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("interfaces (-want +got):\n%s", d)
+	}
+}
+
+// Open vSwitch waits for up to eight seconds before it tries again to reach a controller that was away.
+func TestDisconnectMakesTheSwitchConnectAtOnce(t *testing.T) {
+	h := newHost(t)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	calls := make(chan struct{}, 100)
+	go func() {
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			c.Close()
+			calls <- struct{}{}
+		}
+	}()
+	d := threeBridges()
+	for i := range d.Bridges {
+		d.Bridges[i].Controllers = []string{"tcp:" + ln.Addr().String()}
+	}
+	h.settle(d)
+	h.Vsctl("add-port", "br-ex", "eth9", "--", "set", "interface", "eth9", "type=internal")
+	h.Ofctl("add-flow", "br-ex", "table=0,actions=NORMAL")
+	flows := h.Flows("br-ex")
+	// After three attempts the next would be four seconds away.
+	for range 9 {
+		<-calls
+	}
+	began := time.Now()
+	if err := h.s.Disconnect(t.Context(), h.settle(d).State, []string{"br-ex", "br-int", "nosuch"}); err != nil {
+		t.Fatal(err)
+	}
+	h.settle(d)
+	<-calls
+	<-calls
+	if took := time.Since(began); took > 3*time.Second {
+		t.Errorf("the switch connected after %v", took)
+	}
+	if d := cmp.Diff(flows, h.Flows("br-ex")); d != "" {
+		t.Errorf("flows (-want +got):\n%s", d)
+	}
+	if got := h.Vsctl("get-controller", "br-ex"); got != "tcp:"+ln.Addr().String() {
+		t.Errorf("controllers: %q", got)
+	}
+}
