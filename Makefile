@@ -33,7 +33,7 @@ test: bootstrap ## all tests; end-to-end as root, on virtual hosts
 	go test -count=1 -p 1 -timeout 15m $(CLOUD)
 
 bench: bootstrap ## benchmarks, as ratios against a reference in the same run
-	go test -count=1 -timeout 60m -run '^$$' -bench . ./test/bench/...
+	go test -count=1 -timeout 60m -run '^$$' -bench . ./openflow ./test/bench/...
 
 demo: bootstrap build ## three virtual hosts, a controller, VMs; checks that they talk; stays up
 	@bin/weft demo up --check

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -159,14 +160,14 @@ func (n demoNetwork) build(ctx context.Context, c *cloud.Cloud) (string, error) 
 
 // lookAround says what to type next.
 func (d *demo) lookAround(l *lab.Lab, empty bool) {
-	host := l.Hosts[0].Name
-	d.out.Printf("\n  Look around:  weft get networks,  weft status,  weft flows %s br-tun\n", host)
-	d.out.Printf("                weft demo exec %s -- ovs-ofctl dump-flows br-tun\n", host)
+	weft, host := os.Args[0], l.Hosts[0].Name
+	d.out.Printf("\n  Look around:  %s status;  %s get networks;  %s flows %s br-tun\n", weft, weft, weft, host)
+	d.out.Printf("                %s demo exec %s -- ovs-ofctl dump-flows br-tun\n", weft, host)
 	if empty {
-		d.out.Printf("  Make a VM:    weft create network blue;  weft create subnet blue-v4 --network blue --cidr 10.0.1.0/24\n")
-		d.out.Printf("                weft create port web --network blue;  weft demo vm create web --host %s --port web\n", host)
+		d.out.Printf("  Make a VM:    %s create network blue;  %s create subnet blue-v4 --network blue --cidr 10.0.1.0/24\n", weft, weft)
+		d.out.Printf("                %s create port web --network blue;  %s demo vm create web --host %s --port web\n", weft, weft, host)
 	} else {
-		d.out.Printf("                weft demo vm exec vma -- ping -c 3 %s\n", "10.0.1.3")
+		d.out.Printf("                %s demo vm exec vma -- ping -c 3 10.0.1.3\n", weft)
 	}
-	d.out.Printf("  Logs:         %s\n  Stop:         weft demo down\n", filepath.Join(l.Dir, "log"))
+	d.out.Printf("  Logs:         %s\n  Stop:         %s demo down\n", filepath.Join(l.Dir, "log"), weft)
 }
