@@ -15,7 +15,7 @@ import (
 func crowd(b *testing.B, n int) (before, after state.Snapshot, changes []state.Change) {
 	c := viewtest.New(b)
 	c.Host(1, host1Ports())
-	c.Host(2, nil)
+	c.Host(2, map[string]uint32{"vxlan-0a000001": 2})
 	c.Network(red, model.VXLAN, 100, true)
 	c.Carry("host1", red, 1)
 	c.Carry("host2", red, 1)

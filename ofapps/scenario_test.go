@@ -57,8 +57,9 @@ func host1Ports() map[string]uint32 {
 func threeHosts(t viewtest.T) *viewtest.Cloud {
 	c := viewtest.New(t)
 	c.Host(1, host1Ports())
-	c.Host(2, map[string]uint32{"patch-tun": 1, "patch-int": 1})
-	c.Host(3, map[string]uint32{"patch-tun": 1, "patch-int": 1})
+	back := map[string]uint32{"patch-tun": 1, "patch-int": 1, "vxlan-0a000001": 2, "gre-0a000001": 3, "geneve-0a000001": 4}
+	c.Host(2, back)
+	c.Host(3, back)
 	return c
 }
 

@@ -81,11 +81,15 @@ type agent struct {
 	wanted map[string]*nodev1.Resource // by name
 	owner  map[string]view.Part        // name → the part that wants it
 	byPart map[view.Part][]string
+	// portless are the tunnels that the host has not told the OpenFlow port number of: no row can lead there yet.
+	portless map[string]bool
+	remotes  map[string]string // tunnel → the host at its other end
 
 	sent     map[string]string // name → version that was sent or that the agent told it holds
 	acked    map[string]string // name → version that the agent acknowledged
 	upserts  map[string]bool   // names to send
 	removals map[string]bool   // names to remove, when no flow needs them any more
+	held     bool              // some of them wait for other hosts
 	full     bool              // the next Delta begins the stream
 	nonce    uint64
 	inflight *nodev1.Delta // sent and not acknowledged
@@ -106,7 +110,7 @@ func (a *agent) events(es []sessionEvent) {
 			maps.Copy(a.sent, e.session.Versions)
 			maps.Copy(a.acked, e.session.Versions)
 			a.upserts, a.removals, a.checkpoints = map[string]bool{}, map[string]bool{}, map[string]int64{}
-			a.wanted = nil // look at everything
+			a.wanted, a.remotes = nil, map[string]string{} // look at everything
 			f.event(a.host.name, "AgentConnected", "", "the agent of %s connected", e.session)
 		case e.session != a.session:
 			// An older stream; its end and its words no longer count.
@@ -162,7 +166,7 @@ func (a *agent) want(all bool, parts view.PartSet, marks []string) {
 
 func (a *agent) wantAll() {
 	a.wanted, a.owner, a.byPart = map[string]*nodev1.Resource{}, map[string]view.Part{}, map[view.Part][]string{}
-	a.removals = map[string]bool{}
+	a.removals, a.portless = map[string]bool{}, map[string]bool{}
 	for p := range view.Parts(a.host.snap, a.host.name) {
 		a.wantPart(p)
 	}
@@ -191,6 +195,7 @@ func (a *agent) wantPart(p view.Part) {
 			delete(a.wanted, name)
 			delete(a.owner, name)
 			delete(a.upserts, name)
+			delete(a.portless, name)
 			if _, there := a.sent[name]; there {
 				a.removals[name] = true
 			}
@@ -208,7 +213,12 @@ func (a *agent) resources(p view.Part) []*nodev1.Resource {
 			Name: b.Name, DatapathId: fmt.Sprintf("%016x", b.DatapathID), Role: b.Role, Controllers: h.fleet.cfg.Controllers}}})
 	}
 	for _, t := range res.Tunnels {
-		out = append(out, &nodev1.Resource{Name: "tunnel/" + t.Name, Spec: &nodev1.Resource_Tunnel{Tunnel: &nodev1.Tunnel{
+		name := "tunnel/" + t.Name
+		if delete(a.portless, name); t.OFPort == 0 {
+			a.portless[name] = true
+		}
+		a.remotes[name] = t.Remote
+		out = append(out, &nodev1.Resource{Name: name, Spec: &nodev1.Resource_Tunnel{Tunnel: &nodev1.Tunnel{
 			Name: t.Name, Type: t.Type, LocalIp: t.LocalIP.String(), RemoteIp: t.RemoteIP.String()}}})
 	}
 	for _, b := range res.Ports {
@@ -264,17 +274,25 @@ func (a *agent) sendUpserts() {
 	a.send(d)
 }
 
-// sendRemovals takes away what nothing needs. The loop calls it when every bridge has acknowledged the snapshot.
+// sendRemovals takes away what nothing needs. The loop calls it when every bridge has acknowledged the snapshot. A tunnel
+// also stays while the host at its other end is being programmed: until then that may still send into it.
 func (a *agent) sendRemovals() {
 	if a.session == nil || a.inflight != nil || a.full || len(a.removals) == 0 {
 		return
 	}
-	d := &nodev1.Delta{Removed: slices.Sorted(maps.Keys(a.removals))}
-	for _, name := range d.Removed {
+	d := &nodev1.Delta{}
+	for _, name := range slices.Sorted(maps.Keys(a.removals)) {
+		if a.host.fleet.programming(a.remotes[name]) {
+			continue
+		}
+		d.Removed = append(d.Removed, name)
 		delete(a.sent, name)
+		delete(a.removals, name)
+		delete(a.remotes, name)
 	}
-	clear(a.removals)
-	a.send(d)
+	if a.held = len(a.removals) > 0; len(d.Removed) > 0 {
+		a.send(d)
+	}
 }
 
 func (a *agent) send(d *nodev1.Delta) {
@@ -331,6 +349,8 @@ func (a *agent) unsettledReason() string {
 			names = append(names, f.Object+": "+f.Message)
 		}
 		return strings.Join(names, "; ")
+	case len(a.portless) > 0:
+		return "waiting for the port number of " + slices.Sorted(maps.Keys(a.portless))[0]
 	}
 	return ""
 }

@@ -19,6 +19,8 @@ import (
 const (
 	firstRetry = time.Second
 	lastRetry  = 30 * time.Second
+	// lookAgain is for what waits for other hosts, which nobody announces.
+	lookAgain = 20 * time.Millisecond
 )
 
 // host is the loop of one host. Everything below the inbox belongs to the loop's goroutine.
@@ -52,6 +54,8 @@ type published struct {
 	settled bool
 	// reason says what is not done.
 	reason string
+	// programming says that rows of a connected bridge are about to change.
+	programming bool
 }
 
 // inbox collects what happened since the loop last looked.
@@ -100,11 +104,12 @@ func (h *host) post(change func(*inbox)) {
 	h.mu.Lock()
 	change(&h.inbox)
 	// Until the loop has looked, nobody may believe that it is done.
-	if p := h.published.Load(); p.settled {
-		q := *p
+	q := *h.published.Load()
+	if q.settled {
 		q.settled, q.reason = false, "being programmed"
-		h.published.Store(&q)
 	}
+	q.programming = q.programming || len(h.inbox.parts) > 0 || h.inbox.all
+	h.published.Store(&q)
 	h.mu.Unlock()
 	select {
 	case h.wake <- struct{}{}:
@@ -274,6 +279,9 @@ func (h *host) planRetry() {
 	}
 	if !failing {
 		h.retry, h.retryAt = 0, time.Time{}
+		if h.agent.held {
+			h.retryAt = time.Now().Add(lookAgain)
+		}
 		return
 	}
 	if h.retryAt.IsZero() || !time.Now().Before(h.retryAt) {
@@ -302,6 +310,7 @@ func (h *host) publish() {
 	if p.settled && !h.inbox.empty() {
 		p.settled, p.reason = false, "being programmed"
 	}
+	p.programming = len(h.inbox.parts) > 0 || h.inbox.all
 	h.published.Store(p)
 	h.mu.Unlock()
 	h.fleet.mu.Lock()

@@ -64,6 +64,14 @@ func (f *Fleet) lags(revision int64) ([]report.Lag, <-chan struct{}) {
 	return lags, f.moved
 }
 
+// programming says whether rows of a host's bridges are about to change. An unknown host has none.
+func (f *Fleet) programming(name string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	h := f.hosts[name]
+	return h != nil && h.published.Load().programming
+}
+
 // inLoop runs a function in the goroutine of a host's loop and waits for it.
 func (f *Fleet) inLoop(ctx context.Context, name string, do func(context.Context, *host) error) error {
 	h := f.find(name)

@@ -1,6 +1,7 @@
 package view
 
 import (
+	"cmp"
 	"iter"
 	"maps"
 	"slices"
@@ -229,8 +230,8 @@ func (a *affected) host(name string) {
 	}
 	if existed && exists {
 		a.hostItself(was, is)
-		a.tunnelPorts(was, is)
 	}
+	a.tunnelPorts(was, is)
 }
 
 // tunnelIP is a change of a host's tunnel address. The host itself may now reach others that it could not (an address
@@ -297,17 +298,23 @@ func (a *affected) hostItself(was, is Host) {
 	}
 }
 
-// tunnelPorts is a change of the port numbers of tunnels: what leaves by them changes.
+// tunnelPorts is a change of the port numbers of tunnels: what leaves by them changes, and, because a tunnel is used when
+// both ends are there, what the other hosts send into them.
 func (a *affected) tunnelPorts(was, is Host) {
 	if maps.Equal(was.ports, is.ports) {
 		return
 	}
 	for s := range a.snapshots() {
+		h, ok := ForHost(s, cmp.Or(is.Name, was.Name))
+		if !ok {
+			continue
+		}
 		for r := range s.Hosts() {
 			for _, typ := range []string{model.VXLAN, model.GRE, model.Geneve} {
-				t, ok := tunnel(s, is, typ, r.ID)
-				if ok && r.ID != is.Name && was.ports[t.Name] != is.ports[t.Name] {
-					a.tunnelPort(s, is.Name, typ, r.ID)
+				t, ok := tunnel(s, h, typ, r.ID)
+				if ok && r.ID != h.Name && was.ports[t.Name] != is.ports[t.Name] {
+					a.tunnelPort(s, h.Name, typ, r.ID)
+					a.tunnelPort(s, r.ID, typ, h.Name)
 				}
 			}
 		}

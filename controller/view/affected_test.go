@@ -66,7 +66,11 @@ func TestChangesConcernOnlyWhomTheyConcern(t *testing.T) {
 			f.Ports = maps.Clone(f.Ports)
 			f.Ports["vxlan-0a000003"] = 6
 			tx.Put(&f)
-		}, map[string][]string{"host1": {"tunnel/vxlan/host3", "network/red", "port/red3"}}},
+		}, map[string][]string{
+			"host1": {"tunnel/vxlan/host3", "network/red", "port/red3"},
+			// The tunnel back may now be used.
+			"host3": {"tunnel/vxlan/host1", "network/red", "port/red1"},
+		}},
 		{"host1's bridge to the physical network gets its number", func(s state.Snapshot, tx viewtest.Tx) {
 			f := *s.HostFacts("host1")
 			f.Ports = maps.Clone(f.Ports)

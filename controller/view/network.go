@@ -46,8 +46,8 @@ func ForNetwork(s state.Snapshot, h Host, id string) (Network, bool) {
 }
 
 // Flood lists the tunnel ports of a tunnelled network, ascending, that a frame for everybody leaves by: one for each
-// other host that carries the network, or, on a network that learns, for each other host. Tunnels whose port number is
-// not known yet are left out. The cost is the number of those hosts.
+// other host that carries the network, or, on a network that learns, for each other host. Tunnels that are not Open are
+// left out. The cost is the number of those hosts.
 func Flood(s state.Snapshot, h Host, id string) []uint32 {
 	o := s.Network(id)
 	if o == nil || !model.Tunnelled(o.Type) {
@@ -58,8 +58,8 @@ func Flood(s state.Snapshot, h Host, id string) []uint32 {
 		if r == h.Name {
 			continue
 		}
-		if t, ok := tunnel(s, h, o.Type, r); ok && t.OFPort != 0 {
-			ports = append(ports, t.OFPort)
+		if t, ok := tunnel(s, h, o.Type, r); ok && t.Open {
+			ports = append(ports, t.out())
 		}
 	}
 	slices.Sort(ports)
@@ -88,7 +88,7 @@ type RemotePort struct {
 	IPs []netip.Addr
 	// Up is as for LocalPort.
 	Up bool
-	// Tunnel is the number of the port of br-tun that leads to its host, 0 while it is unknown.
+	// Tunnel is the number of the port of br-tun that leads to its host, 0 while the tunnel is not Open.
 	Tunnel uint32
 }
 
@@ -109,7 +109,7 @@ func ForPort(s state.Snapshot, h Host, id string) (Network, *LocalPort, *RemoteP
 	}
 	if n.Tunnelled() && !n.Learn && s.LocalVLAN(b.Host, n.ID) != nil {
 		if t, ok := tunnel(s, h, n.Type, b.Host); ok {
-			return n, nil, &RemotePort{ID: id, MAC: p.MAC, IPs: addresses(p), Up: up, Tunnel: t.OFPort}
+			return n, nil, &RemotePort{ID: id, MAC: p.MAC, IPs: addresses(p), Up: up, Tunnel: t.out()}
 		}
 	}
 	return Network{}, nil, nil

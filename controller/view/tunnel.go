@@ -23,6 +23,18 @@ type Tunnel struct {
 	RemoteIP netip.Addr
 	// OFPort is the port's number, 0 while it is unknown.
 	OFPort uint32
+	// Open says that the other end is there too: the other host has reported the port that leads back. Nothing is sent
+	// into a tunnel before. Open vSwitch's userspace datapath keeps on dropping what it once received of a tunnel that it
+	// did not have, long after it has it.
+	Open bool
+}
+
+// out is the port that packets to the other host leave by, or 0 as long as nothing may.
+func (t Tunnel) out() uint32 {
+	if !t.Open {
+		return 0
+	}
+	return t.OFPort
 }
 
 // ForTunnel looks up a tunnel part. False means that the host wants no such tunnel: the two share no network of that
@@ -44,10 +56,14 @@ func tunnel(s state.Snapshot, h Host, networkType, remote string) (Tunnel, bool)
 		return Tunnel{}, false
 	}
 	name := TunnelName(networkType, ip)
-	return Tunnel{
+	t := Tunnel{
 		Type: networkType, Remote: remote, Name: name,
 		LocalIP: h.TunnelIP.Unmap(), RemoteIP: ip.Unmap(), OFPort: h.ports[name],
-	}, true
+	}
+	if f := s.HostFacts(remote); f != nil && t.OFPort != 0 {
+		t.Open = f.Ports[TunnelName(networkType, h.TunnelIP)] != 0
+	}
+	return t, true
 }
 
 // wanted says whether a host needs a tunnel of that type to another: for a network that both carry, or for one that

@@ -22,8 +22,8 @@ var same = cmp.Options{
 func threeHosts(t testing.TB) *viewtest.Cloud {
 	c := viewtest.New(t)
 	c.Host(1, map[string]uint32{"patch-tun": 1, "patch-int": 2, "int-br-ex": 3, "phy-br-ex": 4, "vxlan-0a000002": 5, "gre-0a000003": 9, "gre-0a000002": 8})
-	c.Host(2, map[string]uint32{"patch-tun": 1, "patch-int": 1, "vxlan-0a000001": 2, "vxlan-0a000003": 3})
-	c.Host(3, map[string]uint32{"vxlan-0a000001": 7, "vxlan-0a000002": 8})
+	c.Host(2, map[string]uint32{"patch-tun": 1, "patch-int": 1, "vxlan-0a000001": 2, "vxlan-0a000003": 3, "gre-0a000001": 4})
+	c.Host(3, map[string]uint32{"vxlan-0a000001": 7, "vxlan-0a000002": 8, "gre-0a000001": 9})
 	c.Network("red", model.VXLAN, 100, true)
 	c.Network("blue", model.VXLAN, 200, true)
 	c.Network("green", model.GRE, 300, false)
@@ -194,10 +194,10 @@ func TestResourcesOfAHost(t *testing.T) {
 			{"br-ex", 0x776566740001aae8, "physical"},
 		},
 		Tunnels: []Tunnel{
-			{"gre", "host2", "gre-0a000002", local, ip2, 8},
-			{"gre", "host3", "gre-0a000003", local, ip3, 9},
-			{"vxlan", "host2", "vxlan-0a000002", local, ip2, 5},
-			{"vxlan", "host3", "vxlan-0a000003", local, ip3, 0},
+			{"gre", "host2", "gre-0a000002", local, ip2, 8, true},
+			{"gre", "host3", "gre-0a000003", local, ip3, 9, true},
+			{"vxlan", "host2", "vxlan-0a000002", local, ip2, 5, true},
+			{"vxlan", "host3", "vxlan-0a000003", local, ip3, 0, false},
 		},
 		Ports: []PortBinding{
 			{"ext1", "ext", "tap-ext1", 10, viewtest.MAC(7)},
