@@ -143,7 +143,9 @@ func (h *host) run(ctx context.Context) {
 		case <-h.wake:
 		case <-timer.C:
 		}
+		begin := time.Now()
 		h.round(ctx)
+		h.fleet.metrics.rounds.WithLabelValues(h.name).Observe(time.Since(begin).Seconds())
 		timer.Reset(h.nextLook())
 	}
 }

@@ -110,10 +110,9 @@ func (f *Fleet) relist(snap state.Snapshot, rev int64) {
 	for h := range snap.Hosts() {
 		f.startHost(h.ID).post(func(in *inbox) { in.see(snap, rev); in.all = true })
 	}
-	for name, h := range f.hosts {
+	for name := range f.hosts {
 		if snap.Host(name) == nil {
-			h.stop()
-			delete(f.hosts, name)
+			f.forget(name)
 		}
 	}
 	f.seen = rev
@@ -145,9 +144,8 @@ func (f *Fleet) dispatch(before state.Snapshot, b store.Batch) {
 	for _, c := range b.Changes {
 		switch o := c.Old.(type) {
 		case *model.Host:
-			if h := f.hosts[o.ID]; h != nil && c.New == nil {
-				h.stop()
-				delete(f.hosts, o.ID)
+			if c.New == nil {
+				f.forget(o.ID)
 			}
 		}
 		// A port that became ACTIVE gets its mark on the interface; no row depends on it.
@@ -170,6 +168,15 @@ func (f *Fleet) startHost(name string) *host {
 		f.loops.Go(func() { h.run(f.ctx) })
 	}
 	return h
+}
+
+// forget ends the loop of a host that is no more. The caller holds f.mu.
+func (f *Fleet) forget(name string) {
+	if h := f.hosts[name]; h != nil {
+		h.stop()
+		delete(f.hosts, name)
+		f.metrics.forget(name)
+	}
 }
 
 // find returns the loop of a host, or nil.

@@ -36,11 +36,11 @@ func BenchmarkPortAdd(b *testing.B) {
 		c.grow(have, n)
 		have = n
 		var times []time.Duration
-		before, mods := cpu(), c.flowMods()
+		mods := c.flowMods()
 		var spent time.Duration
 		for i := range samples {
 			h := c.hosts[i%2]
-			before = cpu()
+			before := cpu()
 			id, took := c.addPort(c.networks[0], h)
 			spent += cpu() - before
 			times = append(times, took)
