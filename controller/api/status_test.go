@@ -182,6 +182,8 @@ func TestNetworkStatus(t *testing.T) {
 	}
 	diff(t, "nowhere", &weftv1.NetworkStatus{Status: "ACTIVE", Conditions: []*weftv1.Condition{{Type: "Underlay", Status: "Unknown", Reason: "NoHosts",
 		Message: "no host carries it yet; that begins with its first bound port"}}}, get("blue"))
+	// One after the other: the networks get their VLANs in this order.
+	d.plug("compute1", model.Interface{Name: "tap0", OFPort: 3, IfaceID: portID})
 	d.plug("compute1", model.Interface{Name: "tap0", OFPort: 3, IfaceID: portID}, model.Interface{Name: "tap1", OFPort: 4, IfaceID: port2ID})
 	diff(t, "a host without a tunnel address", &weftv1.NetworkStatus{Status: "ACTIVE", LocalVlans: []*weftv1.LocalVlan{{Host: "compute1", Vlan: 1}},
 		Conditions: []*weftv1.Condition{{Type: "Underlay", Status: "False", Reason: "NoTunnelIP",
