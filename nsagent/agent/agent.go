@@ -99,9 +99,12 @@ type Agent struct {
 	// spoken: some controller has spoken to this process; greeted: this stream's has; replaced: it is another one than
 	// before; called: bridges were made to connect to it.
 	spoken, greeted, replaced, called bool
-	links                             map[string]link            // by bridge
-	inventory                         map[string]ovsdb.Interface // what the stream was told
-	notices                           []*nodev1.Notice           // for the next stream
+	// freshTunnel is the transaction that made the first tunnel of a type; 0 for none that the switch has not carried out.
+	freshTunnel int64
+
+	links     map[string]link            // by bridge
+	inventory map[string]ovsdb.Interface // what the stream was told
+	notices   []*nodev1.Notice           // for the next stream
 
 	retryAt    time.Time
 	retryAfter time.Duration
