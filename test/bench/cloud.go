@@ -214,7 +214,7 @@ func (c *cloud) network() *model.Network {
 		if err != nil {
 			return err
 		}
-		cidr := netip.MustParsePrefix("10.0.0.0/16")
+		cidr := netip.MustParsePrefix("10.0.0.0/14")
 		_, err = tx.CreateSubnet(&model.Subnet{NetworkID: nw.ID, CIDR: cidr, GatewayIP: cidr.Addr().Next()})
 		return err
 	})
