@@ -27,14 +27,19 @@ func (r Rows) add(bridge string, rows []flow.Flow) {
 // Render renders one part of a host. It is a pure function of the snapshot, and costs what the part holds. A part that
 // the host does not have comes to no rows.
 func Render(s state.Snapshot, host string, p view.Part) Rows {
-	rows := Rows{}
 	h, ok := view.ForHost(s, host)
 	if !ok {
-		return rows
+		return Rows{}
 	}
+	return RenderOn(s, h, p)
+}
+
+// RenderOn is Render for who has looked the host up already.
+func RenderOn(s state.Snapshot, h view.Host, p view.Part) Rows {
+	rows := Rows{}
 	switch p.Kind {
 	case view.HostPart:
-		peers := view.Peers(s, host)
+		peers := view.Peers(s, h.Name)
 		rows.add(view.BrInt, brint.Host(h, peers))
 		rows.add(view.BrTun, brtun.Host(h, peers))
 		for _, ph := range h.Physical {
@@ -69,8 +74,12 @@ func Render(s state.Snapshot, host string, p view.Part) Rows {
 // an unknown host has, is not in it.
 func RenderAll(s state.Snapshot, host string) Rows {
 	all := Rows{}
+	h, ok := view.ForHost(s, host)
+	if !ok {
+		return all
+	}
 	for p := range view.Parts(s, host) {
-		for bridge, rows := range Render(s, host, p) {
+		for bridge, rows := range RenderOn(s, h, p) {
 			all.add(bridge, rows)
 		}
 	}

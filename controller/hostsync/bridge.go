@@ -139,7 +139,7 @@ func (b *bridge) audit(ctx context.Context) error {
 // compareAndApply asks the switch for its rows, and makes them what the host's snapshot wants.
 func (b *bridge) compareAndApply(ctx context.Context) ([]flow.Difference, error) {
 	h := b.host
-	wanted, owner, err := b.wanted()
+	wanted, parts, err := b.wanted()
 	if err != nil {
 		return nil, err
 	}
@@ -150,7 +150,10 @@ func (b *bridge) compareAndApply(ctx context.Context) ([]flow.Difference, error)
 	diffs := cmp.Differences()
 	groups := map[view.Part]*group{}
 	for _, d := range diffs {
-		p := owner(d)
+		var p view.Part // rows that nobody wants belong to the host
+		if d.Owner >= 0 {
+			p = parts[d.Owner]
+		}
 		if groups[p] == nil {
 			groups[p] = &group{part: p}
 		}
@@ -169,24 +172,26 @@ func (b *bridge) compareAndApply(ctx context.Context) ([]flow.Difference, error)
 	return diffs, nil
 }
 
-// wanted renders all parts of this bridge. owner tells which part wants a row; rows that nobody wants belong to none.
-func (b *bridge) wanted() (flow.Set, func(flow.Difference) view.Part, error) {
+// wanted renders all parts of this bridge. The owner of a row is the index of the part that wants it.
+func (b *bridge) wanted() (flow.Set, []view.Part, error) {
 	c := flow.Coder{Version: b.conn.Version()}
-	set := flow.Set{}
-	parts := map[flow.Key]view.Part{}
-	for p := range view.Parts(b.host.snap, b.host.name) {
-		for i, f := range ofapps.Render(b.host.snap, b.host.name, p)[b.name] {
-			if err := set.Add(&c, []flow.Flow{f}); err != nil {
-				return nil, nil, fmt.Errorf("%v, row %d: %w", p, i, err)
-			}
-			k, _ := c.Encode(&f)
-			parts[k] = p
-		}
+	set := make(flow.Set, b.rows)
+	var parts []view.Part
+	h, ok := view.ForHost(b.host.snap, b.host.name)
+	if !ok {
+		return set, nil, nil
 	}
-	return set, func(d flow.Difference) view.Part {
-		k, _ := c.Encode(&d.Flow)
-		return parts[k]
-	}, nil
+	for p := range view.Parts(b.host.snap, b.host.name) {
+		rows := ofapps.RenderOn(b.host.snap, h, p)[b.name]
+		if len(rows) == 0 {
+			continue
+		}
+		if err := set.Add(&c, rows, len(parts)); err != nil {
+			return nil, nil, fmt.Errorf("%v: %w", p, err)
+		}
+		parts = append(parts, p)
+	}
+	return set, parts, nil
 }
 
 // applyPending applies what changed between two snapshots, without asking the switch.

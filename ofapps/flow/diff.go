@@ -27,6 +27,8 @@ type Difference struct {
 	Kind Kind
 	// Flow is the row as wanted; for Foreign, as found.
 	Flow Flow
+	// Owner is the owner of the wanted row; -1 for Foreign. Only a Comparison tells it.
+	Owner int
 	// keepCounters says that only the actions differ, so that the row can be modified in place.
 	keepCounters bool
 }
@@ -55,7 +57,7 @@ func Diff(c *Coder, before, after []Flow) ([]Difference, error) {
 		return nil, nil
 	}
 	old := make(Set, len(before))
-	if err := old.Add(c, before); err != nil {
+	if err := old.Add(c, before, 0); err != nil {
 		return nil, err
 	}
 	var out []Difference
@@ -134,7 +136,7 @@ func (c *Comparison) Observe(s *openflow.FlowStats) error {
 			return nil
 		}
 	}
-	c.out = append(c.out, Difference{Kind: Changed, Flow: w.Flow, keepCounters: onlyInstructions(row, w.Row)})
+	c.out = append(c.out, Difference{Kind: Changed, Flow: w.Flow, Owner: w.Owner, keepCounters: onlyInstructions(row, w.Row)})
 	return nil
 }
 
@@ -146,7 +148,7 @@ func (c *Comparison) foreign(s *openflow.FlowStats) error {
 	if err != nil {
 		return err
 	}
-	c.out = append(c.out, Difference{Kind: Foreign, Flow: f})
+	c.out = append(c.out, Difference{Kind: Foreign, Flow: f, Owner: -1})
 	return nil
 }
 
@@ -169,7 +171,7 @@ func (c *Comparison) Differences() []Difference {
 	out := c.out
 	for _, w := range c.wanted {
 		if !w.Seen {
-			out = append(out, Difference{Kind: Missing, Flow: w.Flow})
+			out = append(out, Difference{Kind: Missing, Flow: w.Flow, Owner: w.Owner})
 		}
 	}
 	return out

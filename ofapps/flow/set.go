@@ -60,18 +60,21 @@ type Set map[Key]*Wanted
 type Wanted struct {
 	Flow Flow
 	Row  Row
+	// Owner is what Add was told.
+	Owner int
 	// Seen is for the use of a comparison: whether the switch has the row already.
 	Seen bool
 }
 
-// Add puts flows into the set. Two flows with one key are an error: one of them would silently replace the other.
-func (s Set) Add(c *Coder, flows []Flow) error {
+// Add puts flows into the set. owner is kept with them, for the caller's use. Two flows with one key are an error: one of
+// them would silently replace the other.
+func (s Set) Add(c *Coder, flows []Flow, owner int) error {
 	for i := range flows {
 		k, row := c.Encode(&flows[i])
 		if old := s[k]; old != nil {
 			return fmt.Errorf("two rows with one match and priority: %v and %v", old.Flow, flows[i])
 		}
-		s[k] = &Wanted{Flow: flows[i], Row: row}
+		s[k] = &Wanted{Flow: flows[i], Row: row, Owner: owner}
 	}
 	return nil
 }
