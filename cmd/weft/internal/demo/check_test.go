@@ -1,0 +1,51 @@
+package demo
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/weft-sdn/weft/test/lab/checks"
+)
+
+func TestNamed(t *testing.T) {
+	for _, c := range []struct {
+		words []string
+		want  bool
+	}{
+		{nil, true},
+		{[]string{"vxlan"}, true},
+		{[]string{"flat", "TWO hosts"}, true},
+		{[]string{"flat"}, false},
+	} {
+		if got := named("same network, two hosts, VXLAN", c.words); got != c.want {
+			t.Errorf("%v: got %t, want %t", c.words, got, c.want)
+		}
+	}
+}
+
+// Whatever went wrong, a check has one line.
+func TestResultIsOneLine(t *testing.T) {
+	wrong := errors.Join(errors.New("vm1 is silent"), errors.New("clean up: timeout"))
+	for _, c := range []struct {
+		r    checks.Result
+		want string
+	}{
+		{checks.Result{Measured: "ping 0.3 ms"}, "ping 0.3 ms"},
+		{checks.Result{Err: wrong}, "vm1 is silent; clean up: timeout"},
+		{checks.Result{Measured: "2 of 9 packets lost", Err: wrong}, "2 of 9 packets lost: vm1 is silent; clean up: timeout"},
+	} {
+		if got := result(c.r); got != c.want {
+			t.Errorf("got %q, want %q", got, c.want)
+		}
+	}
+}
+
+func TestCheckNamesAreUniqueAndShort(t *testing.T) {
+	seen := map[string]bool{}
+	for _, c := range checks.All() {
+		if seen[c.Name] || len(c.Name) > 50 || c.Hosts < 1 {
+			t.Errorf("check %q: need a name of its own of at most 50 bytes, and a number of hosts", c.Name)
+		}
+		seen[c.Name] = true
+	}
+}
