@@ -35,7 +35,9 @@ test: bootstrap ## all tests; end-to-end as root, on virtual hosts
 bench: bootstrap ## benchmarks, as ratios against a reference in the same run
 	go test -count=1 -timeout 60m -run '^$$' -bench . ./openflow ./test/bench/...
 
-demo: bootstrap build ## three virtual hosts, a controller, VMs; checks that they talk; stays up
+demo: ## three virtual hosts, a controller, VMs; checks that they talk; stays up
+	@scripts/bootstrap.sh
+	@$(MAKE) --no-print-directory build
 	@bin/weft demo up --check
 
 demo-down: ## end what "make demo" started; nothing remains
