@@ -139,7 +139,7 @@ func (b *bridge) audit(ctx context.Context) error {
 // compareAndApply asks the switch for its rows, and makes them what the host's snapshot wants.
 func (b *bridge) compareAndApply(ctx context.Context) ([]flow.Difference, error) {
 	h := b.host
-	wanted, parts, err := b.wanted()
+	wanted, parts, err := h.rendered.take(h, b)
 	if err != nil {
 		return nil, err
 	}
@@ -170,28 +170,6 @@ func (b *bridge) compareAndApply(ctx context.Context) ([]flow.Difference, error)
 		b.changed = h.rev
 	}
 	return diffs, nil
-}
-
-// wanted renders all parts of this bridge. The owner of a row is the index of the part that wants it.
-func (b *bridge) wanted() (flow.Set, []view.Part, error) {
-	c := flow.Coder{Version: b.conn.Version()}
-	set := make(flow.Set, b.rows)
-	var parts []view.Part
-	h, ok := view.ForHost(b.host.snap, b.host.name)
-	if !ok {
-		return set, nil, nil
-	}
-	for p := range view.Parts(b.host.snap, b.host.name) {
-		rows := ofapps.RenderOn(b.host.snap, h, p)[b.name]
-		if len(rows) == 0 {
-			continue
-		}
-		if err := set.Add(&c, rows, len(parts)); err != nil {
-			return nil, nil, fmt.Errorf("%v: %w", p, err)
-		}
-		parts = append(parts, p)
-	}
-	return set, parts, nil
 }
 
 // applyPending applies what changed between two snapshots, without asking the switch.

@@ -170,7 +170,7 @@ func (b *bridge) drift(ctx context.Context) ([]report.Drift, error) {
 	if b.conn == nil {
 		return nil, fmt.Errorf("OpenFlow not connected since %s", b.since.Format(time.TimeOnly))
 	}
-	wanted, _, err := b.wanted()
+	wanted, _, err := b.host.rendered.take(b.host, b)
 	if err != nil {
 		return nil, err
 	}

@@ -38,6 +38,8 @@ type host struct {
 	seen    bool // whether snap is set
 	bridges map[string]*bridge
 	agent   agent
+	// rendered is shared by the bridges, which catch up side by side.
+	rendered rendered
 	// unsettled are the ports whose state in the store may have to change.
 	unsettled map[string]bool
 	behind    bool // some of them could not be told to the store yet
@@ -167,6 +169,7 @@ func (h *host) nextLook() time.Duration {
 // round brings the host as near to what is wanted as can be now.
 func (h *host) round(ctx context.Context) {
 	in := h.take()
+	defer h.rendered.drop()
 	for _, call := range in.calls {
 		call(ctx)
 	}
