@@ -1,0 +1,75 @@
+package hostsync
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/weft-sdn/weft/controller/view"
+	"github.com/weft-sdn/weft/ofapps"
+	"github.com/weft-sdn/weft/ofapps/flow"
+	"github.com/weft-sdn/weft/openflow"
+)
+
+// rendered holds what all bridges of a host should have, for the length of a round: bridges that connect together, as
+// they do after a restart, are rendered together.
+type rendered struct {
+	mu      sync.Mutex
+	rev     int64
+	version openflow.Version
+	sets    map[string]flow.Set
+	parts   []view.Part
+	err     error
+	sizes   map[string]int // of the sets before, so that these need not grow
+}
+
+// take gives a bridge its rows, once: a comparison marks them. The owner of a row is the index of the part that wants it.
+func (r *rendered) take(h *host, b *bridge) (flow.Set, []view.Part, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	v := b.conn.Version()
+	if r.sets[b.name] == nil || r.rev != h.rev || r.version != v {
+		r.render(h, v)
+	}
+	set := r.sets[b.name]
+	delete(r.sets, b.name)
+	return set, r.parts, r.err
+}
+
+func (r *rendered) render(h *host, v openflow.Version) {
+	r.rev, r.version, r.err, r.parts = h.rev, v, nil, nil
+	r.sets = map[string]flow.Set{}
+	for name := range h.bridges {
+		r.sets[name] = make(flow.Set, r.sizes[name])
+	}
+	defer func() {
+		r.sizes = map[string]int{}
+		for name, set := range r.sets {
+			r.sizes[name] = len(set)
+		}
+	}()
+	hv, ok := view.ForHost(h.snap, h.name)
+	if !ok {
+		return
+	}
+	c := flow.Coder{Version: v}
+	for p := range view.Parts(h.snap, h.name) {
+		for bridge, rows := range ofapps.RenderOn(h.snap, hv, p) {
+			set := r.sets[bridge]
+			if set == nil {
+				continue
+			}
+			if err := set.Add(&c, rows, len(r.parts)); err != nil {
+				r.err = fmt.Errorf("%s: %v: %w", bridge, p, err)
+				return
+			}
+		}
+		r.parts = append(r.parts, p)
+	}
+}
+
+// drop lets go of what nobody took.
+func (r *rendered) drop() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.sets, r.parts = nil, nil
+}
