@@ -31,11 +31,32 @@ func Render(s state.Snapshot, host string, p view.Part) Rows {
 	if !ok {
 		return Rows{}
 	}
-	return RenderOn(s, h, p)
+	return render(s, h, p, func(id string) (view.Network, *view.LocalPort, *view.RemotePort) { return view.ForPort(s, h, id) })
 }
 
-// RenderOn is Render for who has looked the host up already.
-func RenderOn(s state.Snapshot, h view.Host, p view.Part) Rows {
+// Renderer is Render for many parts of one host: what they have in common is looked up once. It is for one goroutine.
+type Renderer struct {
+	s     state.Snapshot
+	h     view.Host
+	ok    bool
+	ports *view.Lookup
+}
+
+// NewRenderer begins to render parts of a host. An unknown host has no rows.
+func NewRenderer(s state.Snapshot, host string) Renderer {
+	h, ok := view.ForHost(s, host)
+	return Renderer{s, h, ok, view.NewLookup(s, h)}
+}
+
+// Render renders one part.
+func (r Renderer) Render(p view.Part) Rows {
+	if !r.ok {
+		return Rows{}
+	}
+	return render(r.s, r.h, p, r.ports.ForPort)
+}
+
+func render(s state.Snapshot, h view.Host, p view.Part, port func(string) (view.Network, *view.LocalPort, *view.RemotePort)) Rows {
 	rows := Rows{}
 	switch p.Kind {
 	case view.HostPart:
@@ -58,7 +79,7 @@ func RenderOn(s state.Snapshot, h view.Host, p view.Part) Rows {
 			}
 		}
 	case view.PortPart:
-		n, local, remote := view.ForPort(s, h, p.ID)
+		n, local, remote := port(p.ID)
 		if local != nil {
 			rows.add(view.BrInt, brint.LocalPort(*local))
 			rows.add(view.BrTun, brtun.LocalPort(n, *local))
@@ -74,12 +95,9 @@ func RenderOn(s state.Snapshot, h view.Host, p view.Part) Rows {
 // an unknown host has, is not in it.
 func RenderAll(s state.Snapshot, host string) Rows {
 	all := Rows{}
-	h, ok := view.ForHost(s, host)
-	if !ok {
-		return all
-	}
+	r := NewRenderer(s, host)
 	for p := range view.Parts(s, host) {
-		for bridge, rows := range RenderOn(s, h, p) {
+		for bridge, rows := range r.Render(p) {
 			all.add(bridge, rows)
 		}
 	}

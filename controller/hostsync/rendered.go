@@ -47,13 +47,10 @@ func (r *rendered) render(h *host, v openflow.Version) {
 			r.sizes[name] = len(set)
 		}
 	}()
-	hv, ok := view.ForHost(h.snap, h.name)
-	if !ok {
-		return
-	}
+	renderer := ofapps.NewRenderer(h.snap, h.name)
 	c := flow.Coder{Version: v}
 	for p := range view.Parts(h.snap, h.name) {
-		for bridge, rows := range ofapps.RenderOn(h.snap, hv, p) {
+		for bridge, rows := range renderer.Render(p) {
 			set := r.sets[bridge]
 			if set == nil {
 				continue

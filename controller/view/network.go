@@ -95,24 +95,80 @@ type RemotePort struct {
 // ForPort looks up a port part: the network, and the port as a local or as a remote one; the other is nil. Both are nil
 // when the host has nothing to do with the port. The cost does not depend on the network's size.
 func ForPort(s state.Snapshot, h Host, id string) (Network, *LocalPort, *RemotePort) {
-	p, b := s.Port(id), s.Binding(id)
+	return (&Lookup{s: s, h: h}).port(id)
+}
+
+// Lookup is ForPort for many ports of one host: what ports have in common, their network and the way to the host that
+// they are on, is looked up once. It is for one goroutine.
+type Lookup struct {
+	s        state.Snapshot
+	h        Host
+	networks map[string]*Network // nil: not carried
+	ways     map[way]*uint32     // nil: there is none
+}
+
+// way leads to the ports of a network on another host.
+type way struct{ network, host string }
+
+// NewLookup begins to look ports up.
+func NewLookup(s state.Snapshot, h Host) *Lookup {
+	return &Lookup{s: s, h: h, networks: map[string]*Network{}, ways: map[way]*uint32{}}
+}
+
+// ForPort is as the function of that name.
+func (l *Lookup) ForPort(id string) (Network, *LocalPort, *RemotePort) { return l.port(id) }
+
+func (l *Lookup) port(id string) (Network, *LocalPort, *RemotePort) {
+	p, b := l.s.Port(id), l.s.Binding(id)
 	if p == nil || b == nil || p.NetworkID != b.NetworkID {
 		return Network{}, nil, nil
 	}
-	n, ok := ForNetwork(s, h, p.NetworkID)
-	if !ok {
+	n := l.network(p.NetworkID)
+	if n == nil {
 		return Network{}, nil, nil
 	}
 	up := n.Up && p.AdminStateUp
-	if b.Host == h.Name {
-		return n, &LocalPort{ID: id, Interface: b.Interface, OFPort: b.OFPort, MAC: p.MAC, IPs: addresses(p), Up: up}, nil
+	if b.Host == l.h.Name {
+		return *n, &LocalPort{ID: id, Interface: b.Interface, OFPort: b.OFPort, MAC: p.MAC, IPs: addresses(p), Up: up}, nil
 	}
-	if n.Tunnelled() && !n.Learn && s.LocalVLAN(b.Host, n.ID) != nil {
-		if t, ok := tunnel(s, h, n.Type, b.Host); ok {
-			return n, nil, &RemotePort{ID: id, MAC: p.MAC, IPs: addresses(p), Up: up, Tunnel: t.out()}
-		}
+	if out := l.way(n, b.Host); out != nil {
+		return *n, nil, &RemotePort{ID: id, MAC: p.MAC, IPs: addresses(p), Up: up, Tunnel: *out}
 	}
 	return Network{}, nil, nil
+}
+
+func (l *Lookup) network(id string) *Network {
+	if n, known := l.networks[id]; known {
+		return n
+	}
+	var found *Network
+	if n, ok := ForNetwork(l.s, l.h, id); ok {
+		found = &n
+	}
+	if l.networks != nil {
+		l.networks[id] = found
+	}
+	return found
+}
+
+// way is the port of br-tun that leads to the network's ports on another host, 0 while nothing may be sent there; nil when
+// the host does not know where those ports are.
+func (l *Lookup) way(n *Network, host string) *uint32 {
+	w := way{n.ID, host}
+	if out, known := l.ways[w]; known {
+		return out
+	}
+	var found *uint32
+	if n.Tunnelled() && !n.Learn && l.s.LocalVLAN(host, n.ID) != nil {
+		if t, ok := tunnel(l.s, l.h, n.Type, host); ok {
+			out := t.out()
+			found = &out
+		}
+	}
+	if l.ways != nil {
+		l.ways[w] = found
+	}
+	return found
 }
 
 func addresses(p *model.Port) []netip.Addr {
