@@ -22,6 +22,10 @@ type etcdCore struct {
 	breaker *breaker
 }
 
+// tooEarly is what etcd calls an error when it looks at a new database before the first entry is in it. It looks again
+// every four seconds.
+const tooEarly = "failed to update storage version"
+
 func (c *etcdCore) level(l zapcore.Level) slog.Level {
 	switch {
 	case c.breaker == nil || !c.breaker.started.Load():
@@ -52,7 +56,11 @@ func (c *etcdCore) Check(e zapcore.Entry, ce *zapcore.CheckedEntry) *zapcore.Che
 func (c *etcdCore) Write(e zapcore.Entry, fields []zapcore.Field) error {
 	// What is fatal to etcd reaches people as one error of the store.
 	if e.Level < zapcore.DPanicLevel {
-		c.log.Log(context.Background(), c.level(e.Level), "etcd: "+e.Message, append(attrs(fields), c.attrs...)...)
+		level := c.level(e.Level)
+		if e.Message == tooEarly {
+			level = slog.LevelDebug
+		}
+		c.log.Log(context.Background(), level, "etcd: "+e.Message, append(attrs(fields), c.attrs...)...)
 	}
 	return nil
 }
