@@ -66,8 +66,7 @@ func (b *bridge) tolerates(cookie uint64) string {
 	return ""
 }
 
-// repair puts rows of ours back which somebody removed or changed. Rows that the switch lost and that nobody wants any
-// more are none of our business.
+// repair puts rows of ours back which somebody removed or changed.
 func (b *bridge) repair(ctx context.Context, seen *foreign) error {
 	if seen == nil {
 		return nil
@@ -86,8 +85,14 @@ func (b *bridge) repair(ctx context.Context, seen *foreign) error {
 			diffs = append(diffs, flow.Difference{Kind: flow.Missing, Flow: wanted})
 		case ok && is != row:
 			diffs = append(diffs, flow.Difference{Kind: flow.Changed, Flow: wanted})
-		case !ok && !r.removed:
-			diffs = append(diffs, flow.Difference{Kind: flow.Foreign, Flow: r.flow})
+		case !ok:
+			// A row of ours that its owner does not want, as an agent replays it from an older day: it may stand, or have
+			// stood, where a row of another owner belongs.
+			diffs, err := b.compareAndApply(ctx)
+			if err == nil {
+				b.tell(diffs)
+			}
+			return err
 		}
 	}
 	if len(diffs) == 0 {

@@ -288,6 +288,20 @@ func TestPortsReachTheSwitches(t *testing.T) {
 		c.await("both repairs are told", func() bool { return len(c.events("DriftRepaired")) >= 2 })
 	})
 
+	// An agent that replays rows of an older day puts them over ours: with a cookie of ours, whose object is gone.
+	t.Run("a row of a former object in the place of ours goes, and ours comes back", func(t *testing.T) {
+		sw := c.hosts["compute1"].switches["br-tun"]
+		i := slices.IndexFunc(sw.Flows(), func(f fakeswitch.Flow) bool { return f.Table == 22 && f.Priority == 1 })
+		ours := sw.Flows()[i]
+		old := openflow.FlowMod{Command: openflow.FlowAdd, Table: ours.Table, Priority: ours.Priority, Match: ours.Match,
+			Cookie:   flow.Cookie(flow.NetworkCookie, "00000000-0000-4000-8000-000000000000"),
+			BufferID: openflow.NoBuffer, OutPort: openflow.PortAny, OutGroup: openflow.GroupAny}
+		if err := sw.Change(old); err != nil {
+			t.Fatal(err)
+		}
+		c.settle()
+	})
+
 	t.Run("a refused port hinders no other", func(t *testing.T) {
 		bad := model.MAC{0xfa, 0x16, 0x3e, 0xba, 0xdb, 0xad}
 		full := func(m *openflow.FlowMod) *openflow.Error {
