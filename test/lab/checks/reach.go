@@ -2,6 +2,7 @@ package checks
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -33,7 +34,7 @@ const UnderlayMTU = lab.UnderlayMTU
 // transferSize is how much TCP carries in a check: enough to leave slow start, and to fail when checksums or MTU are wrong.
 const transferSize = 8 << 20
 
-// allPing lets every VM ping every other, with no packet to lose, and answers the largest average time.
+// allPing lets every VM ping every other, and answers the largest average time.
 func allPing(ctx context.Context, vms ...*lab.VM) (time.Duration, error) {
 	var slowest time.Duration
 	for _, from := range vms {
@@ -53,13 +54,24 @@ func allPing(ctx context.Context, vms ...*lab.VM) (time.Duration, error) {
 	return slowest, nil
 }
 
-// mustPing pings and fails when an answer is missing.
+// pingRounds is how often a round of pings may be tried: on a busy machine the userspace datapath drops a packet now and
+// then, which says nothing about who reaches whom. What a fault costs is counted by probes, and there no packet may lack.
+const pingRounds = 3
+
+// mustPing pings and fails when no round of pings is answered whole.
 func mustPing(ctx context.Context, from *nsbox.Box, to netip.Addr, p lab.Pings) (time.Duration, error) {
-	r, err := lab.Ping(ctx, from, to, p)
-	if err == nil && r.Received != r.Sent {
-		err = fmt.Errorf("%s to %s: %d of %d pings answered, missing %v", from.Name, to, r.Received, r.Sent, r.Missing)
+	var errs []error
+	for range pingRounds {
+		r, err := lab.Ping(ctx, from, to, p)
+		if err != nil {
+			return r.Average, err
+		}
+		if r.Received == r.Sent {
+			return r.Average, nil
+		}
+		errs = append(errs, fmt.Errorf("%s to %s: %d of %d pings answered, missing %v", from.Name, to, r.Received, r.Sent, r.Missing))
 	}
-	return r.Average, err
+	return 0, errors.Join(errs...)
 }
 
 // mustNotPing pings and fails when an answer comes.
