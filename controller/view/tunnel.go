@@ -24,8 +24,8 @@ type Tunnel struct {
 	// OFPort is the port's number, 0 while it is unknown.
 	OFPort uint32
 	// Open says that the other end is there too: the other host has reported the port that leads back. Nothing is sent
-	// into a tunnel before. Open vSwitch's userspace datapath keeps on dropping what it once received of a tunnel that it
-	// did not have, long after it has it.
+	// into a tunnel before: Open vSwitch's userspace datapath was seen to go on dropping what came by a tunnel that it did
+	// not have at first (docs/decisions/0041).
 	Open bool
 }
 
