@@ -3,6 +3,7 @@ package api
 import (
 	"fmt"
 
+	"github.com/weft-sdn/weft/controller/model"
 	"github.com/weft-sdn/weft/controller/state"
 	"github.com/weft-sdn/weft/controller/store"
 	weftv1 "github.com/weft-sdn/weft/proto/weft/v1"
@@ -12,8 +13,10 @@ import (
 type applier interface {
 	// among says among which objects a name is looked for; nil: all of the kind.
 	among(rd *reading, in object) func(any) bool
-	// put creates the object, or gives old the fields that are set.
-	put(tx *store.Tx, rd *reading, old any, in object) (*weftv1.ApplyResult, error)
+	// masked are the fields that an update mask stands for; those that are set in the object, when it is empty.
+	masked(in object, mask []string) ([]field, []model.Violation)
+	// put creates the object, or gives old the fields.
+	put(tx *store.Tx, rd *reading, old any, in object, fields []field) (*weftv1.ApplyResult, error)
 	delete(tx *store.Tx, key string) error
 	// leavesChoice says that the server has to choose something for the object that others may ask for by value.
 	leavesChoice(in object) bool
@@ -47,14 +50,21 @@ func (r *resource[M, P]) leavesChoice(in object) bool {
 	return r.chooses != nil && r.chooses(in.(P))
 }
 
-func (r *resource[M, P]) put(tx *store.Tx, rd *reading, old any, in object) (*weftv1.ApplyResult, error) {
+func (r *resource[M, P]) masked(in object, mask []string) ([]field, []model.Violation) {
+	if len(mask) == 0 {
+		return r.fields.given(in), nil
+	}
+	return r.fields.masked(mask)
+}
+
+func (r *resource[M, P]) put(tx *store.Tx, rd *reading, old any, in object, fields []field) (*weftv1.ApplyResult, error) {
 	res := &weftv1.ApplyResult{Action: created}
 	var m *M
 	var err error
 	if old == nil {
 		m, err = r.insert(tx, rd, in.(P))
 	} else {
-		m, err = r.change(tx, rd, old.(*M), in.(P), r.fields.given(in))
+		m, err = r.change(tx, rd, old.(*M), in.(P), fields)
 	}
 	if err != nil {
 		return nil, err

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/weft-sdn/weft/controller/model"
 	"github.com/weft-sdn/weft/controller/state"
 	"github.com/weft-sdn/weft/controller/store"
 	weftv1 "github.com/weft-sdn/weft/proto/weft/v1"
@@ -78,6 +79,8 @@ type step struct {
 	at   string
 	kind state.Kind
 	in   object            // nil for a delete
+	// fields are those that the object is about.
+	fields []field
 	ref  *weftv1.ObjectRef // nil for an object
 	// key is the key of the object that is there already; empty when it is to be created. It is looked up before
 	// anything is changed, so that no name means one thing to one step and another to the next.
@@ -96,6 +99,12 @@ func newApplication(tx *store.Tx, req *weftv1.ApplyRequest) *application {
 		if st.kind == "" || !st.in.ProtoReflect().IsValid() {
 			st.fail(invalid("", "holds no object; set network, subnet, port or host"))
 		} else {
+			var bad []model.Violation
+			if st.fields, bad = applied(st.kind).masked(st.in, o.GetUpdateMask().GetPaths()); len(bad) > 0 {
+				st.fail(&model.Invalid{Violations: bad})
+				a.steps = append(a.steps, st)
+				continue
+			}
 			st.at += "." + store.Singular(st.kind)
 			a.called[ident{st.kind, st.in.GetMetadata().GetId()}] = st
 			a.called[ident{st.kind, st.in.GetMetadata().GetName()}] = st
@@ -182,7 +191,7 @@ func (a *application) try(st *step) {
 		a.delete(st)
 		return
 	}
-	rd := &reading{Snapshot: a.tx.Snapshot, excused: a.excused, hints: &a.hints}
+	rd := &reading{Snapshot: a.tx.Snapshot, excused: a.excused, hints: &a.hints, named: paths(st.fields)}
 	st.err = a.put(st, rd)
 	// What could not be understood will not be understood the next time.
 	st.settled = st.settled || st.err == nil || len(rd.bad) > 0
@@ -207,7 +216,7 @@ func (a *application) put(st *step, rd *reading) error {
 	if st.key != "" {
 		old = a.tx.Object(st.kind, st.key)
 	}
-	res, err := applied(st.kind).put(a.tx, rd, old, st.in)
+	res, err := applied(st.kind).put(a.tx, rd, old, st.in, st.fields)
 	if err != nil {
 		return err
 	}

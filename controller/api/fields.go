@@ -104,10 +104,7 @@ func (s *fieldSet) unknown(path string) string {
 		}
 		fd := md.Fields().ByName(protoreflect.Name(name))
 		if fd == nil {
-			valid := make([]string, len(s.all))
-			for i, f := range s.all {
-				valid[i] = f.path
-			}
+			valid := paths(s.all)
 			return fmt.Sprintf("%q is no field of a %s%s; valid are %s", path, s.word, didYouMean(path, valid), strings.Join(valid, ", "))
 		}
 		md = fd.Message()
@@ -127,6 +124,15 @@ func (s *fieldSet) given(m proto.Message) []field {
 		}
 	}
 	return fields
+}
+
+// paths are the paths of fields.
+func paths(fields []field) []string {
+	all := make([]string, len(fields))
+	for i, f := range fields {
+		all[i] = f.path
+	}
+	return all
 }
 
 // in says whether the field is set in the message.

@@ -70,6 +70,9 @@ func readPort(r *reading, in *weftv1.Port) *model.Port {
 			IP:       r.addr(item("fixed_ips", i, "ip_address"), f.GetIpAddress()),
 		})
 	}
+	if len(in.FixedIps) == 0 && slices.Contains(r.named, "fixed_ips") {
+		p.FixedIPs = []model.FixedIP{}
+	}
 	return p
 }
 

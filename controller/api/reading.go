@@ -11,7 +11,6 @@ import (
 
 	"github.com/weft-sdn/weft/controller/model"
 	"github.com/weft-sdn/weft/controller/state"
-	"github.com/weft-sdn/weft/controller/store"
 	weftv1 "github.com/weft-sdn/weft/proto/weft/v1"
 )
 
@@ -29,6 +28,8 @@ type reading struct {
 	hints *int
 	// silent are fields that are wrong, but not by their own fault.
 	silent []string
+	// named are the paths of the fields that the request speaks of; what is named and not set is meant to be empty.
+	named []string
 }
 
 // newReading begins to read one object of a request that has no other.
@@ -161,15 +162,16 @@ func etag(revision int64) string {
 	return strconv.FormatInt(revision, 36)
 }
 
-// expected reads an etag: the revision that the caller saw, or 0 when there is none. An etag that is none of ours
-// belongs to no revision of the object.
-func expected(k state.Kind, id, tag string) (int64, error) {
+// expected reads an etag: the revision that the caller saw, or 0 when there is none. One that etag cannot have made is a
+// mistake, and no sign that the object has changed.
+func (r *reading) expected(field, tag string) int64 {
 	if tag == "" {
-		return 0, nil
+		return 0
 	}
 	rev, err := strconv.ParseInt(tag, 36, 64)
 	if err != nil || rev <= 0 || etag(rev) != tag {
-		return 0, &store.ErrConflict{Kind: k, ID: id, Why: fmt.Sprintf("%q was never its etag; read it again", tag)}
+		r.add(field, "%q is not an etag: give the one that was read with the object, or none", tag)
+		return 0
 	}
-	return rev, nil
+	return rev
 }

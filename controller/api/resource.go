@@ -47,10 +47,7 @@ func (r *resource[M, P]) insert(tx *store.Tx, rd *reading, in P) (*M, error) {
 
 // change gives an object the fields of another. The result is old itself when nothing differs.
 func (r *resource[M, P]) change(tx *store.Tx, rd *reading, old *M, in P, fields []field) (*M, error) {
-	rev, err := expected(r.kind, metaOf(old).ID, in.GetMetadata().GetEtag())
-	if err != nil {
-		return nil, err
-	}
+	rev := rd.expected("metadata.etag", in.GetMetadata().GetEtag())
 	was := r.spell(old)
 	want := proto.CloneOf(was)
 	overwrite(want, in, fields)

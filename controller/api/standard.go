@@ -77,17 +77,15 @@ func update[M any, P object](ctx context.Context, s *Server, r *resource[M, P], 
 	if !in.ProtoReflect().IsValid() {
 		return none, s.refuse(invalid(r.word(), "is missing"))
 	}
-	fields, bad := r.fields.masked(req.GetUpdateMask().GetPaths())
+	fields, bad := r.masked(in, req.GetUpdateMask().GetPaths())
 	if len(bad) > 0 {
 		return none, s.refuse(&model.Invalid{Violations: bad})
-	}
-	if len(req.GetUpdateMask().GetPaths()) == 0 {
-		fields = r.fields.given(in)
 	}
 	ref := in.GetMetadata().GetId()
 	var m *M
 	rev, err := s.write(ctx, req.GetValidateOnly(), func(tx *store.Tx) error {
 		rd := newReading(tx.Snapshot)
+		rd.named = paths(fields)
 		obj, err := named(tx.Snapshot, r.kind, "metadata.id", ref)
 		var missing *errNoSuch
 		switch {
@@ -127,11 +125,9 @@ func remove[M any, P object](ctx context.Context, s *Server, r *resource[M, P], 
 		if err != nil {
 			return err
 		}
-		rev, err := expected(r.kind, state.Key(obj), req.GetEtag())
-		if err != nil {
-			return err
-		}
-		return r.remove(tx, state.Key(obj), rev)
+		rd := newReading(tx.Snapshot)
+		rev := rd.expected("etag", req.GetEtag())
+		return rd.join(r.remove(tx, state.Key(obj), rev))
 	})
 	if err != nil {
 		return nil, s.refuse(err)

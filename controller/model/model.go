@@ -63,6 +63,8 @@ type Network struct {
 	// SegmentID is the tunnel key or VLAN id; 0 for flat.
 	SegmentID    uint32 `json:"provider_segmentation_id,omitempty"`
 	L2Population bool   `json:"l2_population"`
+	// RouterExternal: routers may have their gateway here, and floating IPs come from here. Flat and vlan networks only.
+	RouterExternal bool `json:"router_external,omitempty"`
 }
 
 // Range is an inclusive range of addresses.
@@ -79,6 +81,11 @@ type Subnet struct {
 	// GatewayIP is the zero Addr when the subnet has none.
 	GatewayIP       netip.Addr `json:"gateway_ip,omitzero"`
 	AllocationPools []Range    `json:"allocation_pools"`
+	EnableDHCP      bool       `json:"enable_dhcp"`
+	// DNSNameservers are announced by DHCP; 0.0.0.0 alone announces none; empty announces the DHCP server itself.
+	DNSNameservers []netip.Addr `json:"dns_nameservers,omitempty"`
+	// HostRoutes are announced by DHCP.
+	HostRoutes []Route `json:"host_routes,omitempty"`
 }
 
 // FixedIP is an address of a port.
@@ -100,7 +107,10 @@ type Port struct {
 	DeviceOwner  string    `json:"device_owner,omitempty"`
 	AdminStateUp bool      `json:"admin_state_up"`
 	// BindingHostID is the host asked for; empty means any.
-	BindingHostID string `json:"binding_host_id,omitempty"`
+	BindingHostID       string        `json:"binding_host_id,omitempty"`
+	AllowedAddressPairs []AddressPair `json:"allowed_address_pairs,omitempty"`
+	ExtraDHCPOpts       []DHCPOption  `json:"extra_dhcp_opts,omitempty"`
+	Instance            *Instance     `json:"instance,omitempty"`
 }
 
 // Host roles.
@@ -120,6 +130,8 @@ type Host struct {
 	DVRMAC MAC `json:"dvr_mac_address"`
 	// Number is allocated once, 1..65535, unique; datapath ids are made from it.
 	Number uint16 `json:"number"`
+	// Draining: nothing new is put on the host, and what can be elsewhere moves away.
+	Draining bool `json:"draining,omitempty"`
 }
 
 // HostFacts is what the agent of a host reported about the host as a whole.

@@ -118,6 +118,20 @@ func schema() *memdb.DBSchema {
 			"anymac":  by(func(o *model.Port) []string { return []string{o.MAC.String()} }),
 			"device":  by(func(o *model.Port) []string { return optional(o.DeviceID) }),
 			"wanted":  by(func(o *model.Port) []string { return optional(o.BindingHostID) }),
+			"netowner": by(func(o *model.Port) []string {
+				if o.DeviceOwner == "" {
+					return nil
+				}
+				return []string{o.NetworkID, o.DeviceOwner}
+			}),
+			"allowed": many(multi[model.Port](func(o *model.Port) (keys [][]string) {
+				for _, a := range o.AllowedAddressPairs {
+					if a.IP.IsSingleIP() {
+						keys = append(keys, []string{o.NetworkID, a.IP.Addr().String()})
+					}
+				}
+				return keys
+			})),
 			"ip": many(multi[model.Port](func(o *model.Port) (keys [][]string) {
 				for _, f := range o.FixedIPs {
 					keys = append(keys, []string{o.NetworkID, f.IP.String()})
@@ -158,6 +172,39 @@ func schema() *memdb.DBSchema {
 			"network": by(func(o *model.LocalVLAN) []string { return []string{o.NetworkID} }),
 		},
 		PortStates: {"id": byKey[model.PortState]()},
+		Routers: {
+			"id":   byKey[model.Router](),
+			"name": by(func(o *model.Router) []string { return named(&o.Meta) }),
+			"gateway": by(func(o *model.Router) []string {
+				if o.Gateway == nil {
+					return nil
+				}
+				return []string{o.Gateway.NetworkID}
+			}),
+		},
+		FloatingIPs: {
+			"id":      byKey[model.FloatingIP](),
+			"name":    by(func(o *model.FloatingIP) []string { return named(&o.Meta) }),
+			"network": by(func(o *model.FloatingIP) []string { return []string{o.FloatingNetworkID} }),
+			"port":    by(func(o *model.FloatingIP) []string { return optional(o.PortID) }),
+			"router":  by(func(o *model.FloatingIP) []string { return optional(o.RouterID) }),
+		},
+		PortForwardings: {
+			"id":         byKey[model.PortForwarding](),
+			"name":       by(func(o *model.PortForwarding) []string { return named(&o.Meta) }),
+			"floatingip": by(func(o *model.PortForwarding) []string { return []string{o.FloatingIPID} }),
+			"port":       by(func(o *model.PortForwarding) []string { return []string{o.InternalPortID} }),
+		},
+		RouterHosts: {
+			"id":     byKey[model.RouterHost](),
+			"router": by(func(o *model.RouterHost) []string { return []string{o.RouterID} }),
+			"host":   by(func(o *model.RouterHost) []string { return []string{o.Host} }),
+		},
+		Schedules: {
+			"id":   byKey[model.Schedule](),
+			"host": by(func(o *model.Schedule) []string { return []string{o.Host} }),
+		},
+		HostHealths: {"id": byKey[model.HostHealth]()},
 	}
 	s := &memdb.DBSchema{Tables: map[string]*memdb.TableSchema{}}
 	for k, ixs := range tables {

@@ -24,10 +24,18 @@ const (
 	Bindings   Kind = "bindings"
 	LocalVLANs Kind = "localvlans"
 	PortStates Kind = "portstates"
+
+	Routers         Kind = "routers"
+	FloatingIPs     Kind = "floatingips"
+	PortForwardings Kind = "portforwardings"
+	RouterHosts     Kind = "routerhosts"
+	Schedules       Kind = "schedules"
+	HostHealths     Kind = "hosthealths"
 )
 
 // Kinds lists all kinds in the order in which a reader may depend on them.
-var Kinds = []Kind{Hosts, HostFacts, Networks, Subnets, Ports, Interfaces, Bindings, LocalVLANs, PortStates}
+var Kinds = []Kind{Hosts, HostFacts, Networks, Subnets, Ports, Interfaces, Bindings, LocalVLANs, PortStates,
+	Routers, FloatingIPs, PortForwardings, RouterHosts, Schedules, HostHealths}
 
 // Change is one object before and after: Old is nil for a new one, New is nil for a removed one.
 type Change struct {
@@ -133,6 +141,18 @@ func Key(obj any) string {
 		return o.Host + "/" + o.NetworkID
 	case *model.PortState:
 		return o.PortID
+	case *model.Router:
+		return o.ID
+	case *model.FloatingIP:
+		return o.ID
+	case *model.PortForwarding:
+		return o.ID
+	case *model.RouterHost:
+		return o.RouterID + "/" + o.Host
+	case *model.Schedule:
+		return o.RouterID
+	case *model.HostHealth:
+		return o.Host
 	}
 	panic(fmt.Sprintf("state: no key for a %T", obj))
 }

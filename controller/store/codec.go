@@ -42,6 +42,13 @@ var newObject = map[state.Kind]func() any{
 	state.Bindings:   func() any { return new(model.Binding) },
 	state.LocalVLANs: func() any { return new(model.LocalVLAN) },
 	state.PortStates: func() any { return new(model.PortState) },
+
+	state.Routers:         func() any { return new(model.Router) },
+	state.FloatingIPs:     func() any { return new(model.FloatingIP) },
+	state.PortForwardings: func() any { return new(model.PortForwarding) },
+	state.RouterHosts:     func() any { return new(model.RouterHost) },
+	state.Schedules:       func() any { return new(model.Schedule) },
+	state.HostHealths:     func() any { return new(model.HostHealth) },
 }
 
 // decode reads what encode wrote at that revision.
@@ -77,6 +84,12 @@ func meta(obj any) *model.Meta {
 	case *model.Port:
 		return &o.Meta
 	case *model.Host:
+		return &o.Meta
+	case *model.Router:
+		return &o.Meta
+	case *model.FloatingIP:
+		return &o.Meta
+	case *model.PortForwarding:
 		return &o.Meta
 	}
 	return nil

@@ -5,8 +5,8 @@ import (
 	"github.com/weft-sdn/weft/controller/state"
 )
 
-// CreatePort adds a port. An empty id or MAC is chosen; a fixed IP may lack the subnet or the address; no fixed IPs means
-// one of each IP version that the network has subnets of.
+// CreatePort adds a port. An empty id or MAC is chosen; a fixed IP may lack the subnet or the address; nil fixed IPs mean
+// one of each IP version that the network has subnets of, and a list without any means none.
 func (t *Tx) CreatePort(in *model.Port) (*model.Port, error) {
 	p := clonePort(in)
 	c := checks{kind: state.Ports, violations: p.Validate()}
@@ -31,7 +31,7 @@ func (t *Tx) CreatePort(in *model.Port) (*model.Port, error) {
 			return nil, err
 		}
 	}
-	if len(p.FixedIPs) == 0 {
+	if in.FixedIPs == nil {
 		p.FixedIPs, err = t.anyFixedIPs(n)
 	} else {
 		err = t.fillFixedIPs(p, nil)

@@ -28,6 +28,7 @@ var plan = []room{
 	{4, "ofapps/brex", "a pipeline; does not know the other bridges'"},
 
 	{5, "ofapps", "all pipelines of a host together"},
+	{5, "nsagent/plan", "what must be in a namespace, and the steps from what is there"},
 
 	{6, "openflow/channel", "one OpenFlow connection; controller and agent both hold such"},
 	{6, "controller/ofconn", "accepts the switches' connections"},
@@ -50,6 +51,7 @@ var plan = []room{
 var sideways = []struct{ from, to, why string }{
 	{"controller/ofconn", "openflow/channel", "it accepts what channel then serves"},
 	{"nsagent/replay", "openflow/channel", "it reads and replays the rows of a bridge over one"},
+	{"nsagent/namespaces", "nsagent/kernel", "it observes and applies what kernel can"},
 	{"cmd/weft/...", "cmd/weft/...", "one program in parts"},
 	{"cmd/weft-controller/...", "cmd/weft-controller/...", "one program in parts"},
 	{"cmd/weft-nsagent/...", "cmd/weft-nsagent/...", "one program in parts"},

@@ -16,6 +16,7 @@ import (
 	_ "google.golang.org/genproto/googleapis/api/annotations"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	fieldmaskpb "google.golang.org/protobuf/types/known/fieldmaskpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -44,7 +45,8 @@ type Metadata struct {
 	// Free key/value pairs for the orchestrator's own use; up to 64.
 	Labels map[string]string `protobuf:"bytes,5,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// Opaque version of the object, made by the server. Send it back on update, apply or delete to have the call
-	// refused with ABORTED when somebody else changed the object in between. Ignored on create.
+	// refused with ABORTED when somebody else changed the object in between; INVALID_ARGUMENT when no server can have
+	// made it. Ignored on create.
 	Etag string `protobuf:"bytes,6,opt,name=etag,proto3" json:"etag,omitempty"`
 	// Output only: counts changes of the wanted state, from 1.
 	Generation int64 `protobuf:"varint,7,opt,name=generation,proto3" json:"generation,omitempty"`
@@ -249,7 +251,11 @@ type Object struct {
 	//	*Object_Subnet
 	//	*Object_Port
 	//	*Object_Host
-	Object        isObject_Object `protobuf_oneof:"object"`
+	Object isObject_Object `protobuf_oneof:"object"`
+	// For Apply: the fields to make true, e.g. "metadata.labels"; one that is named here and not set in the object is
+	// emptied. Unset: every field that is set in the object. Fields of a new object count whether named or not. Answers
+	// leave it unset.
+	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,15,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -323,6 +329,13 @@ func (x *Object) GetHost() *Host {
 		if x, ok := x.Object.(*Object_Host); ok {
 			return x.Host
 		}
+	}
+	return nil
+}
+
+func (x *Object) GetUpdateMask() *fieldmaskpb.FieldMask {
+	if x != nil {
+		return x.UpdateMask
 	}
 	return nil
 }
@@ -852,7 +865,8 @@ type Port struct {
 	NetworkId string `protobuf:"bytes,2,opt,name=network_id,json=networkId,proto3" json:"network_id,omitempty"`
 	// Unicast MAC; empty asks for one (fa:16:3e:…) on create, and keeps it on update. Unique in its network.
 	MacAddress string `protobuf:"bytes,3,opt,name=mac_address,json=macAddress,proto3" json:"mac_address,omitempty"`
-	// Empty on create: one address of each IP version that the network has, from the oldest subnet with one left.
+	// Empty on create: one address of each IP version that the network has, from the oldest subnet with one left; but none
+	// when an update_mask names the field.
 	FixedIps []*FixedIP `protobuf:"bytes,4,rep,name=fixed_ips,json=fixedIps,proto3" json:"fixed_ips,omitempty"`
 	// Id of the device (a server's UUID) that uses the port. Free text of up to 255 characters.
 	DeviceId string `protobuf:"bytes,5,opt,name=device_id,json=deviceId,proto3" json:"device_id,omitempty"`
@@ -1368,7 +1382,7 @@ var File_weft_v1_common_proto protoreflect.FileDescriptor
 
 const file_weft_v1_common_proto_rawDesc = "" +
 	"\n" +
-	"\x14weft/v1/common.proto\x12\aweft.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc4\x03\n" +
+	"\x14weft/v1/common.proto\x12\aweft.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc4\x03\n" +
 	"\bMetadata\x12\x13\n" +
 	"\x02id\x18\x01 \x01(\tB\x03\xe0A\bR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x1d\n" +
@@ -1394,12 +1408,14 @@ const file_weft_v1_common_proto_rawDesc = "" +
 	"\x06status\x18\x02 \x01(\tR\x06status\x12\x16\n" +
 	"\x06reason\x18\x03 \x01(\tR\x06reason\x12\x18\n" +
 	"\amessage\x18\x04 \x01(\tR\amessage\x12L\n" +
-	"\x14last_transition_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x12lastTransitionTime\"\xb5\x01\n" +
+	"\x14last_transition_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x12lastTransitionTime\"\xf2\x01\n" +
 	"\x06Object\x12,\n" +
 	"\anetwork\x18\x01 \x01(\v2\x10.weft.v1.NetworkH\x00R\anetwork\x12)\n" +
 	"\x06subnet\x18\x02 \x01(\v2\x0f.weft.v1.SubnetH\x00R\x06subnet\x12#\n" +
 	"\x04port\x18\x03 \x01(\v2\r.weft.v1.PortH\x00R\x04port\x12#\n" +
-	"\x04host\x18\x04 \x01(\v2\r.weft.v1.HostH\x00R\x04hostB\b\n" +
+	"\x04host\x18\x04 \x01(\v2\r.weft.v1.HostH\x00R\x04host\x12;\n" +
+	"\vupdate_mask\x18\x0f \x01(\v2\x1a.google.protobuf.FieldMaskR\n" +
+	"updateMaskB\b\n" +
 	"\x06object\"C\n" +
 	"\tObjectRef\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x0e\n" +
@@ -1539,6 +1555,7 @@ var file_weft_v1_common_proto_goTypes = []any{
 	nil,                           // 16: weft.v1.Host.BridgeMappingsEntry
 	nil,                           // 17: weft.v1.HostStatus.BridgeMappingsEntry
 	(*timestamppb.Timestamp)(nil), // 18: google.protobuf.Timestamp
+	(*fieldmaskpb.FieldMask)(nil), // 19: google.protobuf.FieldMask
 }
 var file_weft_v1_common_proto_depIdxs = []int32{
 	15, // 0: weft.v1.Metadata.labels:type_name -> weft.v1.Metadata.LabelsEntry
@@ -1549,27 +1566,28 @@ var file_weft_v1_common_proto_depIdxs = []int32{
 	8,  // 5: weft.v1.Object.subnet:type_name -> weft.v1.Subnet
 	10, // 6: weft.v1.Object.port:type_name -> weft.v1.Port
 	12, // 7: weft.v1.Object.host:type_name -> weft.v1.Host
-	0,  // 8: weft.v1.Network.metadata:type_name -> weft.v1.Metadata
-	5,  // 9: weft.v1.Network.status:type_name -> weft.v1.NetworkStatus
-	6,  // 10: weft.v1.NetworkStatus.local_vlans:type_name -> weft.v1.LocalVlan
-	1,  // 11: weft.v1.NetworkStatus.conditions:type_name -> weft.v1.Condition
-	0,  // 12: weft.v1.Subnet.metadata:type_name -> weft.v1.Metadata
-	7,  // 13: weft.v1.Subnet.allocation_pools:type_name -> weft.v1.AllocationPool
-	0,  // 14: weft.v1.Port.metadata:type_name -> weft.v1.Metadata
-	9,  // 15: weft.v1.Port.fixed_ips:type_name -> weft.v1.FixedIP
-	11, // 16: weft.v1.Port.status:type_name -> weft.v1.PortStatus
-	1,  // 17: weft.v1.PortStatus.conditions:type_name -> weft.v1.Condition
-	0,  // 18: weft.v1.Host.metadata:type_name -> weft.v1.Metadata
-	16, // 19: weft.v1.Host.bridge_mappings:type_name -> weft.v1.Host.BridgeMappingsEntry
-	13, // 20: weft.v1.Host.status:type_name -> weft.v1.HostStatus
-	14, // 21: weft.v1.HostStatus.bridges:type_name -> weft.v1.BridgeStatus
-	1,  // 22: weft.v1.HostStatus.conditions:type_name -> weft.v1.Condition
-	17, // 23: weft.v1.HostStatus.bridge_mappings:type_name -> weft.v1.HostStatus.BridgeMappingsEntry
-	24, // [24:24] is the sub-list for method output_type
-	24, // [24:24] is the sub-list for method input_type
-	24, // [24:24] is the sub-list for extension type_name
-	24, // [24:24] is the sub-list for extension extendee
-	0,  // [0:24] is the sub-list for field type_name
+	19, // 8: weft.v1.Object.update_mask:type_name -> google.protobuf.FieldMask
+	0,  // 9: weft.v1.Network.metadata:type_name -> weft.v1.Metadata
+	5,  // 10: weft.v1.Network.status:type_name -> weft.v1.NetworkStatus
+	6,  // 11: weft.v1.NetworkStatus.local_vlans:type_name -> weft.v1.LocalVlan
+	1,  // 12: weft.v1.NetworkStatus.conditions:type_name -> weft.v1.Condition
+	0,  // 13: weft.v1.Subnet.metadata:type_name -> weft.v1.Metadata
+	7,  // 14: weft.v1.Subnet.allocation_pools:type_name -> weft.v1.AllocationPool
+	0,  // 15: weft.v1.Port.metadata:type_name -> weft.v1.Metadata
+	9,  // 16: weft.v1.Port.fixed_ips:type_name -> weft.v1.FixedIP
+	11, // 17: weft.v1.Port.status:type_name -> weft.v1.PortStatus
+	1,  // 18: weft.v1.PortStatus.conditions:type_name -> weft.v1.Condition
+	0,  // 19: weft.v1.Host.metadata:type_name -> weft.v1.Metadata
+	16, // 20: weft.v1.Host.bridge_mappings:type_name -> weft.v1.Host.BridgeMappingsEntry
+	13, // 21: weft.v1.Host.status:type_name -> weft.v1.HostStatus
+	14, // 22: weft.v1.HostStatus.bridges:type_name -> weft.v1.BridgeStatus
+	1,  // 23: weft.v1.HostStatus.conditions:type_name -> weft.v1.Condition
+	17, // 24: weft.v1.HostStatus.bridge_mappings:type_name -> weft.v1.HostStatus.BridgeMappingsEntry
+	25, // [25:25] is the sub-list for method output_type
+	25, // [25:25] is the sub-list for method input_type
+	25, // [25:25] is the sub-list for extension type_name
+	25, // [25:25] is the sub-list for extension extendee
+	0,  // [0:25] is the sub-list for field type_name
 }
 
 func init() { file_weft_v1_common_proto_init() }

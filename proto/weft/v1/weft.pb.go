@@ -28,8 +28,8 @@ const (
 type ApplyRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Objects are matched by metadata.id or, without one, by kind and name: networks within their project, subnets and
-	// ports within their network. Only the fields that are set are changed. References may name other objects of the same
-	// request, in any order. A metadata.etag that is set must be current.
+	// ports within their network. Only the fields that are set, or that the object's update_mask names, are changed.
+	// References may name other objects of the same request, in any order. A metadata.etag that is set must be current.
 	Objects []*Object `protobuf:"bytes,1,rep,name=objects,proto3" json:"objects,omitempty"`
 	// Objects to delete in the same transaction, by id (or unique prefix) or by name. What the request's other objects
 	// still need, or need the place of, is minded: the order does not matter.
@@ -1580,6 +1580,115 @@ func (x *ListEventsResponse) GetEvents() []*Event {
 	return nil
 }
 
+// WatchEventsRequest chooses as ListEventsRequest does.
+type WatchEventsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Host  string                 `protobuf:"bytes,1,opt,name=host,proto3" json:"host,omitempty"`
+	// Only events about this object: its id, what the id begins with (4 characters or more), or its name. A name means
+	// those that are called so when the watch begins.
+	Object string `protobuf:"bytes,2,opt,name=object,proto3" json:"object,omitempty"`
+	// The first event. Unset: the oldest that is kept.
+	Since         *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=since,proto3" json:"since,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchEventsRequest) Reset() {
+	*x = WatchEventsRequest{}
+	mi := &file_weft_v1_weft_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchEventsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchEventsRequest) ProtoMessage() {}
+
+func (x *WatchEventsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_weft_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchEventsRequest.ProtoReflect.Descriptor instead.
+func (*WatchEventsRequest) Descriptor() ([]byte, []int) {
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *WatchEventsRequest) GetHost() string {
+	if x != nil {
+		return x.Host
+	}
+	return ""
+}
+
+func (x *WatchEventsRequest) GetObject() string {
+	if x != nil {
+		return x.Object
+	}
+	return ""
+}
+
+func (x *WatchEventsRequest) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+// WatchEventsResponse is one event.
+type WatchEventsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Event         *Event                 `protobuf:"bytes,1,opt,name=event,proto3" json:"event,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchEventsResponse) Reset() {
+	*x = WatchEventsResponse{}
+	mi := &file_weft_v1_weft_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchEventsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchEventsResponse) ProtoMessage() {}
+
+func (x *WatchEventsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_weft_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchEventsResponse.ProtoReflect.Descriptor instead.
+func (*WatchEventsResponse) Descriptor() ([]byte, []int) {
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *WatchEventsResponse) GetEvent() *Event {
+	if x != nil {
+		return x.Event
+	}
+	return nil
+}
+
 // Event is something that happened.
 type Event struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1595,7 +1704,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_weft_v1_weft_proto_msgTypes[24]
+	mi := &file_weft_v1_weft_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1607,7 +1716,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[24]
+	mi := &file_weft_v1_weft_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1620,7 +1729,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{24}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Event) GetTime() *timestamppb.Timestamp {
@@ -1775,7 +1884,13 @@ const file_weft_v1_weft_proto_rawDesc = "" +
 	"\x06object\x18\x02 \x01(\tR\x06object\x120\n" +
 	"\x05since\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"<\n" +
 	"\x12ListEventsResponse\x12&\n" +
-	"\x06events\x18\x01 \x03(\v2\x0e.weft.v1.EventR\x06events\"\xa9\x01\n" +
+	"\x06events\x18\x01 \x03(\v2\x0e.weft.v1.EventR\x06events\"r\n" +
+	"\x12WatchEventsRequest\x12\x12\n" +
+	"\x04host\x18\x01 \x01(\tR\x04host\x12\x16\n" +
+	"\x06object\x18\x02 \x01(\tR\x06object\x120\n" +
+	"\x05since\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\";\n" +
+	"\x13WatchEventsResponse\x12$\n" +
+	"\x05event\x18\x01 \x01(\v2\x0e.weft.v1.EventR\x05event\"\xa9\x01\n" +
 	"\x05Event\x12.\n" +
 	"\x04time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x12\n" +
 	"\x04host\x18\x02 \x01(\tR\x04host\x12\x16\n" +
@@ -1785,7 +1900,7 @@ const file_weft_v1_weft_proto_rawDesc = "" +
 	"\vWeftService\x12L\n" +
 	"\x05Apply\x12\x15.weft.v1.ApplyRequest\x1a\x16.weft.v1.ApplyResponse\"\x14\x82\xd3\xe4\x93\x02\x0e:\x01*\"\t/v1:apply\x12K\n" +
 	"\x05Watch\x12\x15.weft.v1.WatchRequest\x1a\x16.weft.v1.WatchResponse\"\x11\x82\xd3\xe4\x93\x02\v\x12\t/v1:watch0\x01\x12a\n" +
-	"\vWaitApplied\x12\x1b.weft.v1.WaitAppliedRequest\x1a\x1c.weft.v1.WaitAppliedResponse\"\x17\x82\xd3\xe4\x93\x02\x11\x12\x0f/v1:waitApplied2\xfb\x04\n" +
+	"\vWaitApplied\x12\x1b.weft.v1.WaitAppliedRequest\x1a\x1c.weft.v1.WaitAppliedResponse\"\x17\x82\xd3\xe4\x93\x02\x11\x12\x0f/v1:waitApplied2\xed\x05\n" +
 	"\x12DiagnosticsService\x12b\n" +
 	"\tGetStatus\x12\x19.weft.v1.GetStatusRequest\x1a\x1a.weft.v1.GetStatusResponse\"\x1e\x82\xd3\xe4\x93\x02\x18\x12\x16/v1/diagnostics/status\x12a\n" +
 	"\tListFlows\x12\x19.weft.v1.ListFlowsRequest\x1a\x1a.weft.v1.ListFlowsResponse\"\x1d\x82\xd3\xe4\x93\x02\x17\x12\x15/v1/diagnostics/flows\x12]\n" +
@@ -1793,7 +1908,8 @@ const file_weft_v1_weft_proto_rawDesc = "" +
 	"\tListDrift\x12\x19.weft.v1.ListDriftRequest\x1a\x1a.weft.v1.ListDriftResponse\"\x1d\x82\xd3\xe4\x93\x02\x17\x12\x15/v1/diagnostics/drift\x12u\n" +
 	"\x0eListInterfaces\x12\x1e.weft.v1.ListInterfacesRequest\x1a\x1f.weft.v1.ListInterfacesResponse\"\"\x82\xd3\xe4\x93\x02\x1c\x12\x1a/v1/diagnostics/interfaces\x12e\n" +
 	"\n" +
-	"ListEvents\x12\x1a.weft.v1.ListEventsRequest\x1a\x1b.weft.v1.ListEventsResponse\"\x1e\x82\xd3\xe4\x93\x02\x18\x12\x16/v1/diagnostics/eventsB/Z-github.com/weft-sdn/weft/proto/weft/v1;weftv1b\x06proto3"
+	"ListEvents\x12\x1a.weft.v1.ListEventsRequest\x1a\x1b.weft.v1.ListEventsResponse\"\x1e\x82\xd3\xe4\x93\x02\x18\x12\x16/v1/diagnostics/events\x12p\n" +
+	"\vWatchEvents\x12\x1b.weft.v1.WatchEventsRequest\x1a\x1c.weft.v1.WatchEventsResponse\"$\x82\xd3\xe4\x93\x02\x1e\x12\x1c/v1/diagnostics/events:watch0\x01B/Z-github.com/weft-sdn/weft/proto/weft/v1;weftv1b\x06proto3"
 
 var (
 	file_weft_v1_weft_proto_rawDescOnce sync.Once
@@ -1807,7 +1923,7 @@ func file_weft_v1_weft_proto_rawDescGZIP() []byte {
 	return file_weft_v1_weft_proto_rawDescData
 }
 
-var file_weft_v1_weft_proto_msgTypes = make([]protoimpl.MessageInfo, 27)
+var file_weft_v1_weft_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
 var file_weft_v1_weft_proto_goTypes = []any{
 	(*ApplyRequest)(nil),           // 0: weft.v1.ApplyRequest
 	(*ApplyResponse)(nil),          // 1: weft.v1.ApplyResponse
@@ -1833,62 +1949,68 @@ var file_weft_v1_weft_proto_goTypes = []any{
 	(*Interface)(nil),              // 21: weft.v1.Interface
 	(*ListEventsRequest)(nil),      // 22: weft.v1.ListEventsRequest
 	(*ListEventsResponse)(nil),     // 23: weft.v1.ListEventsResponse
-	(*Event)(nil),                  // 24: weft.v1.Event
-	nil,                            // 25: weft.v1.GetStatusResponse.ObjectsEntry
-	nil,                            // 26: weft.v1.ListDriftResponse.ErrorsEntry
-	(*Object)(nil),                 // 27: weft.v1.Object
-	(*ObjectRef)(nil),              // 28: weft.v1.ObjectRef
-	(*durationpb.Duration)(nil),    // 29: google.protobuf.Duration
-	(*Host)(nil),                   // 30: weft.v1.Host
-	(*timestamppb.Timestamp)(nil),  // 31: google.protobuf.Timestamp
+	(*WatchEventsRequest)(nil),     // 24: weft.v1.WatchEventsRequest
+	(*WatchEventsResponse)(nil),    // 25: weft.v1.WatchEventsResponse
+	(*Event)(nil),                  // 26: weft.v1.Event
+	nil,                            // 27: weft.v1.GetStatusResponse.ObjectsEntry
+	nil,                            // 28: weft.v1.ListDriftResponse.ErrorsEntry
+	(*Object)(nil),                 // 29: weft.v1.Object
+	(*ObjectRef)(nil),              // 30: weft.v1.ObjectRef
+	(*durationpb.Duration)(nil),    // 31: google.protobuf.Duration
+	(*Host)(nil),                   // 32: weft.v1.Host
+	(*timestamppb.Timestamp)(nil),  // 33: google.protobuf.Timestamp
 }
 var file_weft_v1_weft_proto_depIdxs = []int32{
-	27, // 0: weft.v1.ApplyRequest.objects:type_name -> weft.v1.Object
-	28, // 1: weft.v1.ApplyRequest.deletes:type_name -> weft.v1.ObjectRef
+	29, // 0: weft.v1.ApplyRequest.objects:type_name -> weft.v1.Object
+	30, // 1: weft.v1.ApplyRequest.deletes:type_name -> weft.v1.ObjectRef
 	2,  // 2: weft.v1.ApplyResponse.results:type_name -> weft.v1.ApplyResult
-	28, // 3: weft.v1.ApplyResult.object:type_name -> weft.v1.ObjectRef
+	30, // 3: weft.v1.ApplyResult.object:type_name -> weft.v1.ObjectRef
 	3,  // 4: weft.v1.ApplyResult.changes:type_name -> weft.v1.FieldChange
-	27, // 5: weft.v1.WatchResponse.object:type_name -> weft.v1.Object
-	29, // 6: weft.v1.WaitAppliedRequest.timeout:type_name -> google.protobuf.Duration
+	29, // 5: weft.v1.WatchResponse.object:type_name -> weft.v1.Object
+	31, // 6: weft.v1.WaitAppliedRequest.timeout:type_name -> google.protobuf.Duration
 	8,  // 7: weft.v1.WaitAppliedResponse.lagging:type_name -> weft.v1.HostLag
-	30, // 8: weft.v1.GetStatusResponse.hosts:type_name -> weft.v1.Host
-	25, // 9: weft.v1.GetStatusResponse.objects:type_name -> weft.v1.GetStatusResponse.ObjectsEntry
-	31, // 10: weft.v1.GetStatusResponse.start_time:type_name -> google.protobuf.Timestamp
+	32, // 8: weft.v1.GetStatusResponse.hosts:type_name -> weft.v1.Host
+	27, // 9: weft.v1.GetStatusResponse.objects:type_name -> weft.v1.GetStatusResponse.ObjectsEntry
+	33, // 10: weft.v1.GetStatusResponse.start_time:type_name -> google.protobuf.Timestamp
 	13, // 11: weft.v1.ListFlowsResponse.flows:type_name -> weft.v1.Flow
-	28, // 12: weft.v1.Flow.owner:type_name -> weft.v1.ObjectRef
-	29, // 13: weft.v1.Flow.age:type_name -> google.protobuf.Duration
-	28, // 14: weft.v1.ExplainResponse.owners:type_name -> weft.v1.ObjectRef
+	30, // 12: weft.v1.Flow.owner:type_name -> weft.v1.ObjectRef
+	31, // 13: weft.v1.Flow.age:type_name -> google.protobuf.Duration
+	30, // 14: weft.v1.ExplainResponse.owners:type_name -> weft.v1.ObjectRef
 	18, // 15: weft.v1.ListDriftResponse.drifts:type_name -> weft.v1.Drift
-	26, // 16: weft.v1.ListDriftResponse.errors:type_name -> weft.v1.ListDriftResponse.ErrorsEntry
-	28, // 17: weft.v1.Drift.owner:type_name -> weft.v1.ObjectRef
+	28, // 16: weft.v1.ListDriftResponse.errors:type_name -> weft.v1.ListDriftResponse.ErrorsEntry
+	30, // 17: weft.v1.Drift.owner:type_name -> weft.v1.ObjectRef
 	21, // 18: weft.v1.ListInterfacesResponse.interfaces:type_name -> weft.v1.Interface
-	31, // 19: weft.v1.ListEventsRequest.since:type_name -> google.protobuf.Timestamp
-	24, // 20: weft.v1.ListEventsResponse.events:type_name -> weft.v1.Event
-	31, // 21: weft.v1.Event.time:type_name -> google.protobuf.Timestamp
-	28, // 22: weft.v1.Event.object:type_name -> weft.v1.ObjectRef
-	0,  // 23: weft.v1.WeftService.Apply:input_type -> weft.v1.ApplyRequest
-	4,  // 24: weft.v1.WeftService.Watch:input_type -> weft.v1.WatchRequest
-	6,  // 25: weft.v1.WeftService.WaitApplied:input_type -> weft.v1.WaitAppliedRequest
-	9,  // 26: weft.v1.DiagnosticsService.GetStatus:input_type -> weft.v1.GetStatusRequest
-	11, // 27: weft.v1.DiagnosticsService.ListFlows:input_type -> weft.v1.ListFlowsRequest
-	14, // 28: weft.v1.DiagnosticsService.Explain:input_type -> weft.v1.ExplainRequest
-	16, // 29: weft.v1.DiagnosticsService.ListDrift:input_type -> weft.v1.ListDriftRequest
-	19, // 30: weft.v1.DiagnosticsService.ListInterfaces:input_type -> weft.v1.ListInterfacesRequest
-	22, // 31: weft.v1.DiagnosticsService.ListEvents:input_type -> weft.v1.ListEventsRequest
-	1,  // 32: weft.v1.WeftService.Apply:output_type -> weft.v1.ApplyResponse
-	5,  // 33: weft.v1.WeftService.Watch:output_type -> weft.v1.WatchResponse
-	7,  // 34: weft.v1.WeftService.WaitApplied:output_type -> weft.v1.WaitAppliedResponse
-	10, // 35: weft.v1.DiagnosticsService.GetStatus:output_type -> weft.v1.GetStatusResponse
-	12, // 36: weft.v1.DiagnosticsService.ListFlows:output_type -> weft.v1.ListFlowsResponse
-	15, // 37: weft.v1.DiagnosticsService.Explain:output_type -> weft.v1.ExplainResponse
-	17, // 38: weft.v1.DiagnosticsService.ListDrift:output_type -> weft.v1.ListDriftResponse
-	20, // 39: weft.v1.DiagnosticsService.ListInterfaces:output_type -> weft.v1.ListInterfacesResponse
-	23, // 40: weft.v1.DiagnosticsService.ListEvents:output_type -> weft.v1.ListEventsResponse
-	32, // [32:41] is the sub-list for method output_type
-	23, // [23:32] is the sub-list for method input_type
-	23, // [23:23] is the sub-list for extension type_name
-	23, // [23:23] is the sub-list for extension extendee
-	0,  // [0:23] is the sub-list for field type_name
+	33, // 19: weft.v1.ListEventsRequest.since:type_name -> google.protobuf.Timestamp
+	26, // 20: weft.v1.ListEventsResponse.events:type_name -> weft.v1.Event
+	33, // 21: weft.v1.WatchEventsRequest.since:type_name -> google.protobuf.Timestamp
+	26, // 22: weft.v1.WatchEventsResponse.event:type_name -> weft.v1.Event
+	33, // 23: weft.v1.Event.time:type_name -> google.protobuf.Timestamp
+	30, // 24: weft.v1.Event.object:type_name -> weft.v1.ObjectRef
+	0,  // 25: weft.v1.WeftService.Apply:input_type -> weft.v1.ApplyRequest
+	4,  // 26: weft.v1.WeftService.Watch:input_type -> weft.v1.WatchRequest
+	6,  // 27: weft.v1.WeftService.WaitApplied:input_type -> weft.v1.WaitAppliedRequest
+	9,  // 28: weft.v1.DiagnosticsService.GetStatus:input_type -> weft.v1.GetStatusRequest
+	11, // 29: weft.v1.DiagnosticsService.ListFlows:input_type -> weft.v1.ListFlowsRequest
+	14, // 30: weft.v1.DiagnosticsService.Explain:input_type -> weft.v1.ExplainRequest
+	16, // 31: weft.v1.DiagnosticsService.ListDrift:input_type -> weft.v1.ListDriftRequest
+	19, // 32: weft.v1.DiagnosticsService.ListInterfaces:input_type -> weft.v1.ListInterfacesRequest
+	22, // 33: weft.v1.DiagnosticsService.ListEvents:input_type -> weft.v1.ListEventsRequest
+	24, // 34: weft.v1.DiagnosticsService.WatchEvents:input_type -> weft.v1.WatchEventsRequest
+	1,  // 35: weft.v1.WeftService.Apply:output_type -> weft.v1.ApplyResponse
+	5,  // 36: weft.v1.WeftService.Watch:output_type -> weft.v1.WatchResponse
+	7,  // 37: weft.v1.WeftService.WaitApplied:output_type -> weft.v1.WaitAppliedResponse
+	10, // 38: weft.v1.DiagnosticsService.GetStatus:output_type -> weft.v1.GetStatusResponse
+	12, // 39: weft.v1.DiagnosticsService.ListFlows:output_type -> weft.v1.ListFlowsResponse
+	15, // 40: weft.v1.DiagnosticsService.Explain:output_type -> weft.v1.ExplainResponse
+	17, // 41: weft.v1.DiagnosticsService.ListDrift:output_type -> weft.v1.ListDriftResponse
+	20, // 42: weft.v1.DiagnosticsService.ListInterfaces:output_type -> weft.v1.ListInterfacesResponse
+	23, // 43: weft.v1.DiagnosticsService.ListEvents:output_type -> weft.v1.ListEventsResponse
+	25, // 44: weft.v1.DiagnosticsService.WatchEvents:output_type -> weft.v1.WatchEventsResponse
+	35, // [35:45] is the sub-list for method output_type
+	25, // [25:35] is the sub-list for method input_type
+	25, // [25:25] is the sub-list for extension type_name
+	25, // [25:25] is the sub-list for extension extendee
+	0,  // [0:25] is the sub-list for field type_name
 }
 
 func init() { file_weft_v1_weft_proto_init() }
@@ -1903,7 +2025,7 @@ func file_weft_v1_weft_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_weft_v1_weft_proto_rawDesc), len(file_weft_v1_weft_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   27,
+			NumMessages:   29,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

@@ -321,6 +321,34 @@ func local_request_DiagnosticsService_ListEvents_0(ctx context.Context, marshale
 	return msg, metadata, err
 }
 
+var filter_DiagnosticsService_WatchEvents_0 = &utilities.DoubleArray{Encoding: map[string]int{}, Base: []int(nil), Check: []int(nil)}
+
+func request_DiagnosticsService_WatchEvents_0(ctx context.Context, marshaler runtime.Marshaler, client DiagnosticsServiceClient, req *http.Request, pathParams map[string]string) (DiagnosticsService_WatchEventsClient, runtime.ServerMetadata, error) {
+	var (
+		protoReq WatchEventsRequest
+		metadata runtime.ServerMetadata
+	)
+	if err := req.ParseForm(); err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	if err := runtime.PopulateQueryParameters(&protoReq, req.Form, filter_DiagnosticsService_WatchEvents_0); err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	if req.Body != nil {
+		_, _ = io.Copy(io.Discard, req.Body)
+	}
+	stream, err := client.WatchEvents(ctx, &protoReq)
+	if err != nil {
+		return nil, metadata, err
+	}
+	header, err := stream.Header()
+	if err != nil {
+		return nil, metadata, err
+	}
+	metadata.HeaderMD = header
+	return stream, metadata, nil
+}
+
 // RegisterWeftServiceHandlerServer registers the http handlers for service WeftService to "mux".
 // UnaryRPC     :call WeftServiceServer directly.
 // StreamingRPC :currently unsupported pending https://github.com/grpc/grpc-go/issues/906.
@@ -503,6 +531,13 @@ func RegisterDiagnosticsServiceHandlerServer(ctx context.Context, mux *runtime.S
 			return
 		}
 		forward_DiagnosticsService_ListEvents_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
+	})
+
+	mux.Handle(http.MethodGet, pattern_DiagnosticsService_WatchEvents_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		err := status.Error(codes.Unimplemented, "streaming calls are not yet supported in the in-process transport")
+		_, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+		return
 	})
 
 	return nil
@@ -748,6 +783,23 @@ func RegisterDiagnosticsServiceHandlerClient(ctx context.Context, mux *runtime.S
 		}
 		forward_DiagnosticsService_ListEvents_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
 	})
+	mux.Handle(http.MethodGet, pattern_DiagnosticsService_WatchEvents_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateContext(ctx, mux, req, "/weft.v1.DiagnosticsService/WatchEvents", runtime.WithHTTPPathPattern("/v1/diagnostics/events:watch"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := request_DiagnosticsService_WatchEvents_0(annotatedContext, inboundMarshaler, client, req, pathParams)
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_DiagnosticsService_WatchEvents_0(annotatedContext, mux, outboundMarshaler, w, req, func() (proto.Message, error) { return resp.Recv() }, mux.GetForwardResponseOptions()...)
+	})
 	return nil
 }
 
@@ -758,6 +810,7 @@ var (
 	pattern_DiagnosticsService_ListDrift_0      = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2}, []string{"v1", "diagnostics", "drift"}, ""))
 	pattern_DiagnosticsService_ListInterfaces_0 = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2}, []string{"v1", "diagnostics", "interfaces"}, ""))
 	pattern_DiagnosticsService_ListEvents_0     = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2}, []string{"v1", "diagnostics", "events"}, ""))
+	pattern_DiagnosticsService_WatchEvents_0    = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2}, []string{"v1", "diagnostics", "events"}, "watch"))
 )
 
 var (
@@ -767,4 +820,5 @@ var (
 	forward_DiagnosticsService_ListDrift_0      = runtime.ForwardResponseMessage
 	forward_DiagnosticsService_ListInterfaces_0 = runtime.ForwardResponseMessage
 	forward_DiagnosticsService_ListEvents_0     = runtime.ForwardResponseMessage
+	forward_DiagnosticsService_WatchEvents_0    = runtime.ForwardResponseStream
 )

@@ -221,6 +221,7 @@ const (
 	DiagnosticsService_ListDrift_FullMethodName      = "/weft.v1.DiagnosticsService/ListDrift"
 	DiagnosticsService_ListInterfaces_FullMethodName = "/weft.v1.DiagnosticsService/ListInterfaces"
 	DiagnosticsService_ListEvents_FullMethodName     = "/weft.v1.DiagnosticsService/ListEvents"
+	DiagnosticsService_WatchEvents_FullMethodName    = "/weft.v1.DiagnosticsService/WatchEvents"
 )
 
 // DiagnosticsServiceClient is the client API for DiagnosticsService service.
@@ -241,6 +242,9 @@ type DiagnosticsServiceClient interface {
 	ListInterfaces(ctx context.Context, in *ListInterfacesRequest, opts ...grpc.CallOption) (*ListInterfacesResponse, error)
 	// ListEvents reads what happened lately (newest last).
 	ListEvents(ctx context.Context, in *ListEventsRequest, opts ...grpc.CallOption) (*ListEventsResponse, error)
+	// WatchEvents streams what happened lately (newest last), and then what happens. OUT_OF_RANGE: the reader was so slow
+	// that events were dropped that it had not read.
+	WatchEvents(ctx context.Context, in *WatchEventsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchEventsResponse], error)
 }
 
 type diagnosticsServiceClient struct {
@@ -311,6 +315,25 @@ func (c *diagnosticsServiceClient) ListEvents(ctx context.Context, in *ListEvent
 	return out, nil
 }
 
+func (c *diagnosticsServiceClient) WatchEvents(ctx context.Context, in *WatchEventsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchEventsResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &DiagnosticsService_ServiceDesc.Streams[0], DiagnosticsService_WatchEvents_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[WatchEventsRequest, WatchEventsResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type DiagnosticsService_WatchEventsClient = grpc.ServerStreamingClient[WatchEventsResponse]
+
 // DiagnosticsServiceServer is the server API for DiagnosticsService service.
 // All implementations must embed UnimplementedDiagnosticsServiceServer
 // for forward compatibility.
@@ -329,6 +352,9 @@ type DiagnosticsServiceServer interface {
 	ListInterfaces(context.Context, *ListInterfacesRequest) (*ListInterfacesResponse, error)
 	// ListEvents reads what happened lately (newest last).
 	ListEvents(context.Context, *ListEventsRequest) (*ListEventsResponse, error)
+	// WatchEvents streams what happened lately (newest last), and then what happens. OUT_OF_RANGE: the reader was so slow
+	// that events were dropped that it had not read.
+	WatchEvents(*WatchEventsRequest, grpc.ServerStreamingServer[WatchEventsResponse]) error
 	mustEmbedUnimplementedDiagnosticsServiceServer()
 }
 
@@ -356,6 +382,9 @@ func (UnimplementedDiagnosticsServiceServer) ListInterfaces(context.Context, *Li
 }
 func (UnimplementedDiagnosticsServiceServer) ListEvents(context.Context, *ListEventsRequest) (*ListEventsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListEvents not implemented")
+}
+func (UnimplementedDiagnosticsServiceServer) WatchEvents(*WatchEventsRequest, grpc.ServerStreamingServer[WatchEventsResponse]) error {
+	return status.Error(codes.Unimplemented, "method WatchEvents not implemented")
 }
 func (UnimplementedDiagnosticsServiceServer) mustEmbedUnimplementedDiagnosticsServiceServer() {}
 func (UnimplementedDiagnosticsServiceServer) testEmbeddedByValue()                            {}
@@ -486,6 +515,17 @@ func _DiagnosticsService_ListEvents_Handler(srv interface{}, ctx context.Context
 	return interceptor(ctx, in, info, handler)
 }
 
+func _DiagnosticsService_WatchEvents_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(WatchEventsRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(DiagnosticsServiceServer).WatchEvents(m, &grpc.GenericServerStream[WatchEventsRequest, WatchEventsResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type DiagnosticsService_WatchEventsServer = grpc.ServerStreamingServer[WatchEventsResponse]
+
 // DiagnosticsService_ServiceDesc is the grpc.ServiceDesc for DiagnosticsService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -518,6 +558,12 @@ var DiagnosticsService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _DiagnosticsService_ListEvents_Handler,
 		},
 	},
-	Streams:  []grpc.StreamDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "WatchEvents",
+			Handler:       _DiagnosticsService_WatchEvents_Handler,
+			ServerStreams: true,
+		},
+	},
 	Metadata: "weft/v1/weft.proto",
 }

@@ -38,6 +38,7 @@ type SyncRequest struct {
 	//	*SyncRequest_Nack
 	//	*SyncRequest_Inventory
 	//	*SyncRequest_Notice
+	//	*SyncRequest_Answer
 	Message       isSyncRequest_Message `protobuf_oneof:"message"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -125,6 +126,15 @@ func (x *SyncRequest) GetNotice() *Notice {
 	return nil
 }
 
+func (x *SyncRequest) GetAnswer() *Answer {
+	if x != nil {
+		if x, ok := x.Message.(*SyncRequest_Answer); ok {
+			return x.Answer
+		}
+	}
+	return nil
+}
+
 type isSyncRequest_Message interface {
 	isSyncRequest_Message()
 }
@@ -150,6 +160,10 @@ type SyncRequest_Notice struct {
 	Notice *Notice `protobuf:"bytes,5,opt,name=notice,proto3,oneof"`
 }
 
+type SyncRequest_Answer struct {
+	Answer *Answer `protobuf:"bytes,6,opt,name=answer,proto3,oneof"`
+}
+
 func (*SyncRequest_Hello) isSyncRequest_Message() {}
 
 func (*SyncRequest_Ack) isSyncRequest_Message() {}
@@ -160,6 +174,8 @@ func (*SyncRequest_Inventory) isSyncRequest_Message() {}
 
 func (*SyncRequest_Notice) isSyncRequest_Message() {}
 
+func (*SyncRequest_Answer) isSyncRequest_Message() {}
+
 // SyncResponse is a message from the controller.
 type SyncResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -169,6 +185,7 @@ type SyncResponse struct {
 	//
 	//	*SyncResponse_Delta
 	//	*SyncResponse_Checkpoint
+	//	*SyncResponse_Ask
 	Message       isSyncResponse_Message `protobuf_oneof:"message"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -236,6 +253,15 @@ func (x *SyncResponse) GetCheckpoint() *Checkpoint {
 	return nil
 }
 
+func (x *SyncResponse) GetAsk() *Ask {
+	if x != nil {
+		if x, ok := x.Message.(*SyncResponse_Ask); ok {
+			return x.Ask
+		}
+	}
+	return nil
+}
+
 type isSyncResponse_Message interface {
 	isSyncResponse_Message()
 }
@@ -248,9 +274,15 @@ type SyncResponse_Checkpoint struct {
 	Checkpoint *Checkpoint `protobuf:"bytes,3,opt,name=checkpoint,proto3,oneof"`
 }
 
+type SyncResponse_Ask struct {
+	Ask *Ask `protobuf:"bytes,4,opt,name=ask,proto3,oneof"`
+}
+
 func (*SyncResponse_Delta) isSyncResponse_Message() {}
 
 func (*SyncResponse_Checkpoint) isSyncResponse_Message() {}
+
+func (*SyncResponse_Ask) isSyncResponse_Message() {}
 
 // Hello introduces a host.
 type Hello struct {
@@ -467,7 +499,9 @@ func (x *Delta) GetUnchanged() []string {
 // Resource is one thing that must be true on the host. It holds all that is needed to make it so.
 type Resource struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Unique on the host: "bridge/br-int", "tunnel/vxlan-0a5b0015", "port/<port id>".
+	// Unique on the host: "bridge/br-int", "tunnel/vxlan-0a5b0015", "port/<port id>", "router/<router id>",
+	// "snat/<router id>", "fip/<external network id>", "floatingip/<id>", "portforwarding/<id>", "dhcp/<network id>",
+	// "endpoint/<port id>".
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// Opaque; equal versions mean equal content.
 	Version string `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
@@ -476,6 +510,13 @@ type Resource struct {
 	//	*Resource_Bridge
 	//	*Resource_Tunnel
 	//	*Resource_Port
+	//	*Resource_Router
+	//	*Resource_Snat
+	//	*Resource_FipNamespace
+	//	*Resource_FloatingIp
+	//	*Resource_PortForwarding
+	//	*Resource_Dhcp
+	//	*Resource_Endpoint
 	Spec          isResource_Spec `protobuf_oneof:"spec"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -559,6 +600,69 @@ func (x *Resource) GetPort() *PortBinding {
 	return nil
 }
 
+func (x *Resource) GetRouter() *Router {
+	if x != nil {
+		if x, ok := x.Spec.(*Resource_Router); ok {
+			return x.Router
+		}
+	}
+	return nil
+}
+
+func (x *Resource) GetSnat() *Snat {
+	if x != nil {
+		if x, ok := x.Spec.(*Resource_Snat); ok {
+			return x.Snat
+		}
+	}
+	return nil
+}
+
+func (x *Resource) GetFipNamespace() *FipNamespace {
+	if x != nil {
+		if x, ok := x.Spec.(*Resource_FipNamespace); ok {
+			return x.FipNamespace
+		}
+	}
+	return nil
+}
+
+func (x *Resource) GetFloatingIp() *FloatingIp {
+	if x != nil {
+		if x, ok := x.Spec.(*Resource_FloatingIp); ok {
+			return x.FloatingIp
+		}
+	}
+	return nil
+}
+
+func (x *Resource) GetPortForwarding() *PortForwarding {
+	if x != nil {
+		if x, ok := x.Spec.(*Resource_PortForwarding); ok {
+			return x.PortForwarding
+		}
+	}
+	return nil
+}
+
+func (x *Resource) GetDhcp() *Dhcp {
+	if x != nil {
+		if x, ok := x.Spec.(*Resource_Dhcp); ok {
+			return x.Dhcp
+		}
+	}
+	return nil
+}
+
+func (x *Resource) GetEndpoint() *Endpoint {
+	if x != nil {
+		if x, ok := x.Spec.(*Resource_Endpoint); ok {
+			return x.Endpoint
+		}
+	}
+	return nil
+}
+
 type isResource_Spec interface {
 	isResource_Spec()
 }
@@ -575,11 +679,53 @@ type Resource_Port struct {
 	Port *PortBinding `protobuf:"bytes,5,opt,name=port,proto3,oneof"`
 }
 
+type Resource_Router struct {
+	Router *Router `protobuf:"bytes,6,opt,name=router,proto3,oneof"`
+}
+
+type Resource_Snat struct {
+	Snat *Snat `protobuf:"bytes,7,opt,name=snat,proto3,oneof"`
+}
+
+type Resource_FipNamespace struct {
+	FipNamespace *FipNamespace `protobuf:"bytes,8,opt,name=fip_namespace,json=fipNamespace,proto3,oneof"`
+}
+
+type Resource_FloatingIp struct {
+	FloatingIp *FloatingIp `protobuf:"bytes,9,opt,name=floating_ip,json=floatingIp,proto3,oneof"`
+}
+
+type Resource_PortForwarding struct {
+	PortForwarding *PortForwarding `protobuf:"bytes,10,opt,name=port_forwarding,json=portForwarding,proto3,oneof"`
+}
+
+type Resource_Dhcp struct {
+	Dhcp *Dhcp `protobuf:"bytes,11,opt,name=dhcp,proto3,oneof"`
+}
+
+type Resource_Endpoint struct {
+	Endpoint *Endpoint `protobuf:"bytes,12,opt,name=endpoint,proto3,oneof"`
+}
+
 func (*Resource_Bridge) isResource_Spec() {}
 
 func (*Resource_Tunnel) isResource_Spec() {}
 
 func (*Resource_Port) isResource_Spec() {}
+
+func (*Resource_Router) isResource_Spec() {}
+
+func (*Resource_Snat) isResource_Spec() {}
+
+func (*Resource_FipNamespace) isResource_Spec() {}
+
+func (*Resource_FloatingIp) isResource_Spec() {}
+
+func (*Resource_PortForwarding) isResource_Spec() {}
+
+func (*Resource_Dhcp) isResource_Spec() {}
+
+func (*Resource_Endpoint) isResource_Spec() {}
 
 // Bridge is an OVS bridge of ours.
 type Bridge struct {
@@ -815,6 +961,1377 @@ func (x *PortBinding) GetInstalledRevision() int64 {
 	return 0
 }
 
+// Device is one end of a veth pair inside a namespace; the other end, "tap" + the first 11 characters of the port's id, is
+// a port of br-int with external_ids:iface-id = the port's id. The agent makes both. What stands before the id inside
+// (qr-, qg-, sg-, fg-, ns-) follows from what the device is for.
+type Device struct {
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	PortId     string                 `protobuf:"bytes,1,opt,name=port_id,json=portId,proto3" json:"port_id,omitempty"`
+	MacAddress string                 `protobuf:"bytes,2,opt,name=mac_address,json=macAddress,proto3" json:"mac_address,omitempty"`
+	// With prefix length: 10.0.1.1/24.
+	Addresses []string `protobuf:"bytes,3,rep,name=addresses,proto3" json:"addresses,omitempty"`
+	// Of the network, in bytes.
+	Mtu           uint32 `protobuf:"varint,4,opt,name=mtu,proto3" json:"mtu,omitempty"`
+	NetworkId     string `protobuf:"bytes,5,opt,name=network_id,json=networkId,proto3" json:"network_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Device) Reset() {
+	*x = Device{}
+	mi := &file_weft_node_v1_node_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Device) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Device) ProtoMessage() {}
+
+func (x *Device) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_node_v1_node_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Device.ProtoReflect.Descriptor instead.
+func (*Device) Descriptor() ([]byte, []int) {
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Device) GetPortId() string {
+	if x != nil {
+		return x.PortId
+	}
+	return ""
+}
+
+func (x *Device) GetMacAddress() string {
+	if x != nil {
+		return x.MacAddress
+	}
+	return ""
+}
+
+func (x *Device) GetAddresses() []string {
+	if x != nil {
+		return x.Addresses
+	}
+	return nil
+}
+
+func (x *Device) GetMtu() uint32 {
+	if x != nil {
+		return x.Mtu
+	}
+	return 0
+}
+
+func (x *Device) GetNetworkId() string {
+	if x != nil {
+		return x.NetworkId
+	}
+	return ""
+}
+
+// Route leads to a block by a next hop.
+type Route struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Destination   string                 `protobuf:"bytes,1,opt,name=destination,proto3" json:"destination,omitempty"`
+	Nexthop       string                 `protobuf:"bytes,2,opt,name=nexthop,proto3" json:"nexthop,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Route) Reset() {
+	*x = Route{}
+	mi := &file_weft_node_v1_node_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Route) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Route) ProtoMessage() {}
+
+func (x *Route) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_node_v1_node_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Route.ProtoReflect.Descriptor instead.
+func (*Route) Descriptor() ([]byte, []int) {
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *Route) GetDestination() string {
+	if x != nil {
+		return x.Destination
+	}
+	return ""
+}
+
+func (x *Route) GetNexthop() string {
+	if x != nil {
+		return x.Nexthop
+	}
+	return ""
+}
+
+// Gateway is a router's way to an external network.
+type Gateway struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// qg-.
+	Device *Device `protobuf:"bytes,1,opt,name=device,proto3" json:"device,omitempty"`
+	// Of the external subnets: at most one IPv4 and one IPv6 address.
+	GatewayIps    []string `protobuf:"bytes,2,rep,name=gateway_ips,json=gatewayIps,proto3" json:"gateway_ips,omitempty"`
+	EnableSnat    bool     `protobuf:"varint,3,opt,name=enable_snat,json=enableSnat,proto3" json:"enable_snat,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Gateway) Reset() {
+	*x = Gateway{}
+	mi := &file_weft_node_v1_node_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Gateway) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Gateway) ProtoMessage() {}
+
+func (x *Gateway) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_node_v1_node_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Gateway.ProtoReflect.Descriptor instead.
+func (*Gateway) Descriptor() ([]byte, []int) {
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *Gateway) GetDevice() *Device {
+	if x != nil {
+		return x.Device
+	}
+	return nil
+}
+
+func (x *Gateway) GetGatewayIps() []string {
+	if x != nil {
+		return x.GatewayIps
+	}
+	return nil
+}
+
+func (x *Gateway) GetEnableSnat() bool {
+	if x != nil {
+		return x.EnableSnat
+	}
+	return false
+}
+
+// Router is the namespace qrouter-<router id>.
+type Router struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	RouterId string                 `protobuf:"bytes,1,opt,name=router_id,json=routerId,proto3" json:"router_id,omitempty"`
+	// True: one of many copies of a distributed router; its way out is in Snat and FipNamespace.
+	Distributed bool               `protobuf:"varint,2,opt,name=distributed,proto3" json:"distributed,omitempty"`
+	Interfaces  []*RouterInterface `protobuf:"bytes,3,rep,name=interfaces,proto3" json:"interfaces,omitempty"`
+	// Centralised only.
+	Gateway *Gateway `protobuf:"bytes,4,opt,name=gateway,proto3" json:"gateway,omitempty"`
+	// Extra routes. Several with the same destination are one route with several next hops (ECMP).
+	Routes []*Route `protobuf:"bytes,5,rep,name=routes,proto3" json:"routes,omitempty"`
+	// Distributed only: the pair of addresses to the fip namespace, e.g. 169.254.64.0/31; the even one is inside qrouter.
+	// Set while this host has a floating IP of the router.
+	LinkLocal string `protobuf:"bytes,6,opt,name=link_local,json=linkLocal,proto3" json:"link_local,omitempty"`
+	// Distributed only, with link_local: the external network, whose fip namespace is at the other end.
+	FipNetworkId string `protobuf:"bytes,7,opt,name=fip_network_id,json=fipNetworkId,proto3" json:"fip_network_id,omitempty"`
+	// Serve 169.254.169.254 to its subnets.
+	Metadata      bool `protobuf:"varint,8,opt,name=metadata,proto3" json:"metadata,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Router) Reset() {
+	*x = Router{}
+	mi := &file_weft_node_v1_node_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Router) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Router) ProtoMessage() {}
+
+func (x *Router) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_node_v1_node_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Router.ProtoReflect.Descriptor instead.
+func (*Router) Descriptor() ([]byte, []int) {
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *Router) GetRouterId() string {
+	if x != nil {
+		return x.RouterId
+	}
+	return ""
+}
+
+func (x *Router) GetDistributed() bool {
+	if x != nil {
+		return x.Distributed
+	}
+	return false
+}
+
+func (x *Router) GetInterfaces() []*RouterInterface {
+	if x != nil {
+		return x.Interfaces
+	}
+	return nil
+}
+
+func (x *Router) GetGateway() *Gateway {
+	if x != nil {
+		return x.Gateway
+	}
+	return nil
+}
+
+func (x *Router) GetRoutes() []*Route {
+	if x != nil {
+		return x.Routes
+	}
+	return nil
+}
+
+func (x *Router) GetLinkLocal() string {
+	if x != nil {
+		return x.LinkLocal
+	}
+	return ""
+}
+
+func (x *Router) GetFipNetworkId() string {
+	if x != nil {
+		return x.FipNetworkId
+	}
+	return ""
+}
+
+func (x *Router) GetMetadata() bool {
+	if x != nil {
+		return x.Metadata
+	}
+	return false
+}
+
+// RouterInterface is a qr- device.
+type RouterInterface struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Device *Device                `protobuf:"bytes,1,opt,name=device,proto3" json:"device,omitempty"`
+	// Distributed only: where traffic without a floating IP leaves to, the address of the snat namespace's sg- on the same
+	// subnet; one for each address of the device that has one, of the same family. Empty without a gateway.
+	SnatAddresses []string `protobuf:"bytes,2,rep,name=snat_addresses,json=snatAddresses,proto3" json:"snat_addresses,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RouterInterface) Reset() {
+	*x = RouterInterface{}
+	mi := &file_weft_node_v1_node_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RouterInterface) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RouterInterface) ProtoMessage() {}
+
+func (x *RouterInterface) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_node_v1_node_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RouterInterface.ProtoReflect.Descriptor instead.
+func (*RouterInterface) Descriptor() ([]byte, []int) {
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *RouterInterface) GetDevice() *Device {
+	if x != nil {
+		return x.Device
+	}
+	return nil
+}
+
+func (x *RouterInterface) GetSnatAddresses() []string {
+	if x != nil {
+		return x.SnatAddresses
+	}
+	return nil
+}
+
+// Snat is the namespace snat-<router id>: the centralised part of a distributed router with a gateway.
+type Snat struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	RouterId string                 `protobuf:"bytes,1,opt,name=router_id,json=routerId,proto3" json:"router_id,omitempty"`
+	Gateway  *Gateway               `protobuf:"bytes,2,opt,name=gateway,proto3" json:"gateway,omitempty"`
+	// sg- devices, one for each subnet.
+	Interfaces    []*Device `protobuf:"bytes,3,rep,name=interfaces,proto3" json:"interfaces,omitempty"`
+	Routes        []*Route  `protobuf:"bytes,4,rep,name=routes,proto3" json:"routes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Snat) Reset() {
+	*x = Snat{}
+	mi := &file_weft_node_v1_node_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Snat) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Snat) ProtoMessage() {}
+
+func (x *Snat) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_node_v1_node_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Snat.ProtoReflect.Descriptor instead.
+func (*Snat) Descriptor() ([]byte, []int) {
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *Snat) GetRouterId() string {
+	if x != nil {
+		return x.RouterId
+	}
+	return ""
+}
+
+func (x *Snat) GetGateway() *Gateway {
+	if x != nil {
+		return x.Gateway
+	}
+	return nil
+}
+
+func (x *Snat) GetInterfaces() []*Device {
+	if x != nil {
+		return x.Interfaces
+	}
+	return nil
+}
+
+func (x *Snat) GetRoutes() []*Route {
+	if x != nil {
+		return x.Routes
+	}
+	return nil
+}
+
+// FipNamespace is the namespace fip-<external network id>.
+type FipNamespace struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	NetworkId string                 `protobuf:"bytes,1,opt,name=network_id,json=networkId,proto3" json:"network_id,omitempty"`
+	// fg-.
+	Device        *Device  `protobuf:"bytes,2,opt,name=device,proto3" json:"device,omitempty"`
+	GatewayIps    []string `protobuf:"bytes,3,rep,name=gateway_ips,json=gatewayIps,proto3" json:"gateway_ips,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FipNamespace) Reset() {
+	*x = FipNamespace{}
+	mi := &file_weft_node_v1_node_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FipNamespace) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FipNamespace) ProtoMessage() {}
+
+func (x *FipNamespace) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_node_v1_node_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FipNamespace.ProtoReflect.Descriptor instead.
+func (*FipNamespace) Descriptor() ([]byte, []int) {
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *FipNamespace) GetNetworkId() string {
+	if x != nil {
+		return x.NetworkId
+	}
+	return ""
+}
+
+func (x *FipNamespace) GetDevice() *Device {
+	if x != nil {
+		return x.Device
+	}
+	return nil
+}
+
+func (x *FipNamespace) GetGatewayIps() []string {
+	if x != nil {
+		return x.GatewayIps
+	}
+	return nil
+}
+
+// FloatingIp is one floating IP that this host serves.
+type FloatingIp struct {
+	state             protoimpl.MessageState `protogen:"open.v1"`
+	Id                string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	RouterId          string                 `protobuf:"bytes,2,opt,name=router_id,json=routerId,proto3" json:"router_id,omitempty"`
+	FloatingIpAddress string                 `protobuf:"bytes,3,opt,name=floating_ip_address,json=floatingIpAddress,proto3" json:"floating_ip_address,omitempty"`
+	FixedIpAddress    string                 `protobuf:"bytes,4,opt,name=fixed_ip_address,json=fixedIpAddress,proto3" json:"fixed_ip_address,omitempty"`
+	// "router": in qrouter-<router_id> of a centralised router; "fip": through fip-<network_id> and qrouter- of a
+	// distributed one; "snat": in snat-<router_id>.
+	Place string `protobuf:"bytes,5,opt,name=place,proto3" json:"place,omitempty"`
+	// Priority of the rule that leads the fixed address to table 16 (place fip).
+	RulePriority uint32 `protobuf:"varint,6,opt,name=rule_priority,json=rulePriority,proto3" json:"rule_priority,omitempty"`
+	// External network.
+	NetworkId     string `protobuf:"bytes,7,opt,name=network_id,json=networkId,proto3" json:"network_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FloatingIp) Reset() {
+	*x = FloatingIp{}
+	mi := &file_weft_node_v1_node_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FloatingIp) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FloatingIp) ProtoMessage() {}
+
+func (x *FloatingIp) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_node_v1_node_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FloatingIp.ProtoReflect.Descriptor instead.
+func (*FloatingIp) Descriptor() ([]byte, []int) {
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *FloatingIp) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *FloatingIp) GetRouterId() string {
+	if x != nil {
+		return x.RouterId
+	}
+	return ""
+}
+
+func (x *FloatingIp) GetFloatingIpAddress() string {
+	if x != nil {
+		return x.FloatingIpAddress
+	}
+	return ""
+}
+
+func (x *FloatingIp) GetFixedIpAddress() string {
+	if x != nil {
+		return x.FixedIpAddress
+	}
+	return ""
+}
+
+func (x *FloatingIp) GetPlace() string {
+	if x != nil {
+		return x.Place
+	}
+	return ""
+}
+
+func (x *FloatingIp) GetRulePriority() uint32 {
+	if x != nil {
+		return x.RulePriority
+	}
+	return 0
+}
+
+func (x *FloatingIp) GetNetworkId() string {
+	if x != nil {
+		return x.NetworkId
+	}
+	return ""
+}
+
+// PortForwarding is one port forwarding that this host serves.
+type PortForwarding struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Id       string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	RouterId string                 `protobuf:"bytes,2,opt,name=router_id,json=routerId,proto3" json:"router_id,omitempty"`
+	// router or snat, as of FloatingIp.
+	Place             string `protobuf:"bytes,3,opt,name=place,proto3" json:"place,omitempty"`
+	FloatingIpAddress string `protobuf:"bytes,4,opt,name=floating_ip_address,json=floatingIpAddress,proto3" json:"floating_ip_address,omitempty"`
+	// tcp or udp.
+	Protocol          string `protobuf:"bytes,5,opt,name=protocol,proto3" json:"protocol,omitempty"`
+	ExternalFirst     uint32 `protobuf:"varint,6,opt,name=external_first,json=externalFirst,proto3" json:"external_first,omitempty"`
+	ExternalLast      uint32 `protobuf:"varint,7,opt,name=external_last,json=externalLast,proto3" json:"external_last,omitempty"`
+	InternalIpAddress string `protobuf:"bytes,8,opt,name=internal_ip_address,json=internalIpAddress,proto3" json:"internal_ip_address,omitempty"`
+	InternalFirst     uint32 `protobuf:"varint,9,opt,name=internal_first,json=internalFirst,proto3" json:"internal_first,omitempty"`
+	InternalLast      uint32 `protobuf:"varint,10,opt,name=internal_last,json=internalLast,proto3" json:"internal_last,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
+}
+
+func (x *PortForwarding) Reset() {
+	*x = PortForwarding{}
+	mi := &file_weft_node_v1_node_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PortForwarding) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PortForwarding) ProtoMessage() {}
+
+func (x *PortForwarding) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_node_v1_node_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PortForwarding.ProtoReflect.Descriptor instead.
+func (*PortForwarding) Descriptor() ([]byte, []int) {
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *PortForwarding) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *PortForwarding) GetRouterId() string {
+	if x != nil {
+		return x.RouterId
+	}
+	return ""
+}
+
+func (x *PortForwarding) GetPlace() string {
+	if x != nil {
+		return x.Place
+	}
+	return ""
+}
+
+func (x *PortForwarding) GetFloatingIpAddress() string {
+	if x != nil {
+		return x.FloatingIpAddress
+	}
+	return ""
+}
+
+func (x *PortForwarding) GetProtocol() string {
+	if x != nil {
+		return x.Protocol
+	}
+	return ""
+}
+
+func (x *PortForwarding) GetExternalFirst() uint32 {
+	if x != nil {
+		return x.ExternalFirst
+	}
+	return 0
+}
+
+func (x *PortForwarding) GetExternalLast() uint32 {
+	if x != nil {
+		return x.ExternalLast
+	}
+	return 0
+}
+
+func (x *PortForwarding) GetInternalIpAddress() string {
+	if x != nil {
+		return x.InternalIpAddress
+	}
+	return ""
+}
+
+func (x *PortForwarding) GetInternalFirst() uint32 {
+	if x != nil {
+		return x.InternalFirst
+	}
+	return 0
+}
+
+func (x *PortForwarding) GetInternalLast() uint32 {
+	if x != nil {
+		return x.InternalLast
+	}
+	return 0
+}
+
+// Dhcp is the namespace qdhcp-<network id> with its dnsmasq.
+type Dhcp struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	NetworkId string                 `protobuf:"bytes,1,opt,name=network_id,json=networkId,proto3" json:"network_id,omitempty"`
+	// ns-.
+	Device  *Device       `protobuf:"bytes,2,opt,name=device,proto3" json:"device,omitempty"`
+	Subnets []*DhcpSubnet `protobuf:"bytes,3,rep,name=subnets,proto3" json:"subnets,omitempty"`
+	// Domain of the names, e.g. weft.internal.
+	Domain string `protobuf:"bytes,4,opt,name=domain,proto3" json:"domain,omitempty"`
+	// Serve 169.254.169.254 inside the namespace: some subnet has no router that does.
+	Metadata      bool `protobuf:"varint,5,opt,name=metadata,proto3" json:"metadata,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Dhcp) Reset() {
+	*x = Dhcp{}
+	mi := &file_weft_node_v1_node_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Dhcp) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Dhcp) ProtoMessage() {}
+
+func (x *Dhcp) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_node_v1_node_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Dhcp.ProtoReflect.Descriptor instead.
+func (*Dhcp) Descriptor() ([]byte, []int) {
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *Dhcp) GetNetworkId() string {
+	if x != nil {
+		return x.NetworkId
+	}
+	return ""
+}
+
+func (x *Dhcp) GetDevice() *Device {
+	if x != nil {
+		return x.Device
+	}
+	return nil
+}
+
+func (x *Dhcp) GetSubnets() []*DhcpSubnet {
+	if x != nil {
+		return x.Subnets
+	}
+	return nil
+}
+
+func (x *Dhcp) GetDomain() string {
+	if x != nil {
+		return x.Domain
+	}
+	return ""
+}
+
+func (x *Dhcp) GetMetadata() bool {
+	if x != nil {
+		return x.Metadata
+	}
+	return false
+}
+
+// DhcpSubnet is a subnet whose ports are served.
+type DhcpSubnet struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	SubnetId string                 `protobuf:"bytes,1,opt,name=subnet_id,json=subnetId,proto3" json:"subnet_id,omitempty"`
+	Cidr     string                 `protobuf:"bytes,2,opt,name=cidr,proto3" json:"cidr,omitempty"`
+	// Empty: no router option.
+	GatewayIp string `protobuf:"bytes,3,opt,name=gateway_ip,json=gatewayIp,proto3" json:"gateway_ip,omitempty"`
+	// Empty: the DHCP servers themselves; 0.0.0.0 alone: none.
+	DnsNameservers []string `protobuf:"bytes,4,rep,name=dns_nameservers,json=dnsNameservers,proto3" json:"dns_nameservers,omitempty"`
+	HostRoutes     []*Route `protobuf:"bytes,5,rep,name=host_routes,json=hostRoutes,proto3" json:"host_routes,omitempty"`
+	// Address that 169.254.169.254/32 is announced by (options 121 and 249): the gateway, or the DHCP port's.
+	MetadataVia string `protobuf:"bytes,6,opt,name=metadata_via,json=metadataVia,proto3" json:"metadata_via,omitempty"`
+	// Addresses of all DHCP ports of the network on the subnet, for dns-server when dns_nameservers is empty.
+	DhcpAddresses []string `protobuf:"bytes,7,rep,name=dhcp_addresses,json=dhcpAddresses,proto3" json:"dhcp_addresses,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DhcpSubnet) Reset() {
+	*x = DhcpSubnet{}
+	mi := &file_weft_node_v1_node_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DhcpSubnet) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DhcpSubnet) ProtoMessage() {}
+
+func (x *DhcpSubnet) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_node_v1_node_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DhcpSubnet.ProtoReflect.Descriptor instead.
+func (*DhcpSubnet) Descriptor() ([]byte, []int) {
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *DhcpSubnet) GetSubnetId() string {
+	if x != nil {
+		return x.SubnetId
+	}
+	return ""
+}
+
+func (x *DhcpSubnet) GetCidr() string {
+	if x != nil {
+		return x.Cidr
+	}
+	return ""
+}
+
+func (x *DhcpSubnet) GetGatewayIp() string {
+	if x != nil {
+		return x.GatewayIp
+	}
+	return ""
+}
+
+func (x *DhcpSubnet) GetDnsNameservers() []string {
+	if x != nil {
+		return x.DnsNameservers
+	}
+	return nil
+}
+
+func (x *DhcpSubnet) GetHostRoutes() []*Route {
+	if x != nil {
+		return x.HostRoutes
+	}
+	return nil
+}
+
+func (x *DhcpSubnet) GetMetadataVia() string {
+	if x != nil {
+		return x.MetadataVia
+	}
+	return ""
+}
+
+func (x *DhcpSubnet) GetDhcpAddresses() []string {
+	if x != nil {
+		return x.DhcpAddresses
+	}
+	return nil
+}
+
+// Endpoint is a port of a network that some namespace of this host must know.
+type Endpoint struct {
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	PortId     string                 `protobuf:"bytes,1,opt,name=port_id,json=portId,proto3" json:"port_id,omitempty"`
+	NetworkId  string                 `protobuf:"bytes,2,opt,name=network_id,json=networkId,proto3" json:"network_id,omitempty"`
+	MacAddress string                 `protobuf:"bytes,3,opt,name=mac_address,json=macAddress,proto3" json:"mac_address,omitempty"`
+	Addresses  []*EndpointAddress     `protobuf:"bytes,4,rep,name=addresses,proto3" json:"addresses,omitempty"`
+	// A PERMANENT neighbour in the distributed routers of its network.
+	Neighbour bool `protobuf:"varint,5,opt,name=neighbour,proto3" json:"neighbour,omitempty"`
+	// A line in dnsmasq's hosts file of its network, when there is a Dhcp of it.
+	Dhcp bool `protobuf:"varint,6,opt,name=dhcp,proto3" json:"dhcp,omitempty"`
+	// Answered by the metadata service; what follows is then filled in.
+	Metadata bool `protobuf:"varint,7,opt,name=metadata,proto3" json:"metadata,omitempty"`
+	// Name without domain for DHCP, DNS and metadata; empty: host-10-0-1-5.
+	Hostname    string        `protobuf:"bytes,8,opt,name=hostname,proto3" json:"hostname,omitempty"`
+	DhcpOptions []*DhcpOption `protobuf:"bytes,9,rep,name=dhcp_options,json=dhcpOptions,proto3" json:"dhcp_options,omitempty"`
+	ProjectId   string        `protobuf:"bytes,10,opt,name=project_id,json=projectId,proto3" json:"project_id,omitempty"`
+	// Instance id: what Nova and cloud-init know the machine by.
+	DeviceId      string        `protobuf:"bytes,11,opt,name=device_id,json=deviceId,proto3" json:"device_id,omitempty"`
+	Instance      *InstanceData `protobuf:"bytes,12,opt,name=instance,proto3" json:"instance,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Endpoint) Reset() {
+	*x = Endpoint{}
+	mi := &file_weft_node_v1_node_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Endpoint) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Endpoint) ProtoMessage() {}
+
+func (x *Endpoint) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_node_v1_node_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Endpoint.ProtoReflect.Descriptor instead.
+func (*Endpoint) Descriptor() ([]byte, []int) {
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *Endpoint) GetPortId() string {
+	if x != nil {
+		return x.PortId
+	}
+	return ""
+}
+
+func (x *Endpoint) GetNetworkId() string {
+	if x != nil {
+		return x.NetworkId
+	}
+	return ""
+}
+
+func (x *Endpoint) GetMacAddress() string {
+	if x != nil {
+		return x.MacAddress
+	}
+	return ""
+}
+
+func (x *Endpoint) GetAddresses() []*EndpointAddress {
+	if x != nil {
+		return x.Addresses
+	}
+	return nil
+}
+
+func (x *Endpoint) GetNeighbour() bool {
+	if x != nil {
+		return x.Neighbour
+	}
+	return false
+}
+
+func (x *Endpoint) GetDhcp() bool {
+	if x != nil {
+		return x.Dhcp
+	}
+	return false
+}
+
+func (x *Endpoint) GetMetadata() bool {
+	if x != nil {
+		return x.Metadata
+	}
+	return false
+}
+
+func (x *Endpoint) GetHostname() string {
+	if x != nil {
+		return x.Hostname
+	}
+	return ""
+}
+
+func (x *Endpoint) GetDhcpOptions() []*DhcpOption {
+	if x != nil {
+		return x.DhcpOptions
+	}
+	return nil
+}
+
+func (x *Endpoint) GetProjectId() string {
+	if x != nil {
+		return x.ProjectId
+	}
+	return ""
+}
+
+func (x *Endpoint) GetDeviceId() string {
+	if x != nil {
+		return x.DeviceId
+	}
+	return ""
+}
+
+func (x *Endpoint) GetInstance() *InstanceData {
+	if x != nil {
+		return x.Instance
+	}
+	return nil
+}
+
+// EndpointAddress is an address of a port.
+type EndpointAddress struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	SubnetId      string                 `protobuf:"bytes,1,opt,name=subnet_id,json=subnetId,proto3" json:"subnet_id,omitempty"`
+	IpAddress     string                 `protobuf:"bytes,2,opt,name=ip_address,json=ipAddress,proto3" json:"ip_address,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EndpointAddress) Reset() {
+	*x = EndpointAddress{}
+	mi := &file_weft_node_v1_node_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EndpointAddress) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EndpointAddress) ProtoMessage() {}
+
+func (x *EndpointAddress) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_node_v1_node_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EndpointAddress.ProtoReflect.Descriptor instead.
+func (*EndpointAddress) Descriptor() ([]byte, []int) {
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *EndpointAddress) GetSubnetId() string {
+	if x != nil {
+		return x.SubnetId
+	}
+	return ""
+}
+
+func (x *EndpointAddress) GetIpAddress() string {
+	if x != nil {
+		return x.IpAddress
+	}
+	return ""
+}
+
+// DhcpOption is an extra option of a port.
+type DhcpOption struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Value         string                 `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DhcpOption) Reset() {
+	*x = DhcpOption{}
+	mi := &file_weft_node_v1_node_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DhcpOption) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DhcpOption) ProtoMessage() {}
+
+func (x *DhcpOption) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_node_v1_node_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DhcpOption.ProtoReflect.Descriptor instead.
+func (*DhcpOption) Descriptor() ([]byte, []int) {
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *DhcpOption) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *DhcpOption) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
+// InstanceData is what the built-in metadata source tells.
+type InstanceData struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	UserData      []byte                 `protobuf:"bytes,1,opt,name=user_data,json=userData,proto3" json:"user_data,omitempty"`
+	PublicKeys    map[string]string      `protobuf:"bytes,2,rep,name=public_keys,json=publicKeys,proto3" json:"public_keys,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Meta          map[string]string      `protobuf:"bytes,3,rep,name=meta,proto3" json:"meta,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *InstanceData) Reset() {
+	*x = InstanceData{}
+	mi := &file_weft_node_v1_node_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InstanceData) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InstanceData) ProtoMessage() {}
+
+func (x *InstanceData) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_node_v1_node_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InstanceData.ProtoReflect.Descriptor instead.
+func (*InstanceData) Descriptor() ([]byte, []int) {
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *InstanceData) GetUserData() []byte {
+	if x != nil {
+		return x.UserData
+	}
+	return nil
+}
+
+func (x *InstanceData) GetPublicKeys() map[string]string {
+	if x != nil {
+		return x.PublicKeys
+	}
+	return nil
+}
+
+func (x *InstanceData) GetMeta() map[string]string {
+	if x != nil {
+		return x.Meta
+	}
+	return nil
+}
+
+// Ask is a question about a namespace as it is now.
+type Ask struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Comes back in the Answer.
+	Nonce string `protobuf:"bytes,1,opt,name=nonce,proto3" json:"nonce,omitempty"`
+	// E.g. qrouter-….
+	Namespace     string `protobuf:"bytes,2,opt,name=namespace,proto3" json:"namespace,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Ask) Reset() {
+	*x = Ask{}
+	mi := &file_weft_node_v1_node_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Ask) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Ask) ProtoMessage() {}
+
+func (x *Ask) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_node_v1_node_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Ask.ProtoReflect.Descriptor instead.
+func (*Ask) Descriptor() ([]byte, []int) {
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *Ask) GetNonce() string {
+	if x != nil {
+		return x.Nonce
+	}
+	return ""
+}
+
+func (x *Ask) GetNamespace() string {
+	if x != nil {
+		return x.Namespace
+	}
+	return ""
+}
+
+// Answer compares a namespace with what is desired.
+type Answer struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Nonce string                 `protobuf:"bytes,1,opt,name=nonce,proto3" json:"nonce,omitempty"`
+	// Why there is no answer; then the rest is empty.
+	Error         string           `protobuf:"bytes,2,opt,name=error,proto3" json:"error,omitempty"`
+	Lines         []*NamespaceLine `protobuf:"bytes,3,rep,name=lines,proto3" json:"lines,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Answer) Reset() {
+	*x = Answer{}
+	mi := &file_weft_node_v1_node_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Answer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Answer) ProtoMessage() {}
+
+func (x *Answer) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_node_v1_node_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Answer.ProtoReflect.Descriptor instead.
+func (*Answer) Descriptor() ([]byte, []int) {
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *Answer) GetNonce() string {
+	if x != nil {
+		return x.Nonce
+	}
+	return ""
+}
+
+func (x *Answer) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
+func (x *Answer) GetLines() []*NamespaceLine {
+	if x != nil {
+		return x.Lines
+	}
+	return nil
+}
+
+// NamespaceLine is one thing that is, or should be, in a namespace.
+type NamespaceLine struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// link, address, route, rule, neighbour, sysctl, iptables, process.
+	Section string `protobuf:"bytes,1,opt,name=section,proto3" json:"section,omitempty"`
+	// As the tool prints it: "10.0.1.1/24 dev qr-0123…", "32768: from 10.0.1.5 lookup 16".
+	Text string `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
+	// ok, missing (desired and not there), foreign (there and not desired).
+	State         string `protobuf:"bytes,3,opt,name=state,proto3" json:"state,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NamespaceLine) Reset() {
+	*x = NamespaceLine{}
+	mi := &file_weft_node_v1_node_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NamespaceLine) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NamespaceLine) ProtoMessage() {}
+
+func (x *NamespaceLine) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_node_v1_node_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NamespaceLine.ProtoReflect.Descriptor instead.
+func (*NamespaceLine) Descriptor() ([]byte, []int) {
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *NamespaceLine) GetSection() string {
+	if x != nil {
+		return x.Section
+	}
+	return ""
+}
+
+func (x *NamespaceLine) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *NamespaceLine) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
 // Ack says that a Delta is in force and on disk, and that everything else which is desired is true too.
 //
 // The agent answers the last Delta of a stream again, with the same nonce, whenever what is true changes later: by a
@@ -829,7 +2346,7 @@ type Ack struct {
 
 func (x *Ack) Reset() {
 	*x = Ack{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[8]
+	mi := &file_weft_node_v1_node_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -841,7 +2358,7 @@ func (x *Ack) String() string {
 func (*Ack) ProtoMessage() {}
 
 func (x *Ack) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[8]
+	mi := &file_weft_node_v1_node_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -854,7 +2371,7 @@ func (x *Ack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ack.ProtoReflect.Descriptor instead.
 func (*Ack) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{8}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Ack) GetNonce() string {
@@ -884,7 +2401,7 @@ type Nack struct {
 
 func (x *Nack) Reset() {
 	*x = Nack{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[9]
+	mi := &file_weft_node_v1_node_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -896,7 +2413,7 @@ func (x *Nack) String() string {
 func (*Nack) ProtoMessage() {}
 
 func (x *Nack) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[9]
+	mi := &file_weft_node_v1_node_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -909,7 +2426,7 @@ func (x *Nack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Nack.ProtoReflect.Descriptor instead.
 func (*Nack) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{9}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Nack) GetNonce() string {
@@ -947,7 +2464,7 @@ type ResourceError struct {
 
 func (x *ResourceError) Reset() {
 	*x = ResourceError{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[10]
+	mi := &file_weft_node_v1_node_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -959,7 +2476,7 @@ func (x *ResourceError) String() string {
 func (*ResourceError) ProtoMessage() {}
 
 func (x *ResourceError) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[10]
+	mi := &file_weft_node_v1_node_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -972,7 +2489,7 @@ func (x *ResourceError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResourceError.ProtoReflect.Descriptor instead.
 func (*ResourceError) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{10}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ResourceError) GetResource() string {
@@ -1017,7 +2534,7 @@ type Inventory struct {
 
 func (x *Inventory) Reset() {
 	*x = Inventory{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[11]
+	mi := &file_weft_node_v1_node_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1029,7 +2546,7 @@ func (x *Inventory) String() string {
 func (*Inventory) ProtoMessage() {}
 
 func (x *Inventory) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[11]
+	mi := &file_weft_node_v1_node_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1042,7 +2559,7 @@ func (x *Inventory) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Inventory.ProtoReflect.Descriptor instead.
 func (*Inventory) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{11}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Inventory) GetFull() bool {
@@ -1085,7 +2602,7 @@ type InterfaceFact struct {
 
 func (x *InterfaceFact) Reset() {
 	*x = InterfaceFact{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[12]
+	mi := &file_weft_node_v1_node_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1097,7 +2614,7 @@ func (x *InterfaceFact) String() string {
 func (*InterfaceFact) ProtoMessage() {}
 
 func (x *InterfaceFact) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[12]
+	mi := &file_weft_node_v1_node_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1110,7 +2627,7 @@ func (x *InterfaceFact) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InterfaceFact.ProtoReflect.Descriptor instead.
 func (*InterfaceFact) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{12}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *InterfaceFact) GetName() string {
@@ -1174,7 +2691,7 @@ type Notice struct {
 
 func (x *Notice) Reset() {
 	*x = Notice{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[13]
+	mi := &file_weft_node_v1_node_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1186,7 +2703,7 @@ func (x *Notice) String() string {
 func (*Notice) ProtoMessage() {}
 
 func (x *Notice) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[13]
+	mi := &file_weft_node_v1_node_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1199,7 +2716,7 @@ func (x *Notice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Notice.ProtoReflect.Descriptor instead.
 func (*Notice) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{13}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Notice) GetReason() string {
@@ -1235,7 +2752,7 @@ type Checkpoint struct {
 
 func (x *Checkpoint) Reset() {
 	*x = Checkpoint{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[14]
+	mi := &file_weft_node_v1_node_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1247,7 +2764,7 @@ func (x *Checkpoint) String() string {
 func (*Checkpoint) ProtoMessage() {}
 
 func (x *Checkpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[14]
+	mi := &file_weft_node_v1_node_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1260,7 +2777,7 @@ func (x *Checkpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Checkpoint.ProtoReflect.Descriptor instead.
 func (*Checkpoint) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{14}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Checkpoint) GetBridge() string {
@@ -1281,20 +2798,22 @@ var File_weft_node_v1_node_proto protoreflect.FileDescriptor
 
 const file_weft_node_v1_node_proto_rawDesc = "" +
 	"\n" +
-	"\x17weft/node/v1/node.proto\x12\fweft.node.v1\"\xff\x01\n" +
+	"\x17weft/node/v1/node.proto\x12\fweft.node.v1\"\xaf\x02\n" +
 	"\vSyncRequest\x12+\n" +
 	"\x05hello\x18\x01 \x01(\v2\x13.weft.node.v1.HelloH\x00R\x05hello\x12%\n" +
 	"\x03ack\x18\x02 \x01(\v2\x11.weft.node.v1.AckH\x00R\x03ack\x12(\n" +
 	"\x04nack\x18\x03 \x01(\v2\x12.weft.node.v1.NackH\x00R\x04nack\x127\n" +
 	"\tinventory\x18\x04 \x01(\v2\x17.weft.node.v1.InventoryH\x00R\tinventory\x12.\n" +
-	"\x06notice\x18\x05 \x01(\v2\x14.weft.node.v1.NoticeH\x00R\x06noticeB\t\n" +
-	"\amessage\"\x98\x01\n" +
+	"\x06notice\x18\x05 \x01(\v2\x14.weft.node.v1.NoticeH\x00R\x06notice\x12.\n" +
+	"\x06answer\x18\x06 \x01(\v2\x14.weft.node.v1.AnswerH\x00R\x06answerB\t\n" +
+	"\amessage\"\xbf\x01\n" +
 	"\fSyncResponse\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12+\n" +
 	"\x05delta\x18\x02 \x01(\v2\x13.weft.node.v1.DeltaH\x00R\x05delta\x12:\n" +
 	"\n" +
 	"checkpoint\x18\x03 \x01(\v2\x18.weft.node.v1.CheckpointH\x00R\n" +
-	"checkpointB\t\n" +
+	"checkpoint\x12%\n" +
+	"\x03ask\x18\x04 \x01(\v2\x11.weft.node.v1.AskH\x00R\x03askB\t\n" +
 	"\amessage\"\x9a\x04\n" +
 	"\x05Hello\x12\x12\n" +
 	"\x04host\x18\x01 \x01(\tR\x04host\x12\x17\n" +
@@ -1321,13 +2840,22 @@ const file_weft_node_v1_node_proto_rawDesc = "" +
 	"\x04full\x18\x03 \x01(\bR\x04full\x120\n" +
 	"\aupserts\x18\x04 \x03(\v2\x16.weft.node.v1.ResourceR\aupserts\x12\x18\n" +
 	"\aremoved\x18\x05 \x03(\tR\aremoved\x12\x1c\n" +
-	"\tunchanged\x18\x06 \x03(\tR\tunchanged\"\xd1\x01\n" +
+	"\tunchanged\x18\x06 \x03(\tR\tunchanged\"\xd4\x04\n" +
 	"\bResource\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12.\n" +
 	"\x06bridge\x18\x03 \x01(\v2\x14.weft.node.v1.BridgeH\x00R\x06bridge\x12.\n" +
 	"\x06tunnel\x18\x04 \x01(\v2\x14.weft.node.v1.TunnelH\x00R\x06tunnel\x12/\n" +
-	"\x04port\x18\x05 \x01(\v2\x19.weft.node.v1.PortBindingH\x00R\x04portB\x06\n" +
+	"\x04port\x18\x05 \x01(\v2\x19.weft.node.v1.PortBindingH\x00R\x04port\x12.\n" +
+	"\x06router\x18\x06 \x01(\v2\x14.weft.node.v1.RouterH\x00R\x06router\x12(\n" +
+	"\x04snat\x18\a \x01(\v2\x12.weft.node.v1.SnatH\x00R\x04snat\x12A\n" +
+	"\rfip_namespace\x18\b \x01(\v2\x1a.weft.node.v1.FipNamespaceH\x00R\ffipNamespace\x12;\n" +
+	"\vfloating_ip\x18\t \x01(\v2\x18.weft.node.v1.FloatingIpH\x00R\n" +
+	"floatingIp\x12G\n" +
+	"\x0fport_forwarding\x18\n" +
+	" \x01(\v2\x1c.weft.node.v1.PortForwardingH\x00R\x0eportForwarding\x12(\n" +
+	"\x04dhcp\x18\v \x01(\v2\x12.weft.node.v1.DhcpH\x00R\x04dhcp\x124\n" +
+	"\bendpoint\x18\f \x01(\v2\x16.weft.node.v1.EndpointH\x00R\bendpointB\x06\n" +
 	"\x04spec\"s\n" +
 	"\x06Bridge\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1f\n" +
@@ -1348,7 +2876,139 @@ const file_weft_node_v1_node_proto_rawDesc = "" +
 	"macAddress\x12\x1d\n" +
 	"\n" +
 	"network_id\x18\x05 \x01(\tR\tnetworkId\x12-\n" +
-	"\x12installed_revision\x18\x06 \x01(\x03R\x11installedRevision\"7\n" +
+	"\x12installed_revision\x18\x06 \x01(\x03R\x11installedRevision\"\x91\x01\n" +
+	"\x06Device\x12\x17\n" +
+	"\aport_id\x18\x01 \x01(\tR\x06portId\x12\x1f\n" +
+	"\vmac_address\x18\x02 \x01(\tR\n" +
+	"macAddress\x12\x1c\n" +
+	"\taddresses\x18\x03 \x03(\tR\taddresses\x12\x10\n" +
+	"\x03mtu\x18\x04 \x01(\rR\x03mtu\x12\x1d\n" +
+	"\n" +
+	"network_id\x18\x05 \x01(\tR\tnetworkId\"C\n" +
+	"\x05Route\x12 \n" +
+	"\vdestination\x18\x01 \x01(\tR\vdestination\x12\x18\n" +
+	"\anexthop\x18\x02 \x01(\tR\anexthop\"y\n" +
+	"\aGateway\x12,\n" +
+	"\x06device\x18\x01 \x01(\v2\x14.weft.node.v1.DeviceR\x06device\x12\x1f\n" +
+	"\vgateway_ips\x18\x02 \x03(\tR\n" +
+	"gatewayIps\x12\x1f\n" +
+	"\venable_snat\x18\x03 \x01(\bR\n" +
+	"enableSnat\"\xc5\x02\n" +
+	"\x06Router\x12\x1b\n" +
+	"\trouter_id\x18\x01 \x01(\tR\brouterId\x12 \n" +
+	"\vdistributed\x18\x02 \x01(\bR\vdistributed\x12=\n" +
+	"\n" +
+	"interfaces\x18\x03 \x03(\v2\x1d.weft.node.v1.RouterInterfaceR\n" +
+	"interfaces\x12/\n" +
+	"\agateway\x18\x04 \x01(\v2\x15.weft.node.v1.GatewayR\agateway\x12+\n" +
+	"\x06routes\x18\x05 \x03(\v2\x13.weft.node.v1.RouteR\x06routes\x12\x1d\n" +
+	"\n" +
+	"link_local\x18\x06 \x01(\tR\tlinkLocal\x12$\n" +
+	"\x0efip_network_id\x18\a \x01(\tR\ffipNetworkId\x12\x1a\n" +
+	"\bmetadata\x18\b \x01(\bR\bmetadata\"f\n" +
+	"\x0fRouterInterface\x12,\n" +
+	"\x06device\x18\x01 \x01(\v2\x14.weft.node.v1.DeviceR\x06device\x12%\n" +
+	"\x0esnat_addresses\x18\x02 \x03(\tR\rsnatAddresses\"\xb7\x01\n" +
+	"\x04Snat\x12\x1b\n" +
+	"\trouter_id\x18\x01 \x01(\tR\brouterId\x12/\n" +
+	"\agateway\x18\x02 \x01(\v2\x15.weft.node.v1.GatewayR\agateway\x124\n" +
+	"\n" +
+	"interfaces\x18\x03 \x03(\v2\x14.weft.node.v1.DeviceR\n" +
+	"interfaces\x12+\n" +
+	"\x06routes\x18\x04 \x03(\v2\x13.weft.node.v1.RouteR\x06routes\"|\n" +
+	"\fFipNamespace\x12\x1d\n" +
+	"\n" +
+	"network_id\x18\x01 \x01(\tR\tnetworkId\x12,\n" +
+	"\x06device\x18\x02 \x01(\v2\x14.weft.node.v1.DeviceR\x06device\x12\x1f\n" +
+	"\vgateway_ips\x18\x03 \x03(\tR\n" +
+	"gatewayIps\"\xed\x01\n" +
+	"\n" +
+	"FloatingIp\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1b\n" +
+	"\trouter_id\x18\x02 \x01(\tR\brouterId\x12.\n" +
+	"\x13floating_ip_address\x18\x03 \x01(\tR\x11floatingIpAddress\x12(\n" +
+	"\x10fixed_ip_address\x18\x04 \x01(\tR\x0efixedIpAddress\x12\x14\n" +
+	"\x05place\x18\x05 \x01(\tR\x05place\x12#\n" +
+	"\rrule_priority\x18\x06 \x01(\rR\frulePriority\x12\x1d\n" +
+	"\n" +
+	"network_id\x18\a \x01(\tR\tnetworkId\"\xe7\x02\n" +
+	"\x0ePortForwarding\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1b\n" +
+	"\trouter_id\x18\x02 \x01(\tR\brouterId\x12\x14\n" +
+	"\x05place\x18\x03 \x01(\tR\x05place\x12.\n" +
+	"\x13floating_ip_address\x18\x04 \x01(\tR\x11floatingIpAddress\x12\x1a\n" +
+	"\bprotocol\x18\x05 \x01(\tR\bprotocol\x12%\n" +
+	"\x0eexternal_first\x18\x06 \x01(\rR\rexternalFirst\x12#\n" +
+	"\rexternal_last\x18\a \x01(\rR\fexternalLast\x12.\n" +
+	"\x13internal_ip_address\x18\b \x01(\tR\x11internalIpAddress\x12%\n" +
+	"\x0einternal_first\x18\t \x01(\rR\rinternalFirst\x12#\n" +
+	"\rinternal_last\x18\n" +
+	" \x01(\rR\finternalLast\"\xbb\x01\n" +
+	"\x04Dhcp\x12\x1d\n" +
+	"\n" +
+	"network_id\x18\x01 \x01(\tR\tnetworkId\x12,\n" +
+	"\x06device\x18\x02 \x01(\v2\x14.weft.node.v1.DeviceR\x06device\x122\n" +
+	"\asubnets\x18\x03 \x03(\v2\x18.weft.node.v1.DhcpSubnetR\asubnets\x12\x16\n" +
+	"\x06domain\x18\x04 \x01(\tR\x06domain\x12\x1a\n" +
+	"\bmetadata\x18\x05 \x01(\bR\bmetadata\"\x85\x02\n" +
+	"\n" +
+	"DhcpSubnet\x12\x1b\n" +
+	"\tsubnet_id\x18\x01 \x01(\tR\bsubnetId\x12\x12\n" +
+	"\x04cidr\x18\x02 \x01(\tR\x04cidr\x12\x1d\n" +
+	"\n" +
+	"gateway_ip\x18\x03 \x01(\tR\tgatewayIp\x12'\n" +
+	"\x0fdns_nameservers\x18\x04 \x03(\tR\x0ednsNameservers\x124\n" +
+	"\vhost_routes\x18\x05 \x03(\v2\x13.weft.node.v1.RouteR\n" +
+	"hostRoutes\x12!\n" +
+	"\fmetadata_via\x18\x06 \x01(\tR\vmetadataVia\x12%\n" +
+	"\x0edhcp_addresses\x18\a \x03(\tR\rdhcpAddresses\"\xbb\x03\n" +
+	"\bEndpoint\x12\x17\n" +
+	"\aport_id\x18\x01 \x01(\tR\x06portId\x12\x1d\n" +
+	"\n" +
+	"network_id\x18\x02 \x01(\tR\tnetworkId\x12\x1f\n" +
+	"\vmac_address\x18\x03 \x01(\tR\n" +
+	"macAddress\x12;\n" +
+	"\taddresses\x18\x04 \x03(\v2\x1d.weft.node.v1.EndpointAddressR\taddresses\x12\x1c\n" +
+	"\tneighbour\x18\x05 \x01(\bR\tneighbour\x12\x12\n" +
+	"\x04dhcp\x18\x06 \x01(\bR\x04dhcp\x12\x1a\n" +
+	"\bmetadata\x18\a \x01(\bR\bmetadata\x12\x1a\n" +
+	"\bhostname\x18\b \x01(\tR\bhostname\x12;\n" +
+	"\fdhcp_options\x18\t \x03(\v2\x18.weft.node.v1.DhcpOptionR\vdhcpOptions\x12\x1d\n" +
+	"\n" +
+	"project_id\x18\n" +
+	" \x01(\tR\tprojectId\x12\x1b\n" +
+	"\tdevice_id\x18\v \x01(\tR\bdeviceId\x126\n" +
+	"\binstance\x18\f \x01(\v2\x1a.weft.node.v1.InstanceDataR\binstance\"M\n" +
+	"\x0fEndpointAddress\x12\x1b\n" +
+	"\tsubnet_id\x18\x01 \x01(\tR\bsubnetId\x12\x1d\n" +
+	"\n" +
+	"ip_address\x18\x02 \x01(\tR\tipAddress\"6\n" +
+	"\n" +
+	"DhcpOption\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value\"\xaa\x02\n" +
+	"\fInstanceData\x12\x1b\n" +
+	"\tuser_data\x18\x01 \x01(\fR\buserData\x12K\n" +
+	"\vpublic_keys\x18\x02 \x03(\v2*.weft.node.v1.InstanceData.PublicKeysEntryR\n" +
+	"publicKeys\x128\n" +
+	"\x04meta\x18\x03 \x03(\v2$.weft.node.v1.InstanceData.MetaEntryR\x04meta\x1a=\n" +
+	"\x0fPublicKeysEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a7\n" +
+	"\tMetaEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"9\n" +
+	"\x03Ask\x12\x14\n" +
+	"\x05nonce\x18\x01 \x01(\tR\x05nonce\x12\x1c\n" +
+	"\tnamespace\x18\x02 \x01(\tR\tnamespace\"g\n" +
+	"\x06Answer\x12\x14\n" +
+	"\x05nonce\x18\x01 \x01(\tR\x05nonce\x12\x14\n" +
+	"\x05error\x18\x02 \x01(\tR\x05error\x121\n" +
+	"\x05lines\x18\x03 \x03(\v2\x1b.weft.node.v1.NamespaceLineR\x05lines\"S\n" +
+	"\rNamespaceLine\x12\x18\n" +
+	"\asection\x18\x01 \x01(\tR\asection\x12\x12\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text\x12\x14\n" +
+	"\x05state\x18\x03 \x01(\tR\x05state\"7\n" +
 	"\x03Ack\x12\x14\n" +
 	"\x05nonce\x18\x01 \x01(\tR\x05nonce\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x03R\brevision\"m\n" +
@@ -1398,49 +3058,96 @@ func file_weft_node_v1_node_proto_rawDescGZIP() []byte {
 	return file_weft_node_v1_node_proto_rawDescData
 }
 
-var file_weft_node_v1_node_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_weft_node_v1_node_proto_msgTypes = make([]protoimpl.MessageInfo, 37)
 var file_weft_node_v1_node_proto_goTypes = []any{
-	(*SyncRequest)(nil),   // 0: weft.node.v1.SyncRequest
-	(*SyncResponse)(nil),  // 1: weft.node.v1.SyncResponse
-	(*Hello)(nil),         // 2: weft.node.v1.Hello
-	(*Delta)(nil),         // 3: weft.node.v1.Delta
-	(*Resource)(nil),      // 4: weft.node.v1.Resource
-	(*Bridge)(nil),        // 5: weft.node.v1.Bridge
-	(*Tunnel)(nil),        // 6: weft.node.v1.Tunnel
-	(*PortBinding)(nil),   // 7: weft.node.v1.PortBinding
-	(*Ack)(nil),           // 8: weft.node.v1.Ack
-	(*Nack)(nil),          // 9: weft.node.v1.Nack
-	(*ResourceError)(nil), // 10: weft.node.v1.ResourceError
-	(*Inventory)(nil),     // 11: weft.node.v1.Inventory
-	(*InterfaceFact)(nil), // 12: weft.node.v1.InterfaceFact
-	(*Notice)(nil),        // 13: weft.node.v1.Notice
-	(*Checkpoint)(nil),    // 14: weft.node.v1.Checkpoint
-	nil,                   // 15: weft.node.v1.Hello.BridgeMappingsEntry
-	nil,                   // 16: weft.node.v1.Hello.ResourceVersionsEntry
+	(*SyncRequest)(nil),     // 0: weft.node.v1.SyncRequest
+	(*SyncResponse)(nil),    // 1: weft.node.v1.SyncResponse
+	(*Hello)(nil),           // 2: weft.node.v1.Hello
+	(*Delta)(nil),           // 3: weft.node.v1.Delta
+	(*Resource)(nil),        // 4: weft.node.v1.Resource
+	(*Bridge)(nil),          // 5: weft.node.v1.Bridge
+	(*Tunnel)(nil),          // 6: weft.node.v1.Tunnel
+	(*PortBinding)(nil),     // 7: weft.node.v1.PortBinding
+	(*Device)(nil),          // 8: weft.node.v1.Device
+	(*Route)(nil),           // 9: weft.node.v1.Route
+	(*Gateway)(nil),         // 10: weft.node.v1.Gateway
+	(*Router)(nil),          // 11: weft.node.v1.Router
+	(*RouterInterface)(nil), // 12: weft.node.v1.RouterInterface
+	(*Snat)(nil),            // 13: weft.node.v1.Snat
+	(*FipNamespace)(nil),    // 14: weft.node.v1.FipNamespace
+	(*FloatingIp)(nil),      // 15: weft.node.v1.FloatingIp
+	(*PortForwarding)(nil),  // 16: weft.node.v1.PortForwarding
+	(*Dhcp)(nil),            // 17: weft.node.v1.Dhcp
+	(*DhcpSubnet)(nil),      // 18: weft.node.v1.DhcpSubnet
+	(*Endpoint)(nil),        // 19: weft.node.v1.Endpoint
+	(*EndpointAddress)(nil), // 20: weft.node.v1.EndpointAddress
+	(*DhcpOption)(nil),      // 21: weft.node.v1.DhcpOption
+	(*InstanceData)(nil),    // 22: weft.node.v1.InstanceData
+	(*Ask)(nil),             // 23: weft.node.v1.Ask
+	(*Answer)(nil),          // 24: weft.node.v1.Answer
+	(*NamespaceLine)(nil),   // 25: weft.node.v1.NamespaceLine
+	(*Ack)(nil),             // 26: weft.node.v1.Ack
+	(*Nack)(nil),            // 27: weft.node.v1.Nack
+	(*ResourceError)(nil),   // 28: weft.node.v1.ResourceError
+	(*Inventory)(nil),       // 29: weft.node.v1.Inventory
+	(*InterfaceFact)(nil),   // 30: weft.node.v1.InterfaceFact
+	(*Notice)(nil),          // 31: weft.node.v1.Notice
+	(*Checkpoint)(nil),      // 32: weft.node.v1.Checkpoint
+	nil,                     // 33: weft.node.v1.Hello.BridgeMappingsEntry
+	nil,                     // 34: weft.node.v1.Hello.ResourceVersionsEntry
+	nil,                     // 35: weft.node.v1.InstanceData.PublicKeysEntry
+	nil,                     // 36: weft.node.v1.InstanceData.MetaEntry
 }
 var file_weft_node_v1_node_proto_depIdxs = []int32{
 	2,  // 0: weft.node.v1.SyncRequest.hello:type_name -> weft.node.v1.Hello
-	8,  // 1: weft.node.v1.SyncRequest.ack:type_name -> weft.node.v1.Ack
-	9,  // 2: weft.node.v1.SyncRequest.nack:type_name -> weft.node.v1.Nack
-	11, // 3: weft.node.v1.SyncRequest.inventory:type_name -> weft.node.v1.Inventory
-	13, // 4: weft.node.v1.SyncRequest.notice:type_name -> weft.node.v1.Notice
-	3,  // 5: weft.node.v1.SyncResponse.delta:type_name -> weft.node.v1.Delta
-	14, // 6: weft.node.v1.SyncResponse.checkpoint:type_name -> weft.node.v1.Checkpoint
-	15, // 7: weft.node.v1.Hello.bridge_mappings:type_name -> weft.node.v1.Hello.BridgeMappingsEntry
-	16, // 8: weft.node.v1.Hello.resource_versions:type_name -> weft.node.v1.Hello.ResourceVersionsEntry
-	4,  // 9: weft.node.v1.Delta.upserts:type_name -> weft.node.v1.Resource
-	5,  // 10: weft.node.v1.Resource.bridge:type_name -> weft.node.v1.Bridge
-	6,  // 11: weft.node.v1.Resource.tunnel:type_name -> weft.node.v1.Tunnel
-	7,  // 12: weft.node.v1.Resource.port:type_name -> weft.node.v1.PortBinding
-	10, // 13: weft.node.v1.Nack.errors:type_name -> weft.node.v1.ResourceError
-	12, // 14: weft.node.v1.Inventory.interfaces:type_name -> weft.node.v1.InterfaceFact
-	0,  // 15: weft.node.v1.NodeService.Sync:input_type -> weft.node.v1.SyncRequest
-	1,  // 16: weft.node.v1.NodeService.Sync:output_type -> weft.node.v1.SyncResponse
-	16, // [16:17] is the sub-list for method output_type
-	15, // [15:16] is the sub-list for method input_type
-	15, // [15:15] is the sub-list for extension type_name
-	15, // [15:15] is the sub-list for extension extendee
-	0,  // [0:15] is the sub-list for field type_name
+	26, // 1: weft.node.v1.SyncRequest.ack:type_name -> weft.node.v1.Ack
+	27, // 2: weft.node.v1.SyncRequest.nack:type_name -> weft.node.v1.Nack
+	29, // 3: weft.node.v1.SyncRequest.inventory:type_name -> weft.node.v1.Inventory
+	31, // 4: weft.node.v1.SyncRequest.notice:type_name -> weft.node.v1.Notice
+	24, // 5: weft.node.v1.SyncRequest.answer:type_name -> weft.node.v1.Answer
+	3,  // 6: weft.node.v1.SyncResponse.delta:type_name -> weft.node.v1.Delta
+	32, // 7: weft.node.v1.SyncResponse.checkpoint:type_name -> weft.node.v1.Checkpoint
+	23, // 8: weft.node.v1.SyncResponse.ask:type_name -> weft.node.v1.Ask
+	33, // 9: weft.node.v1.Hello.bridge_mappings:type_name -> weft.node.v1.Hello.BridgeMappingsEntry
+	34, // 10: weft.node.v1.Hello.resource_versions:type_name -> weft.node.v1.Hello.ResourceVersionsEntry
+	4,  // 11: weft.node.v1.Delta.upserts:type_name -> weft.node.v1.Resource
+	5,  // 12: weft.node.v1.Resource.bridge:type_name -> weft.node.v1.Bridge
+	6,  // 13: weft.node.v1.Resource.tunnel:type_name -> weft.node.v1.Tunnel
+	7,  // 14: weft.node.v1.Resource.port:type_name -> weft.node.v1.PortBinding
+	11, // 15: weft.node.v1.Resource.router:type_name -> weft.node.v1.Router
+	13, // 16: weft.node.v1.Resource.snat:type_name -> weft.node.v1.Snat
+	14, // 17: weft.node.v1.Resource.fip_namespace:type_name -> weft.node.v1.FipNamespace
+	15, // 18: weft.node.v1.Resource.floating_ip:type_name -> weft.node.v1.FloatingIp
+	16, // 19: weft.node.v1.Resource.port_forwarding:type_name -> weft.node.v1.PortForwarding
+	17, // 20: weft.node.v1.Resource.dhcp:type_name -> weft.node.v1.Dhcp
+	19, // 21: weft.node.v1.Resource.endpoint:type_name -> weft.node.v1.Endpoint
+	8,  // 22: weft.node.v1.Gateway.device:type_name -> weft.node.v1.Device
+	12, // 23: weft.node.v1.Router.interfaces:type_name -> weft.node.v1.RouterInterface
+	10, // 24: weft.node.v1.Router.gateway:type_name -> weft.node.v1.Gateway
+	9,  // 25: weft.node.v1.Router.routes:type_name -> weft.node.v1.Route
+	8,  // 26: weft.node.v1.RouterInterface.device:type_name -> weft.node.v1.Device
+	10, // 27: weft.node.v1.Snat.gateway:type_name -> weft.node.v1.Gateway
+	8,  // 28: weft.node.v1.Snat.interfaces:type_name -> weft.node.v1.Device
+	9,  // 29: weft.node.v1.Snat.routes:type_name -> weft.node.v1.Route
+	8,  // 30: weft.node.v1.FipNamespace.device:type_name -> weft.node.v1.Device
+	8,  // 31: weft.node.v1.Dhcp.device:type_name -> weft.node.v1.Device
+	18, // 32: weft.node.v1.Dhcp.subnets:type_name -> weft.node.v1.DhcpSubnet
+	9,  // 33: weft.node.v1.DhcpSubnet.host_routes:type_name -> weft.node.v1.Route
+	20, // 34: weft.node.v1.Endpoint.addresses:type_name -> weft.node.v1.EndpointAddress
+	21, // 35: weft.node.v1.Endpoint.dhcp_options:type_name -> weft.node.v1.DhcpOption
+	22, // 36: weft.node.v1.Endpoint.instance:type_name -> weft.node.v1.InstanceData
+	35, // 37: weft.node.v1.InstanceData.public_keys:type_name -> weft.node.v1.InstanceData.PublicKeysEntry
+	36, // 38: weft.node.v1.InstanceData.meta:type_name -> weft.node.v1.InstanceData.MetaEntry
+	25, // 39: weft.node.v1.Answer.lines:type_name -> weft.node.v1.NamespaceLine
+	28, // 40: weft.node.v1.Nack.errors:type_name -> weft.node.v1.ResourceError
+	30, // 41: weft.node.v1.Inventory.interfaces:type_name -> weft.node.v1.InterfaceFact
+	0,  // 42: weft.node.v1.NodeService.Sync:input_type -> weft.node.v1.SyncRequest
+	1,  // 43: weft.node.v1.NodeService.Sync:output_type -> weft.node.v1.SyncResponse
+	43, // [43:44] is the sub-list for method output_type
+	42, // [42:43] is the sub-list for method input_type
+	42, // [42:42] is the sub-list for extension type_name
+	42, // [42:42] is the sub-list for extension extendee
+	0,  // [0:42] is the sub-list for field type_name
 }
 
 func init() { file_weft_node_v1_node_proto_init() }
@@ -1454,15 +3161,24 @@ func file_weft_node_v1_node_proto_init() {
 		(*SyncRequest_Nack)(nil),
 		(*SyncRequest_Inventory)(nil),
 		(*SyncRequest_Notice)(nil),
+		(*SyncRequest_Answer)(nil),
 	}
 	file_weft_node_v1_node_proto_msgTypes[1].OneofWrappers = []any{
 		(*SyncResponse_Delta)(nil),
 		(*SyncResponse_Checkpoint)(nil),
+		(*SyncResponse_Ask)(nil),
 	}
 	file_weft_node_v1_node_proto_msgTypes[4].OneofWrappers = []any{
 		(*Resource_Bridge)(nil),
 		(*Resource_Tunnel)(nil),
 		(*Resource_Port)(nil),
+		(*Resource_Router)(nil),
+		(*Resource_Snat)(nil),
+		(*Resource_FipNamespace)(nil),
+		(*Resource_FloatingIp)(nil),
+		(*Resource_PortForwarding)(nil),
+		(*Resource_Dhcp)(nil),
+		(*Resource_Endpoint)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1470,7 +3186,7 @@ func file_weft_node_v1_node_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_weft_node_v1_node_proto_rawDesc), len(file_weft_node_v1_node_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   17,
+			NumMessages:   37,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
