@@ -25,6 +25,13 @@ needed=(
 	ethtool:ethtool
 	nsenter:util-linux
 	ps:procps
+	iptables-restore:iptables
+	dnsmasq:dnsmasq-base
+	dhcp_release:dnsmasq-utils
+	conntrack:conntrack
+	curl:curl
+	udhcpc:udhcpc
+	dhclient:isc-dhcp-client
 )
 if [ "${1:-}" = test ]; then
 	needed+=(gcc:gcc git:git) # go test -race; make check
