@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"slices"
-	"strings"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -93,59 +92,4 @@ func (s *Server) ListDrift(ctx context.Context, req *weftv1.ListDriftRequest) (*
 			Owner: owners.one(d.Cookie), Action: d.Action})
 	}
 	return res, nil
-}
-
-// ListEvents implements DiagnosticsService.
-func (s *Server) ListEvents(_ context.Context, req *weftv1.ListEventsRequest) (*weftv1.ListEventsResponse, error) {
-	if err := req.Since.CheckValid(); req.Since != nil && err != nil {
-		return nil, s.refuse(invalid("since", "%v", err))
-	}
-	about, err := s.aboutObject(req.Object)
-	if err != nil {
-		return nil, s.refuse(err)
-	}
-	snap, host := s.sight().Snapshot, req.Host
-	if h, err := find(snap, state.Hosts, host, nil); err == nil {
-		host = state.Key(h) // a host that is gone has events, too
-	}
-	res := &weftv1.ListEventsResponse{}
-	for _, e := range s.cfg.Journal.Events(func(e report.Event) bool {
-		return (host == "" || e.Host == host) && about(e.ID) && (req.Since == nil || !e.Time.Before(req.Since.AsTime()))
-	}) {
-		ev := &weftv1.Event{Time: timestamppb.New(e.Time), Host: e.Host, Reason: e.Reason, Message: e.Message}
-		if e.ID != "" {
-			ev.Object = &weftv1.ObjectRef{Kind: e.Kind, Id: e.ID}
-			if k, err := kindNamed(e.Kind); err == nil {
-				if obj := snap.Object(k, e.ID); obj != nil {
-					ev.Object.Name = refTo(k, obj).Name
-				}
-			}
-		}
-		res.Events = append(res.Events, ev)
-	}
-	return res, nil
-}
-
-// aboutObject says which ids a reference to an object of any kind means. Objects that are gone have no name any more, but
-// their events still have their id.
-func (s *Server) aboutObject(ref string) (func(id string) bool, error) {
-	if ref == "" {
-		return func(string) bool { return true }, nil
-	}
-	snap := s.sight().Snapshot
-	ids := map[string]bool{ref: true}
-	for _, k := range kinds {
-		if obj := snap.Object(k, ref); obj != nil {
-			return func(id string) bool { return id == ref }, nil
-		}
-		for obj := range snap.Named(k, ref) {
-			ids[state.Key(obj)] = true
-		}
-	}
-	if len(ids) == 1 && len(ref) < minPrefix {
-		return nil, invalid("object", "nothing is called %q; the beginning of an id needs %d characters", ref, minPrefix)
-	}
-	return func(id string) bool {
-		return ids[id] || len(ref) >= minPrefix && strings.HasPrefix(id, strings.ToLower(ref))
-	}, nil
 }

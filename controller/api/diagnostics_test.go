@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -226,6 +227,58 @@ func TestListEvents(t *testing.T) {
 		if _, err := d.ListEvents(d.ctx, req); status.Code(err) != codes.InvalidArgument {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+func TestWatchEvents(t *testing.T) {
+	d := openDoor(t, nil)
+	d.apply(withID(network("blue"), blueID), withID(port("web", "blue"), portID))
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	event := func(minutes int, host, message string) report.Event {
+		return report.Event{Time: at.Add(time.Duration(minutes) * time.Minute), Host: host, Reason: "PortBound", Message: message, Kind: "port", ID: portID}
+	}
+	d.events.all = []report.Event{event(0, "compute1", "a"), event(1, "compute2", "b"), event(2, "compute1", "c")}
+	watch := func(req *weftv1.WatchEventsRequest) func() (*weftv1.Event, error) {
+		t.Helper()
+		stream := must[grpc.ServerStreamingClient[weftv1.WatchEventsResponse]](t)(d.WatchEvents(d.ctx, req))
+		return func() (*weftv1.Event, error) {
+			res, err := stream.Recv()
+			return res.GetEvent(), err
+		}
+	}
+	read := func(next func() (*weftv1.Event, error), n int) (got string) {
+		t.Helper()
+		for range n {
+			got += must[*weftv1.Event](t)(next()).Message
+		}
+		return got
+	}
+	all, some := watch(&weftv1.WatchEventsRequest{}), watch(&weftv1.WatchEventsRequest{Host: "compute1", Object: "web", Since: timestamppb.New(at.Add(time.Minute))})
+	diff(t, "what was", "abc c", read(all, 3)+" "+read(some, 1))
+	d.events.record(0, event(3, "compute2", "d"), report.Event{Time: at.Add(time.Hour), Host: "compute1", Message: "e"})
+	d.events.record(0, event(4, "compute1", "f"))
+	diff(t, "what comes", "de", read(all, 2))
+	for _, next := range []func() (*weftv1.Event, error){all, some} {
+		diff(t, "an event", &weftv1.Event{Time: timestamppb.New(at.Add(4 * time.Minute)), Host: "compute1", Reason: "PortBound", Message: "f",
+			Object: &weftv1.ObjectRef{Kind: "port", Id: portID, Name: "web"}}, must[*weftv1.Event](t)(next()))
+	}
+	// 7 events were gone before anybody could read them.
+	d.events.record(7, event(5, "compute1", "g"))
+	_, err := all()
+	if st := status.Convert(err); st.Code() != codes.OutOfRange || st.Message() != "7 events were dropped before they were read; watch again, and read faster" {
+		t.Errorf("a reader that is too slow: %v", err)
+	}
+	diff(t, "watched again", "g", read(watch(&weftv1.WatchEventsRequest{}), 1))
+	for name, req := range map[string]*weftv1.WatchEventsRequest{"a short name of nothing": {Object: "abc"}, "no time": {Since: &timestamppb.Timestamp{Nanos: -1}}} {
+		if _, err := watch(req)(); status.Code(err) != codes.InvalidArgument {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	last := watch(&weftv1.WatchEventsRequest{})
+	read(last, 1)
+	d.server.close()
+	if _, err := last(); status.Code(err) != codes.Unavailable {
+		t.Errorf("a controller that ends: %v", err)
 	}
 }
 

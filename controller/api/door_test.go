@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -96,7 +97,13 @@ func (f *fakeFleet) Drift(_ context.Context, host string) ([]report.Drift, error
 
 func (f *fakeFleet) UnknownSwitches() []string { return f.unknown }
 
-type fakeJournal struct{ all []report.Event }
+// fakeJournal keeps what a test records; of the events that were dropped it only knows how many there were.
+type fakeJournal struct {
+	mu      sync.Mutex
+	all     []report.Event
+	dropped int
+	more    chan struct{}
+}
 
 func (j *fakeJournal) Events(keep func(report.Event) bool) (out []report.Event) {
 	for _, e := range j.all {
@@ -105,6 +112,30 @@ func (j *fakeJournal) Events(keep func(report.Event) bool) (out []report.Event) 
 		}
 	}
 	return out
+}
+
+func (j *fakeJournal) After(n uint64) ([]report.Event, uint64, <-chan struct{}) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.more == nil {
+		j.more = make(chan struct{})
+	}
+	kept := max(0, int(n)-j.dropped)
+	return slices.Clone(j.all[kept:]), uint64(j.dropped + len(j.all)), j.more
+}
+
+// record adds events behind some that are dropped at once.
+func (j *fakeJournal) record(dropped int, events ...report.Event) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if dropped > 0 {
+		j.dropped, j.all = j.dropped+len(j.all)+dropped, nil
+	}
+	j.all = append(j.all, events...)
+	if j.more != nil {
+		close(j.more)
+		j.more = nil
+	}
 }
 
 // tables are a few of the real ones, by role.

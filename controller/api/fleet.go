@@ -25,4 +25,7 @@ type Fleet interface {
 type Journal interface {
 	// Events lists the events that keep holds for, oldest first.
 	Events(keep func(report.Event) bool) []report.Event
+	// After lists what came after the first n events ever, oldest first, as far as it is kept; tells how many there were
+	// in all; and returns a channel that is closed when there is another one.
+	After(n uint64) (events []report.Event, total uint64, more <-chan struct{})
 }

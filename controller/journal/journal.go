@@ -23,6 +23,9 @@ type Journal struct {
 	mu     sync.Mutex
 	events []report.Event // ring of at most Size, oldest at next when full
 	next   int
+	// total counts all events ever; more is closed at the next one, nil when nobody waits for it.
+	total uint64
+	more  chan struct{}
 }
 
 // New makes an empty journal that logs to log and counts in reg.
@@ -40,9 +43,6 @@ func New(log *slog.Logger, reg prometheus.Registerer) *Journal {
 
 // Record adds an event; a zero Time means now.
 func (j *Journal) Record(e report.Event) {
-	if e.Time.IsZero() {
-		e.Time = time.Now()
-	}
 	j.count.WithLabelValues(e.Reason).Inc()
 	attrs := []any{"reason", e.Reason}
 	if e.Host != "" {
@@ -55,6 +55,15 @@ func (j *Journal) Record(e report.Event) {
 
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	if e.Time.IsZero() {
+		// Here, so that the order of events is that of their times: readers go on from a time.
+		e.Time = time.Now()
+	}
+	j.total++
+	if j.more != nil {
+		close(j.more)
+		j.more = nil
+	}
 	if len(j.events) < Size {
 		j.events = append(j.events, e)
 		return
@@ -75,4 +84,19 @@ func (j *Journal) Events(keep func(report.Event) bool) []report.Event {
 		}
 	}
 	return out
+}
+
+// After lists what came after the first n events ever, oldest first, as far as it is kept; tells how many there were in
+// all; and returns a channel that is closed when there is another one.
+func (j *Journal) After(n uint64) (events []report.Event, total uint64, more <-chan struct{}) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.more == nil {
+		j.more = make(chan struct{})
+	}
+	newer := int(min(j.total-min(n, j.total), uint64(len(j.events))))
+	for i := len(j.events) - newer; i < len(j.events); i++ {
+		events = append(events, j.events[(j.next+i)%len(j.events)])
+	}
+	return events, j.total, j.more
 }

@@ -35,6 +35,9 @@ func (nobody) Drift(_ context.Context, host string) ([]report.Drift, error) {
 }
 func (nobody) UnknownSwitches() []string                     { return nil }
 func (nobody) Events(func(report.Event) bool) []report.Event { return nil }
+func (nobody) After(uint64) ([]report.Event, uint64, <-chan struct{}) {
+	return nil, 0, nil
+}
 func table0(string) []*flow.Table {
 	return []*flow.Table{{Name: "Classify", About: "where a packet comes from"}}
 }

@@ -8,7 +8,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/weft-sdn/weft/cmd/weft/internal/client"
@@ -36,11 +35,10 @@ func (a *app) eventsCommand() *cobra.Command {
 	complete(cmd, "object", cobra.NoFileCompletions)
 	since := cmd.Flags().Duration("since", 0, "only events of the last so many seconds, minutes, hours: 30s, 5m, 1h")
 	watch := cmd.Flags().BoolP("watch", "w", false, "go on printing new events until interrupted")
-	interval := cmd.Flags().Duration("interval", time.Second, "pause between two reads of --watch")
 	format := formatFlag(cmd, "table", "table", "wide", "json", "yaml")
 	cmd.RunE = a.run(func(ctx context.Context, c *client.Client, _ []string) error {
-		if *since < 0 || *interval <= 0 {
-			return exit.New(exit.Usage, "--since and --interval take times above 0")
+		if *since < 0 {
+			return exit.New(exit.Usage, "--since takes a time above 0")
 		}
 		req := &weftv1.ListEventsRequest{Host: kind.Host.Ref(*host)}
 		if *since > 0 {
@@ -50,12 +48,12 @@ func (a *app) eventsCommand() *cobra.Command {
 		if req.Object, err = objectID(ctx, c, *object); err != nil {
 			return err
 		}
+		if *watch {
+			return a.watchEvents(ctx, c, req, *format)
+		}
 		events, err := a.listEvents(ctx, c, req)
 		if err != nil {
 			return err
-		}
-		if *watch {
-			return a.watchEvents(ctx, c, req, events, *format, *interval)
 		}
 		if *format == "json" || *format == "yaml" {
 			return a.answer(&weftv1.ListEventsResponse{Events: events}, *format)
@@ -125,15 +123,27 @@ func (a *app) eventTable(events []*weftv1.Event, names kind.Names, wide bool, in
 	table.Write(a.out, eventColumns, rows, limit(wide), indent)
 }
 
-// watchEvents prints events, and then those that come. The server has no stream of events: it is asked again and again.
-func (a *app) watchEvents(ctx context.Context, c *client.Client, req *weftv1.ListEventsRequest, events []*weftv1.Event, format string, interval time.Duration) error {
+// watchEvents prints those that are there, and then those that come.
+func (a *app) watchEvents(ctx context.Context, c *client.Client, req *weftv1.ListEventsRequest, format string) error {
+	// Asked for once before, so that a wrong question has an answer, and columns as wide as they need to be.
+	events, err := a.listEvents(ctx, c, req)
+	if err != nil {
+		return err
+	}
 	names := newNames(ctx, c).name
 	sizes := [][]table.Cell{texts("", "xxxxxxxxxxxx", "SwitchConnected", "xxxxxxxxxxxx", strings.Repeat("x", table.MaxWidth))}
 	for _, e := range events {
 		sizes = append(sizes, a.eventRow(e, names))
 	}
 	layout := table.Fit(eventColumns, sizes, limit(format == "wide"))
-	show := func(e *weftv1.Event) error {
+	if format == "table" || format == "wide" {
+		layout.Head(a.out)
+	}
+	lost := func(error) {
+		a.err.Printf("the controller went away; the watch goes on when it is back\n")
+	}
+	watch := &weftv1.WatchEventsRequest{Host: req.GetHost(), Object: req.GetObject(), Since: req.GetSince()}
+	return c.WatchEvents(ctx, watch, lost, func(e *weftv1.Event) error {
 		switch format {
 		case "json":
 			return manifest.WriteJSON(a.out, manifest.Answer(e), "")
@@ -143,55 +153,5 @@ func (a *app) watchEvents(ctx context.Context, c *client.Client, req *weftv1.Lis
 		}
 		layout.Row(a.out, a.eventRow(e, names), 0)
 		return nil
-	}
-	if format == "table" || format == "wide" {
-		layout.Head(a.out)
-	}
-	tick := time.NewTicker(interval)
-	defer tick.Stop()
-	var seen []*weftv1.Event
-	for {
-		for _, e := range events {
-			if err := show(e); err != nil {
-				return err
-			}
-		}
-		// Ask from the newest time on; what has that time was shown already.
-		for _, e := range events {
-			if len(seen) > 0 && e.GetTime().AsTime().After(seen[0].GetTime().AsTime()) {
-				seen = nil
-			}
-			seen = append(seen, e)
-			req.Since = e.GetTime()
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-		var err error
-		if events, err = a.listEvents(ctx, c, req); ctx.Err() != nil {
-			return nil
-		} else if err != nil {
-			return err
-		}
-		events = without(events, seen)
-	}
-}
-
-// without leaves out of events, one for one, those that were seen.
-func without(events, seen []*weftv1.Event) []*weftv1.Event {
-	var out []*weftv1.Event
-	used := make([]bool, len(seen))
-next:
-	for _, e := range events {
-		for i, s := range seen {
-			if !used[i] && proto.Equal(e, s) {
-				used[i] = true
-				continue next
-			}
-		}
-		out = append(out, e)
-	}
-	return out
+	})
 }

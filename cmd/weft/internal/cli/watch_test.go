@@ -223,18 +223,21 @@ func TestWatchEvents(t *testing.T) {
 		return &weftv1.Event{Time: at(minutes), Host: "compute1", Reason: "R", Message: text}
 	}
 	w.api.Change(func() { w.api.Events = []*weftv1.Event{event(1, "a"), event(2, "b"), event(2, "b")} })
-	r := w.watch("events", "--host", "compute1", "-w", "--interval", "5ms", "-o", "json")
+	r := w.watch("events", "--host", "compute1", "-w", "-o", "json")
 	line := func(time, text string) string {
 		return `{"time":"2026-03-04T` + time + `Z","host":"compute1","reason":"R","message":"` + text + `"}` + "\n"
 	}
 	want := line("12:01:00", "a") + line("12:02:00", "b") + line("12:02:00", "b")
 	r.shows(want)
 	// One of the same time as the last, a third one just like it, and a later one.
-	w.api.Change(func() { w.api.Events = append(w.api.Events, event(2, "c"), event(2, "b"), event(3, "d")) })
+	w.api.Happen(event(2, "c"), event(2, "b"), event(3, "d"))
 	want += line("12:02:00", "c") + line("12:02:00", "b") + line("12:03:00", "d")
 	r.shows(want)
 	r.stop()
 
+	if code, _, stderr := w.run("events", "-w", "--object", "port/nosuch"); code != exit.NotFound || !strings.Contains(stderr, "nosuch") {
+		t.Errorf("events of what is not there: exit %d, %s", code, stderr)
+	}
 	r = w.watch("events", "-w", "--since", "58m")
 	until(t, "the table", func() bool { return strings.Count(r.out.String(), "\n") == 6 })
 	if got := strings.SplitN(r.out.String(), "\n", 2)[0]; strings.Join(strings.Fields(got), " ") != "TIME HOST REASON OBJECT MESSAGE" {
@@ -243,4 +246,33 @@ func TestWatchEvents(t *testing.T) {
 	if code := r.stop(); code != exit.Done {
 		t.Errorf("exit %d, want %d", code, exit.Done)
 	}
+}
+
+func TestWatchEventsGoesOnAfterARestartOfTheController(t *testing.T) {
+	w := &world{t: t, api: fakeapi.New(), vars: map[string]string{}}
+	event := func(minutes int, text string) *weftv1.Event {
+		return &weftv1.Event{Time: at(minutes), Reason: "R", Message: text}
+	}
+	w.api.Events = []*weftv1.Event{event(1, "a"), event(2, "b"), event(2, "b")}
+	socket := t.TempDir() + "/s"
+	w.vars["WEFT_SERVER"] = "unix:" + socket
+	stop := serve(t, w.api, "unix", socket)
+	r := w.watch("events", "-w", "-o", "json")
+	line := func(time, text string) string {
+		return `{"time":"2026-03-04T` + time + `Z","host":"","reason":"R","message":"` + text + `"}` + "\n"
+	}
+	want := line("12:01:00", "a") + line("12:02:00", "b") + line("12:02:00", "b")
+	r.shows(want)
+	stop()
+	until(t, "the message", func() bool {
+		return r.err.String() == "the controller went away; the watch goes on when it is back\n"
+	})
+	// What happens meanwhile is not missed, and nothing is told twice.
+	w.api.Happen(event(2, "c"), event(2, "b"), event(3, "d"))
+	serve(t, w.api, "unix", socket)
+	want += line("12:02:00", "c") + line("12:02:00", "b") + line("12:03:00", "d")
+	r.shows(want)
+	w.api.Happen(event(4, "e"))
+	want += line("12:04:00", "e")
+	r.shows(want)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -77,10 +78,52 @@ func (s *Server) ListEvents(_ context.Context, r *weftv1.ListEventsRequest) (*we
 	s.Asked = r
 	resp := &weftv1.ListEventsResponse{}
 	for _, e := range s.Events {
-		old := r.GetSince() != nil && e.GetTime().AsTime().Before(r.GetSince().AsTime())
-		if is(r.GetHost(), e.GetHost()) && (r.GetObject() == "" || strings.EqualFold(r.GetObject(), e.GetObject().GetId())) && !old {
+		if asked(r, e) {
 			resp.Events = append(resp.Events, e)
 		}
 	}
 	return resp, nil
+}
+
+// WatchEvents sends the same, and then what Happen adds.
+func (s *Server) WatchEvents(r *weftv1.WatchEventsRequest, out grpc.ServerStreamingServer[weftv1.WatchEventsResponse]) error {
+	for next := 0; ; {
+		s.mu.Lock()
+		more, changed := s.Events[next:], s.changed
+		next = len(s.Events)
+		s.mu.Unlock()
+		for _, e := range more {
+			if !asked(r, e) {
+				continue
+			}
+			if err := out.Send(&weftv1.WatchEventsResponse{Event: e}); err != nil {
+				return err
+			}
+		}
+		select {
+		case <-out.Context().Done():
+			return out.Context().Err()
+		case <-changed:
+		}
+	}
+}
+
+// Happen adds events, and tells watchers.
+func (s *Server) Happen(events ...*weftv1.Event) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.Events = append(s.Events, events...)
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+type eventsRequest interface {
+	GetHost() string
+	GetObject() string
+	GetSince() *timestamppb.Timestamp
+}
+
+func asked(r eventsRequest, e *weftv1.Event) bool {
+	old := r.GetSince() != nil && e.GetTime().AsTime().Before(r.GetSince().AsTime())
+	return is(r.GetHost(), e.GetHost()) && (r.GetObject() == "" || strings.EqualFold(r.GetObject(), e.GetObject().GetId())) && !old
 }
