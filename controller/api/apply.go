@@ -78,10 +78,10 @@ type step struct {
 	// at is the step's place in the request: "objects[3]", "deletes[0]".
 	at   string
 	kind state.Kind
-	in   object            // nil for a delete
+	in   object // nil for a delete
 	// fields are those that the object is about.
 	fields []field
-	ref  *weftv1.ObjectRef // nil for an object
+	ref    *weftv1.ObjectRef // nil for an object
 	// key is the key of the object that is there already; empty when it is to be created. It is looked up before
 	// anything is changed, so that no name means one thing to one step and another to the next.
 	key string
@@ -99,16 +99,15 @@ func newApplication(tx *store.Tx, req *weftv1.ApplyRequest) *application {
 		if st.kind == "" || !st.in.ProtoReflect().IsValid() {
 			st.fail(invalid("", "holds no object; set network, subnet, port or host"))
 		} else {
+			a.called[ident{st.kind, st.in.GetMetadata().GetId()}] = st
+			a.called[ident{st.kind, st.in.GetMetadata().GetName()}] = st
 			var bad []model.Violation
 			if st.fields, bad = applied(st.kind).masked(st.in, o.GetUpdateMask().GetPaths()); len(bad) > 0 {
 				st.fail(&model.Invalid{Violations: bad})
-				a.steps = append(a.steps, st)
-				continue
+			} else {
+				st.at += "." + store.Singular(st.kind)
+				st.fail(a.match(st))
 			}
-			st.at += "." + store.Singular(st.kind)
-			a.called[ident{st.kind, st.in.GetMetadata().GetId()}] = st
-			a.called[ident{st.kind, st.in.GetMetadata().GetName()}] = st
-			st.fail(a.match(st))
 		}
 		a.steps = append(a.steps, st)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/fieldmaskpb"
 
 	"github.com/weft-sdn/weft/controller/model"
 	weftv1 "github.com/weft-sdn/weft/proto/weft/v1"
@@ -63,6 +64,43 @@ func TestApplyTellsWhatChanged(t *testing.T) {
 		fmt.Sprintf(`updated port web metadata.labels:{"tier":"front"}→{"app":"x","tier":"back"} fixed_ips:[{"ip_address":"10.0.0.7","subnet_id":"%s"}]→[{"ip_address":"10.0.0.8","subnet_id":"%s"}] device_id:→vm1`,
 			s.Metadata.Id, s.Metadata.Id),
 	}, actions(res))
+}
+
+// A mask names what is to be emptied; what it does not name stays, and so does what cannot change.
+func TestApplyEmptiesWhatTheMaskNames(t *testing.T) {
+	d := openDoor(t, nil)
+	masked := func(o *weftv1.Object, paths ...string) *weftv1.Object {
+		o.UpdateMask = &fieldmaskpb.FieldMask{Paths: paths}
+		return o
+	}
+	objs := func() []*weftv1.Object {
+		return []*weftv1.Object{
+			masked(network("blue"), "metadata.name", "metadata.labels", "mtu"),
+			masked(port("web", "blue"), "metadata.name", "network_id", "fixed_ips", "metadata.description", "mac_address"),
+			masked(port("bare", "blue"), "fixed_ips"),
+			masked(subnet("v4", "blue", ""), "network_id", "cidr"),
+		}
+	}
+	d.apply(network("blue", func(n *weftv1.Network) {
+		n.Metadata.Labels, n.Metadata.Description, n.Mtu = map[string]string{"a": "b"}, "stays", 1400
+	}), subnet("v4", "blue", "10.0.0.0/24"), port("web", "blue", func(p *weftv1.Port) {
+		p.FixedIps, p.Metadata.Description, p.DeviceId, p.MacAddress = []*weftv1.FixedIP{{IpAddress: "10.0.0.7"}}, "goes", "stays", "fa:16:3e:00:00:01"
+	}))
+	s := must[*weftv1.Subnet](t)(d.GetSubnet(d.ctx, &weftv1.GetSubnetRequest{Id: "v4"}))
+	diff(t, "the first time", []string{
+		`updated network blue metadata.labels:{"a":"b"}→ mtu:1400→1450`,
+		fmt.Sprintf(`updated port web metadata.description:goes→ fixed_ips:[{"ip_address":"10.0.0.7","subnet_id":"%s"}]→`, s.Metadata.Id),
+		"created port bare", "unchanged subnet v4",
+	}, actions(d.apply(objs()...)))
+	if p := must[*weftv1.Port](t)(d.GetPort(d.ctx, &weftv1.GetPortRequest{Id: "bare"})); len(p.FixedIps) != 0 {
+		t.Errorf("a port that is to have no address has %v", p.FixedIps)
+	}
+	diff(t, "again", []string{"unchanged network blue", "unchanged port web", "unchanged port bare", "unchanged subnet v4"}, actions(d.apply(objs()...)))
+	diff(t, "a mask of what there is not", refusal{Code: codes.InvalidArgument, Reason: "INVALID_FIELDS", Violations: []string{
+		`objects[0].update_mask: "cidr" is no field of a network; valid are metadata.name, metadata.project_id, metadata.description, metadata.labels, ` +
+			`admin_state_up, mtu, provider_network_type, provider_physical_network, provider_segmentation_id, l2_population`,
+		`objects[1].port.mac_address: "x" is not a MAC address: write six pairs of hex digits, e.g. fa:16:3e:00:00:01`}},
+		d.applyRefused(&weftv1.ApplyRequest{Objects: []*weftv1.Object{masked(network("pink"), "cidr"), port("p", "pink", func(p *weftv1.Port) { p.MacAddress = "x" })}}))
 }
 
 func TestApplyMatchesNamesWhereTheyBelong(t *testing.T) {

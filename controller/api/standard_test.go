@@ -98,6 +98,39 @@ func TestUpdateChangesWhatTheMaskNames(t *testing.T) {
 	}
 }
 
+// Lists, maps and texts of every kind can be emptied by naming them in the mask.
+func TestUpdateEmptiesWhatTheMaskNames(t *testing.T) {
+	d := openDoor(t, nil)
+	d.apply(withID(network("blue"), blueID), subnet("s", "blue", "10.0.0.0/24", func(s *weftv1.Subnet) {
+		s.AllocationPools = []*weftv1.AllocationPool{{Start: "10.0.0.10", End: "10.0.0.20"}}
+	}), host("compute1", func(h *weftv1.Host) {
+		h.TunnelIp, h.Roles, h.BridgeMappings = "192.0.2.1", []string{"compute"}, map[string]string{"physnet1": "br-ex"}
+	}), withID(port("p", "blue", func(p *weftv1.Port) {
+		p.FixedIps, p.Metadata.Labels, p.DeviceId, p.BindingHostId = []*weftv1.FixedIP{{IpAddress: "10.0.0.5"}}, map[string]string{"a": "b"}, "vm1", "compute1"
+	}), portID))
+	mask := func(paths ...string) *fieldmaskpb.FieldMask { return &fieldmaskpb.FieldMask{Paths: paths} }
+	p := must[*weftv1.Port](t)(d.UpdatePort(d.ctx, &weftv1.UpdatePortRequest{Port: withID(port("", ""), portID).GetPort(),
+		UpdateMask: mask("fixed_ips", "metadata.labels", "device_id", "binding_host_id")}))
+	if len(p.FixedIps)+len(p.Metadata.Labels) != 0 || p.DeviceId+p.BindingHostId != "" || p.Metadata.Name != "p" {
+		t.Errorf("port: %v", p)
+	}
+	s := must[*weftv1.Subnet](t)(d.UpdateSubnet(d.ctx, &weftv1.UpdateSubnetRequest{Subnet: withID(subnet("", "", ""), "s").GetSubnet(),
+		UpdateMask: mask("allocation_pools")}))
+	if len(s.AllocationPools) != 1 || s.AllocationPools[0].Start != "10.0.0.2" || s.AllocationPools[0].End != "10.0.0.254" {
+		t.Errorf("the pools are to be what they are when none are given: %v", s)
+	}
+	h := must[*weftv1.Host](t)(d.UpdateHost(d.ctx, &weftv1.UpdateHostRequest{Host: withID(host("compute1"), "compute1").GetHost(),
+		UpdateMask: mask("tunnel_ip", "roles", "bridge_mappings")}))
+	if len(h.Roles)+len(h.BridgeMappings) != 0 || h.TunnelIp != "" {
+		t.Errorf("host: %v", h)
+	}
+	made := must[*weftv1.Port](t)(d.UpdatePort(d.ctx, &weftv1.UpdatePortRequest{Port: withID(port("", "blue"), "bare").GetPort(), AllowMissing: true,
+		UpdateMask: mask("fixed_ips")}))
+	if len(made.FixedIps) != 0 || made.Metadata.Name != "bare" {
+		t.Errorf("a port that is made without addresses: %v", made)
+	}
+}
+
 // What was read can be written back as it is, in every kind, and that changes nothing.
 func TestWriteBackWhatWasRead(t *testing.T) {
 	d := openDoor(t, nil)
@@ -169,8 +202,22 @@ func TestEtagGuardsEveryWrite(t *testing.T) {
 	stale := refusal{Code: codes.Aborted, Reason: "CONFLICT", Info: map[string]string{"kind": "network", "id": blueID}}
 	diff(t, "a stale update", stale, refused(t, edit(old.Metadata.Etag, "second")))
 	diff(t, "a stale update that would change nothing", stale, refused(t, edit(old.Metadata.Etag, "first")))
-	diff(t, "an etag that never was one", stale, refused(t, edit("not-an-etag", "second")))
-	_, err := d.DeleteNetwork(d.ctx, &weftv1.DeleteNetworkRequest{Id: blueID, Etag: old.Metadata.Etag})
+	malformed := func(field string) refusal {
+		return refusal{Code: codes.InvalidArgument, Reason: "INVALID_FIELDS",
+			Violations: []string{field + `: "not-an-etag" is not an etag: give the one that was read with the object, or none`}}
+	}
+	wrong := withID(network("", func(n *weftv1.Network) { n.Metadata.Etag, n.Mtu = "not-an-etag", 9000 }), blueID)
+	both := malformed("metadata.etag")
+	both.Violations = append(both.Violations, "mtu: 9000 is too large; at most 1450 fit (underlay MTU 1500 minus 50 for vxlan over IPv4)")
+	diff(t, "an etag that never was one", malformed("metadata.etag"), refused(t, edit("not-an-etag", "second")))
+	_, err := d.UpdateNetwork(d.ctx, &weftv1.UpdateNetworkRequest{Network: wrong.GetNetwork()})
+	diff(t, "and something else that is wrong", both, refused(t, err))
+	_, err = d.DeleteNetwork(d.ctx, &weftv1.DeleteNetworkRequest{Id: blueID, Etag: "not-an-etag"})
+	diff(t, "a delete with an etag that never was one", malformed("etag"), refused(t, err))
+	wrong.GetNetwork().Mtu = 1300
+	_, err = d.Apply(d.ctx, &weftv1.ApplyRequest{Objects: []*weftv1.Object{wrong}})
+	diff(t, "an apply with an etag that never was one", malformed("objects[0].network.metadata.etag"), refused(t, err))
+	_, err = d.DeleteNetwork(d.ctx, &weftv1.DeleteNetworkRequest{Id: blueID, Etag: old.Metadata.Etag})
 	diff(t, "a stale delete", stale, refused(t, err))
 	_, err = d.Apply(d.ctx, &weftv1.ApplyRequest{Objects: []*weftv1.Object{network("red"), network("blue", func(n *weftv1.Network) { n.Metadata.Etag = old.Metadata.Etag })}})
 	stale.Violations = []string{fmt.Sprintf("objects[1].network: network %s: was changed since revision %d; read it again", blueID, old.Metadata.Revision)}

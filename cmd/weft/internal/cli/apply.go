@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/fieldmaskpb"
 
 	"github.com/weft-sdn/weft/cmd/weft/internal/client"
 	"github.com/weft-sdn/weft/cmd/weft/internal/exit"
@@ -49,7 +50,7 @@ to objects of the same files or of the server:
   bridge_mappings: {physnet1: br-ex}
 
 Objects are matched by id, else by kind and name (subnets and ports: within their network). Only the fields that are there
-are changed. Unknown fields are refused. Status and other fields that only the server sets are read over, so what
+are changed; one that is there and empty ([], {}, "") is emptied. Unknown fields are refused. Status and other fields that only the server sets are read over, so what
 "weft get -o yaml" and "weft export" print can be edited and applied.`
 
 // files is the -f flag.
@@ -139,7 +140,10 @@ func (a *app) applyFiles(ctx context.Context, c *client.Client, paths []string, 
 	}
 	req := &weftv1.ApplyRequest{ValidateOnly: dry}
 	for _, o := range objects {
-		req.Objects = append(req.Objects, o.Kind.Wrap(o.Message))
+		obj := o.Kind.Wrap(o.Message)
+		// A field that is there and empty is to be emptied, and one that is not there to be left as it is.
+		obj.UpdateMask = &fieldmaskpb.FieldMask{Paths: o.Fields}
+		req.Objects = append(req.Objects, obj)
 	}
 	ctx, cancel := c.Limit(ctx)
 	defer cancel()
@@ -237,7 +241,7 @@ as the files say are not shown. Ends with 0 when there is no difference, 1 when 
 			a.out.Printf(" %s/%s\n", r.GetObject().GetKind(), refName(r.GetObject()))
 			a.changes(r)
 			if r.GetAction() == "created" && i < len(objects) {
-				if err := a.whole(objects[i].Message); err != nil {
+				if err := a.whole(objects[i]); err != nil {
 					return err
 				}
 			}
@@ -251,9 +255,9 @@ as the files say are not shown. Ends with 0 when there is no difference, 1 when 
 }
 
 // whole prints the fields that a file has for an object that would be made.
-func (a *app) whole(m kind.Message) error {
+func (a *app) whole(o *manifest.Object) error {
 	var b strings.Builder
-	if err := manifest.WriteYAML(&b, manifest.Wanted(m, nil)); err != nil {
+	if err := manifest.WriteYAML(&b, o.Given()); err != nil {
 		return err
 	}
 	for line := range strings.Lines(b.String()) {

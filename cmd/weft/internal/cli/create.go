@@ -54,6 +54,13 @@ func (a *app) createKind(k *kind.Kind, example string) *cobra.Command {
 				return err
 			}
 		}
+		for i := range k.Fields {
+			f := &k.Fields[i]
+			if holder, fd := k.Lookup(object, f.Name); f.Told && cmd.Flags().Changed(f.Flag()) && !holder.Has(fd) {
+				return exit.New(exit.Usage, fmt.Sprintf("create cannot ask for a %s without %s", k.Name, f.Name)).
+					WithTry(fmt.Sprintf("weft apply -f FILE, with %q in the file", f.Name+": []"))
+			}
+		}
 		made, err := c.Create(ctx, k, object, *dry)
 		if err != nil {
 			return err

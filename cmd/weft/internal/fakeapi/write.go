@@ -257,7 +257,7 @@ func (s *Server) Apply(_ context.Context, req *weftv1.ApplyRequest) (*weftv1.App
 	var bad []*errdetails.BadRequest_FieldViolation
 	for i, obj := range req.GetObjects() {
 		k, m := kind.Unwrap(obj)
-		r, err := s.applyOne(next, k, m)
+		r, err := s.applyOne(next, k, m, obj.GetUpdateMask().GetPaths())
 		for _, d := range status.Convert(err).Details() {
 			for _, v := range d.(*errdetails.BadRequest).GetFieldViolations() {
 				bad = append(bad, violation(fmt.Sprintf("objects[%d].%s.%s", i, k.Name, v.GetField()), v.GetDescription()))
@@ -278,7 +278,7 @@ func (s *Server) Apply(_ context.Context, req *weftv1.ApplyRequest) (*weftv1.App
 	return resp, nil
 }
 
-func (s *Server) applyOne(o objects, k *kind.Kind, m kind.Message) (*weftv1.ApplyResult, error) {
+func (s *Server) applyOne(o objects, k *kind.Kind, m kind.Message, mask []string) (*weftv1.ApplyResult, error) {
 	ref := m.GetMetadata().GetId()
 	if ref == "" {
 		ref = m.GetMetadata().GetName()
@@ -297,8 +297,11 @@ func (s *Server) applyOne(o objects, k *kind.Kind, m kind.Message) (*weftv1.Appl
 		f := &k.Fields[i]
 		from, fd := k.Lookup(m, f.Name)
 		to, _ := k.Locate(next, f.Name)
-		if from.Has(fd) {
+		switch {
+		case from.Has(fd):
 			to.Set(fd, from.Get(fd))
+		case slices.Contains(mask, k.Path(f)) && !k.Immutable(f):
+			to.Clear(fd)
 		}
 	}
 	if bad := s.complete(o, next); len(bad) > 0 {

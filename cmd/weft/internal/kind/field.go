@@ -25,6 +25,8 @@ type Field struct {
 	Values []string
 	// None is the word by which files say that a field is there and empty.
 	None string
+	// Told says that files have the field also when it is empty: left out, the server would choose something.
+	Told bool
 	// Main is the part that a value without "=" is, for lists of pairs.
 	Main string
 }

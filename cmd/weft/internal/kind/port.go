@@ -17,7 +17,7 @@ var Port = &Kind{
 			Help: "network that it belongs to"},
 		{Name: "mac_address",
 			Help: "unicast MAC address", Default: "one of fa:16:3e:..."},
-		{Name: "fixed_ips", FlagName: "fixed-ip", Main: "ip-address",
+		{Name: "fixed_ips", FlagName: "fixed-ip", Main: "ip-address", Told: true,
 			Help: "address of the port: either part, or just the address", Default: "one of each IP version"},
 		{Name: "device_id",
 			Help: "id of the device that uses the port"},

@@ -23,10 +23,9 @@ func (r *reader) field(o *Object, e entry) {
 		}
 		return
 	}
+	o.Fields = append(o.Fields, o.Kind.Path(f))
 	holder, fd := o.Kind.Locate(o.Message, name)
 	switch {
-	case (fd.IsMap() && e.value.Kind == yaml.MappingNode || fd.IsList() && e.value.Kind == yaml.SequenceNode) && len(e.value.Content) == 0:
-		r.wrong(e.value, "%s", noEffect(o, f))
 	case fd.IsMap():
 		r.stringMap(holder.Mutable(fd).Map(), e)
 	case fd.IsList():
@@ -46,18 +45,9 @@ func (r *reader) scalar(m kind.Message, o *Object, e entry) {
 		return
 	}
 	holder.Set(fd, v)
-	if f := o.Kind.Field(e.key.Value); f != nil && !holder.Has(fd) {
-		r.wrong(e.value, "%s", noEffect(o, f))
+	if f := o.Kind.Field(e.key.Value); f != nil && !holder.Has(fd) && o.Kind.Immutable(f) {
+		r.wrong(e.value, "an empty %s has no effect: leave it out", f.Name)
 	}
-}
-
-// noEffect explains that the API cannot tell an empty value of a field from one that is not there.
-func noEffect(o *Object, f *kind.Field) string {
-	text := fmt.Sprintf("an empty %s has no effect here: leave it out", f.Name)
-	if !o.Kind.Immutable(f) {
-		text += fmt.Sprintf("; to clear it, use weft set %s --%s", o.Kind.Name, f.Flag())
-	}
-	return text
 }
 
 // value reads a scalar as the field's type wants it.

@@ -21,6 +21,8 @@ type Object struct {
 	Message kind.Message
 	File    string
 	Line    int
+	// Fields are the paths in the API of the fields that are there, empty or not.
+	Fields []string
 	// lines tells where each field is, by the field's path in the file.
 	lines map[string]int
 }

@@ -22,12 +22,22 @@ import (
 // Wanted is an object as Read takes it: the fields that people set. Where names knows one for an id that a field holds,
 // it stands behind the id as a comment.
 func Wanted(m kind.Message, names kind.Names) *yaml.Node {
+	return wanted(m, names, func(f *kind.Field) bool { return f.Told })
+}
+
+// Given is an object with the fields that its file has.
+func (o *Object) Given() *yaml.Node {
+	return wanted(o.Message, nil, func(f *kind.Field) bool { return o.lines[f.Name] > 0 })
+}
+
+// wanted is an object with the fields that are set, and those empty ones that are to be shown all the same.
+func wanted(m kind.Message, names kind.Names, empty func(*kind.Field) bool) *yaml.Node {
 	k := kind.Of(m.ProtoReflect().Descriptor())
 	out := Mapping("kind", k.Name)
 	for i := range k.Fields {
 		f := &k.Fields[i]
 		holder, fd := k.Lookup(m, f.Name)
-		if !holder.Has(fd) {
+		if !holder.Has(fd) && !empty(f) {
 			continue
 		}
 		v := value(fd, holder.Get(fd), false)
