@@ -163,7 +163,8 @@ func (x *Metadata) GetUpdateTime() *timestamppb.Timestamp {
 // Condition is one truth about an object, in the manner of Kubernetes conditions.
 type Condition struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What is judged. Network: Underlay. Port: Bound, Programmed. Host: Agent, OpenFlow, InSync.
+	// What is judged. Network: Underlay. Port: Bound, Programmed. Host: Agent, OpenFlow, InSync. Router: Scheduled,
+	// Programmed. FloatingIP and PortForwarding: Programmed.
 	Type string `protobuf:"bytes,1,opt,name=type,proto3" json:"type,omitempty"`
 	// True, False or Unknown.
 	Status string `protobuf:"bytes,2,opt,name=status,proto3" json:"status,omitempty"`
@@ -173,8 +174,10 @@ type Condition struct {
 	Message string `protobuf:"bytes,4,opt,name=message,proto3" json:"message,omitempty"`
 	// When status last changed; unset when that is not known.
 	LastTransitionTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=last_transition_time,json=lastTransitionTime,proto3" json:"last_transition_time,omitempty"`
-	unknownFields      protoimpl.UnknownFields
-	sizeCache          protoimpl.SizeCache
+	// Host that it is about; empty when it is about none, or about several.
+	Host          string `protobuf:"bytes,6,opt,name=host,proto3" json:"host,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Condition) Reset() {
@@ -242,6 +245,13 @@ func (x *Condition) GetLastTransitionTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Condition) GetHost() string {
+	if x != nil {
+		return x.Host
+	}
+	return ""
+}
+
 // Object is any one resource.
 type Object struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -251,6 +261,9 @@ type Object struct {
 	//	*Object_Subnet
 	//	*Object_Port
 	//	*Object_Host
+	//	*Object_Router
+	//	*Object_Floatingip
+	//	*Object_Portforwarding
 	Object isObject_Object `protobuf_oneof:"object"`
 	// For Apply: the fields to make true, e.g. "metadata.labels"; one that is named here and not set in the object is
 	// emptied. Unset: every field that is set in the object. Fields of a new object count whether named or not. Answers
@@ -333,6 +346,33 @@ func (x *Object) GetHost() *Host {
 	return nil
 }
 
+func (x *Object) GetRouter() *Router {
+	if x != nil {
+		if x, ok := x.Object.(*Object_Router); ok {
+			return x.Router
+		}
+	}
+	return nil
+}
+
+func (x *Object) GetFloatingip() *FloatingIP {
+	if x != nil {
+		if x, ok := x.Object.(*Object_Floatingip); ok {
+			return x.Floatingip
+		}
+	}
+	return nil
+}
+
+func (x *Object) GetPortforwarding() *PortForwarding {
+	if x != nil {
+		if x, ok := x.Object.(*Object_Portforwarding); ok {
+			return x.Portforwarding
+		}
+	}
+	return nil
+}
+
 func (x *Object) GetUpdateMask() *fieldmaskpb.FieldMask {
 	if x != nil {
 		return x.UpdateMask
@@ -360,6 +400,18 @@ type Object_Host struct {
 	Host *Host `protobuf:"bytes,4,opt,name=host,proto3,oneof"`
 }
 
+type Object_Router struct {
+	Router *Router `protobuf:"bytes,5,opt,name=router,proto3,oneof"`
+}
+
+type Object_Floatingip struct {
+	Floatingip *FloatingIP `protobuf:"bytes,6,opt,name=floatingip,proto3,oneof"`
+}
+
+type Object_Portforwarding struct {
+	Portforwarding *PortForwarding `protobuf:"bytes,7,opt,name=portforwarding,proto3,oneof"`
+}
+
 func (*Object_Network) isObject_Object() {}
 
 func (*Object_Subnet) isObject_Object() {}
@@ -368,12 +420,19 @@ func (*Object_Port) isObject_Object() {}
 
 func (*Object_Host) isObject_Object() {}
 
-// ObjectRef names an object by kind ("network", "subnet", "port", "host") and id.
+func (*Object_Router) isObject_Object() {}
+
+func (*Object_Floatingip) isObject_Object() {}
+
+func (*Object_Portforwarding) isObject_Object() {}
+
+// ObjectRef names an object by kind ("network", "subnet", "port", "host", "router", "floatingip", "portforwarding") and id.
 type ObjectRef struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Kind          string                 `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
-	Id            string                 `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
-	Name          string                 `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Kind  string                 `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
+	Id    string                 `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
+	// Of a floating IP without a name: its address.
+	Name          string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -448,6 +507,9 @@ type Network struct {
 	// True (the default): unicast and ARP answers are programmed from what Weft knows and floods go only to hosts that
 	// carry the network. False: full mesh with MAC learning. Only tunnelled networks have it.
 	L2Population *bool `protobuf:"varint,7,opt,name=l2_population,json=l2Population,proto3,oneof" json:"l2_population,omitempty"`
+	// True: routers may have their gateway on the network, and floating IPs are addresses of it. Only vlan and flat networks
+	// can be external. Default false.
+	RouterExternal *bool `protobuf:"varint,8,opt,name=router_external,json=routerExternal,proto3,oneof" json:"router_external,omitempty"`
 	// Output only.
 	Status        *NetworkStatus `protobuf:"bytes,15,opt,name=status,proto3" json:"status,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -529,6 +591,13 @@ func (x *Network) GetProviderSegmentationId() uint32 {
 func (x *Network) GetL2Population() bool {
 	if x != nil && x.L2Population != nil {
 		return *x.L2Population
+	}
+	return false
+}
+
+func (x *Network) GetRouterExternal() bool {
+	if x != nil && x.RouterExternal != nil {
+		return *x.RouterExternal
 	}
 	return false
 }
@@ -726,8 +795,15 @@ type Subnet struct {
 	GatewayIp *string `protobuf:"bytes,5,opt,name=gateway_ip,json=gatewayIp,proto3,oneof" json:"gateway_ip,omitempty"`
 	// Ranges that automatic addresses come from. Empty: the whole block but network, broadcast and gateway address.
 	AllocationPools []*AllocationPool `protobuf:"bytes,6,rep,name=allocation_pools,json=allocationPools,proto3" json:"allocation_pools,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// True: ports of the subnet get their address, and more, by DHCP. Default: true for IPv4, false for IPv6, for which true is
+	// refused.
+	EnableDhcp *bool `protobuf:"varint,7,opt,name=enable_dhcp,json=enableDhcp,proto3,oneof" json:"enable_dhcp,omitempty"`
+	// Name servers that DHCP announces. Empty: the DHCP servers themselves; 0.0.0.0 alone: none.
+	DnsNameservers []string `protobuf:"bytes,8,rep,name=dns_nameservers,json=dnsNameservers,proto3" json:"dns_nameservers,omitempty"`
+	// Routes that DHCP announces besides the default route.
+	HostRoutes    []*Route `protobuf:"bytes,9,rep,name=host_routes,json=hostRoutes,proto3" json:"host_routes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Subnet) Reset() {
@@ -802,6 +878,81 @@ func (x *Subnet) GetAllocationPools() []*AllocationPool {
 	return nil
 }
 
+func (x *Subnet) GetEnableDhcp() bool {
+	if x != nil && x.EnableDhcp != nil {
+		return *x.EnableDhcp
+	}
+	return false
+}
+
+func (x *Subnet) GetDnsNameservers() []string {
+	if x != nil {
+		return x.DnsNameservers
+	}
+	return nil
+}
+
+func (x *Subnet) GetHostRoutes() []*Route {
+	if x != nil {
+		return x.HostRoutes
+	}
+	return nil
+}
+
+// Route leads to a block of addresses by a next hop.
+type Route struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Without host bits, e.g. 192.168.0.0/16.
+	Destination   string `protobuf:"bytes,1,opt,name=destination,proto3" json:"destination,omitempty"`
+	Nexthop       string `protobuf:"bytes,2,opt,name=nexthop,proto3" json:"nexthop,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Route) Reset() {
+	*x = Route{}
+	mi := &file_weft_v1_common_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Route) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Route) ProtoMessage() {}
+
+func (x *Route) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_common_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Route.ProtoReflect.Descriptor instead.
+func (*Route) Descriptor() ([]byte, []int) {
+	return file_weft_v1_common_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *Route) GetDestination() string {
+	if x != nil {
+		return x.Destination
+	}
+	return ""
+}
+
+func (x *Route) GetNexthop() string {
+	if x != nil {
+		return x.Nexthop
+	}
+	return ""
+}
+
 // FixedIP is an address of a port.
 type FixedIP struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -815,7 +966,7 @@ type FixedIP struct {
 
 func (x *FixedIP) Reset() {
 	*x = FixedIP{}
-	mi := &file_weft_v1_common_proto_msgTypes[9]
+	mi := &file_weft_v1_common_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -827,7 +978,7 @@ func (x *FixedIP) String() string {
 func (*FixedIP) ProtoMessage() {}
 
 func (x *FixedIP) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_common_proto_msgTypes[9]
+	mi := &file_weft_v1_common_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -840,7 +991,7 @@ func (x *FixedIP) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FixedIP.ProtoReflect.Descriptor instead.
 func (*FixedIP) Descriptor() ([]byte, []int) {
-	return file_weft_v1_common_proto_rawDescGZIP(), []int{9}
+	return file_weft_v1_common_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *FixedIP) GetSubnetId() string {
@@ -857,6 +1008,197 @@ func (x *FixedIP) GetIpAddress() string {
 	return ""
 }
 
+// AddressPair is an address that a port may use besides its own.
+type AddressPair struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// One address, or a block of them.
+	IpAddress string `protobuf:"bytes,1,opt,name=ip_address,json=ipAddress,proto3" json:"ip_address,omitempty"`
+	// Empty: the port's own.
+	MacAddress    string `protobuf:"bytes,2,opt,name=mac_address,json=macAddress,proto3" json:"mac_address,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AddressPair) Reset() {
+	*x = AddressPair{}
+	mi := &file_weft_v1_common_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AddressPair) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AddressPair) ProtoMessage() {}
+
+func (x *AddressPair) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_common_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AddressPair.ProtoReflect.Descriptor instead.
+func (*AddressPair) Descriptor() ([]byte, []int) {
+	return file_weft_v1_common_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *AddressPair) GetIpAddress() string {
+	if x != nil {
+		return x.IpAddress
+	}
+	return ""
+}
+
+func (x *AddressPair) GetMacAddress() string {
+	if x != nil {
+		return x.MacAddress
+	}
+	return ""
+}
+
+// DHCPOption is a DHCP option that a port gets besides those of its subnets, or instead of them.
+type DHCPOption struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// dnsmasq's name of the option, or its number: "bootfile-name", "67".
+	OptName  string `protobuf:"bytes,1,opt,name=opt_name,json=optName,proto3" json:"opt_name,omitempty"`
+	OptValue string `protobuf:"bytes,2,opt,name=opt_value,json=optValue,proto3" json:"opt_value,omitempty"`
+	// 4, which is the default.
+	IpVersion     int32 `protobuf:"varint,3,opt,name=ip_version,json=ipVersion,proto3" json:"ip_version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DHCPOption) Reset() {
+	*x = DHCPOption{}
+	mi := &file_weft_v1_common_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DHCPOption) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DHCPOption) ProtoMessage() {}
+
+func (x *DHCPOption) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_common_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DHCPOption.ProtoReflect.Descriptor instead.
+func (*DHCPOption) Descriptor() ([]byte, []int) {
+	return file_weft_v1_common_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *DHCPOption) GetOptName() string {
+	if x != nil {
+		return x.OptName
+	}
+	return ""
+}
+
+func (x *DHCPOption) GetOptValue() string {
+	if x != nil {
+		return x.OptValue
+	}
+	return ""
+}
+
+func (x *DHCPOption) GetIpVersion() int32 {
+	if x != nil {
+		return x.IpVersion
+	}
+	return 0
+}
+
+// Instance is what the metadata service tells the machine behind a port when no Nova is asked.
+type Instance struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Hostname without domain, for DHCP and DNS too. Empty: made from the first address, host-10-0-1-5.
+	Hostname string `protobuf:"bytes,1,opt,name=hostname,proto3" json:"hostname,omitempty"`
+	// Given out as it is; at most 64 KiB.
+	UserData []byte `protobuf:"bytes,2,opt,name=user_data,json=userData,proto3" json:"user_data,omitempty"`
+	// SSH keys by name.
+	PublicKeys map[string]string `protobuf:"bytes,3,rep,name=public_keys,json=publicKeys,proto3" json:"public_keys,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Free keys and values.
+	Meta          map[string]string `protobuf:"bytes,4,rep,name=meta,proto3" json:"meta,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Instance) Reset() {
+	*x = Instance{}
+	mi := &file_weft_v1_common_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Instance) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Instance) ProtoMessage() {}
+
+func (x *Instance) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_common_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Instance.ProtoReflect.Descriptor instead.
+func (*Instance) Descriptor() ([]byte, []int) {
+	return file_weft_v1_common_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *Instance) GetHostname() string {
+	if x != nil {
+		return x.Hostname
+	}
+	return ""
+}
+
+func (x *Instance) GetUserData() []byte {
+	if x != nil {
+		return x.UserData
+	}
+	return nil
+}
+
+func (x *Instance) GetPublicKeys() map[string]string {
+	if x != nil {
+		return x.PublicKeys
+	}
+	return nil
+}
+
+func (x *Instance) GetMeta() map[string]string {
+	if x != nil {
+		return x.Meta
+	}
+	return nil
+}
+
 // Port is the connection of one virtual interface to a network.
 type Port struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
@@ -870,12 +1212,17 @@ type Port struct {
 	FixedIps []*FixedIP `protobuf:"bytes,4,rep,name=fixed_ips,json=fixedIps,proto3" json:"fixed_ips,omitempty"`
 	// Id of the device (a server's UUID) that uses the port. Free text of up to 255 characters.
 	DeviceId string `protobuf:"bytes,5,opt,name=device_id,json=deviceId,proto3" json:"device_id,omitempty"`
-	// What kind of device, e.g. compute:nova. Free text of up to 255 characters.
+	// What kind of device, e.g. compute:nova. Free text of up to 255 characters. Ports of "network:…" kinds that Neutron knows
+	// (router_interface, router_gateway, floatingip, dhcp and more) are made and removed by Weft alone.
 	DeviceOwner string `protobuf:"bytes,6,opt,name=device_owner,json=deviceOwner,proto3" json:"device_owner,omitempty"`
 	// False makes the port dead. Default true.
 	AdminStateUp *bool `protobuf:"varint,7,opt,name=admin_state_up,json=adminStateUp,proto3,oneof" json:"admin_state_up,omitempty"`
 	// Host where the port is meant to live. Empty: wherever an interface with the port's iface-id shows up.
 	BindingHostId string `protobuf:"bytes,8,opt,name=binding_host_id,json=bindingHostId,proto3" json:"binding_host_id,omitempty"`
+	// Addresses that the port may use besides its own, e.g. one that several ports share by VRRP.
+	AllowedAddressPairs []*AddressPair `protobuf:"bytes,9,rep,name=allowed_address_pairs,json=allowedAddressPairs,proto3" json:"allowed_address_pairs,omitempty"`
+	ExtraDhcpOpts       []*DHCPOption  `protobuf:"bytes,10,rep,name=extra_dhcp_opts,json=extraDhcpOpts,proto3" json:"extra_dhcp_opts,omitempty"`
+	Instance            *Instance      `protobuf:"bytes,11,opt,name=instance,proto3" json:"instance,omitempty"`
 	// Output only.
 	Status        *PortStatus `protobuf:"bytes,15,opt,name=status,proto3" json:"status,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -884,7 +1231,7 @@ type Port struct {
 
 func (x *Port) Reset() {
 	*x = Port{}
-	mi := &file_weft_v1_common_proto_msgTypes[10]
+	mi := &file_weft_v1_common_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -896,7 +1243,7 @@ func (x *Port) String() string {
 func (*Port) ProtoMessage() {}
 
 func (x *Port) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_common_proto_msgTypes[10]
+	mi := &file_weft_v1_common_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -909,7 +1256,7 @@ func (x *Port) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Port.ProtoReflect.Descriptor instead.
 func (*Port) Descriptor() ([]byte, []int) {
-	return file_weft_v1_common_proto_rawDescGZIP(), []int{10}
+	return file_weft_v1_common_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Port) GetMetadata() *Metadata {
@@ -968,6 +1315,27 @@ func (x *Port) GetBindingHostId() string {
 	return ""
 }
 
+func (x *Port) GetAllowedAddressPairs() []*AddressPair {
+	if x != nil {
+		return x.AllowedAddressPairs
+	}
+	return nil
+}
+
+func (x *Port) GetExtraDhcpOpts() []*DHCPOption {
+	if x != nil {
+		return x.ExtraDhcpOpts
+	}
+	return nil
+}
+
+func (x *Port) GetInstance() *Instance {
+	if x != nil {
+		return x.Instance
+	}
+	return nil
+}
+
 func (x *Port) GetStatus() *PortStatus {
 	if x != nil {
 		return x.Status
@@ -979,9 +1347,10 @@ func (x *Port) GetStatus() *PortStatus {
 type PortStatus struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// ACTIVE: bound, and the host's bridges and agent have acknowledged all that it needs.
-	// BUILD: bound, being programmed. DOWN: not bound, or admin_state_up is false. ERROR: see conditions.
+	// BUILD: bound, being programmed. DOWN: not bound, or admin_state_up is false. ERROR: see conditions. N/A: nothing is ever
+	// plugged into it, it only keeps an address (of a floating IP).
 	Status string `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
-	// Host where its interface was found.
+	// Host where its interface was found. Empty for an interface of a distributed router, which is on many.
 	Host string `protobuf:"bytes,2,opt,name=host,proto3" json:"host,omitempty"`
 	// Interface in br-int that carries it.
 	InterfaceName string `protobuf:"bytes,3,opt,name=interface_name,json=interfaceName,proto3" json:"interface_name,omitempty"`
@@ -996,7 +1365,7 @@ type PortStatus struct {
 
 func (x *PortStatus) Reset() {
 	*x = PortStatus{}
-	mi := &file_weft_v1_common_proto_msgTypes[11]
+	mi := &file_weft_v1_common_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1008,7 +1377,7 @@ func (x *PortStatus) String() string {
 func (*PortStatus) ProtoMessage() {}
 
 func (x *PortStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_common_proto_msgTypes[11]
+	mi := &file_weft_v1_common_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1021,7 +1390,7 @@ func (x *PortStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PortStatus.ProtoReflect.Descriptor instead.
 func (*PortStatus) Descriptor() ([]byte, []int) {
-	return file_weft_v1_common_proto_rawDescGZIP(), []int{11}
+	return file_weft_v1_common_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *PortStatus) GetStatus() string {
@@ -1077,6 +1446,9 @@ type Host struct {
 	BridgeMappings map[string]string `protobuf:"bytes,3,rep,name=bridge_mappings,json=bridgeMappings,proto3" json:"bridge_mappings,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// compute, network. The agent reports them; set here, they override the agent's.
 	Roles []string `protobuf:"bytes,4,rep,name=roles,proto3" json:"roles,omitempty"`
+	// True: nothing new is put on the host, and what can be elsewhere (routers' centralised parts, DHCP) moves away. VMs stay.
+	// Default false.
+	Draining *bool `protobuf:"varint,5,opt,name=draining,proto3,oneof" json:"draining,omitempty"`
 	// Output only.
 	Status        *HostStatus `protobuf:"bytes,15,opt,name=status,proto3" json:"status,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1085,7 +1457,7 @@ type Host struct {
 
 func (x *Host) Reset() {
 	*x = Host{}
-	mi := &file_weft_v1_common_proto_msgTypes[12]
+	mi := &file_weft_v1_common_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1097,7 +1469,7 @@ func (x *Host) String() string {
 func (*Host) ProtoMessage() {}
 
 func (x *Host) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_common_proto_msgTypes[12]
+	mi := &file_weft_v1_common_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1110,7 +1482,7 @@ func (x *Host) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Host.ProtoReflect.Descriptor instead.
 func (*Host) Descriptor() ([]byte, []int) {
-	return file_weft_v1_common_proto_rawDescGZIP(), []int{12}
+	return file_weft_v1_common_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Host) GetMetadata() *Metadata {
@@ -1139,6 +1511,13 @@ func (x *Host) GetRoles() []string {
 		return x.Roles
 	}
 	return nil
+}
+
+func (x *Host) GetDraining() bool {
+	if x != nil && x.Draining != nil {
+		return *x.Draining
+	}
+	return false
 }
 
 func (x *Host) GetStatus() *HostStatus {
@@ -1170,14 +1549,21 @@ type HostStatus struct {
 	// Interfaces on br-int that belong to no port.
 	UnboundInterfaces int32 `protobuf:"varint,10,opt,name=unbound_interfaces,json=unboundInterfaces,proto3" json:"unbound_interfaces,omitempty"`
 	// Roles in force; compute when nobody says otherwise.
-	Roles         []string `protobuf:"bytes,11,rep,name=roles,proto3" json:"roles,omitempty"`
+	Roles []string `protobuf:"bytes,11,rep,name=roles,proto3" json:"roles,omitempty"`
+	// Since when the host is held to be down: neither its agent nor a switch of it has spoken for the health timeout, and what
+	// can be elsewhere was moved away. Unset while it is held to be alive.
+	DownSince *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=down_since,json=downSince,proto3" json:"down_since,omitempty"`
+	// Routers whose centralised part is on the host.
+	ScheduledRouters int32 `protobuf:"varint,13,opt,name=scheduled_routers,json=scheduledRouters,proto3" json:"scheduled_routers,omitempty"`
+	// Networks that a DHCP server of the host serves.
+	DhcpNetworks  int32 `protobuf:"varint,14,opt,name=dhcp_networks,json=dhcpNetworks,proto3" json:"dhcp_networks,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *HostStatus) Reset() {
 	*x = HostStatus{}
-	mi := &file_weft_v1_common_proto_msgTypes[13]
+	mi := &file_weft_v1_common_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1189,7 +1575,7 @@ func (x *HostStatus) String() string {
 func (*HostStatus) ProtoMessage() {}
 
 func (x *HostStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_common_proto_msgTypes[13]
+	mi := &file_weft_v1_common_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1202,7 +1588,7 @@ func (x *HostStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HostStatus.ProtoReflect.Descriptor instead.
 func (*HostStatus) Descriptor() ([]byte, []int) {
-	return file_weft_v1_common_proto_rawDescGZIP(), []int{13}
+	return file_weft_v1_common_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *HostStatus) GetStatus() string {
@@ -1282,6 +1668,27 @@ func (x *HostStatus) GetRoles() []string {
 	return nil
 }
 
+func (x *HostStatus) GetDownSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.DownSince
+	}
+	return nil
+}
+
+func (x *HostStatus) GetScheduledRouters() int32 {
+	if x != nil {
+		return x.ScheduledRouters
+	}
+	return 0
+}
+
+func (x *HostStatus) GetDhcpNetworks() int32 {
+	if x != nil {
+		return x.DhcpNetworks
+	}
+	return 0
+}
+
 // BridgeStatus is the state of the OpenFlow connection of one bridge.
 type BridgeStatus struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1301,7 +1708,7 @@ type BridgeStatus struct {
 
 func (x *BridgeStatus) Reset() {
 	*x = BridgeStatus{}
-	mi := &file_weft_v1_common_proto_msgTypes[14]
+	mi := &file_weft_v1_common_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1313,7 +1720,7 @@ func (x *BridgeStatus) String() string {
 func (*BridgeStatus) ProtoMessage() {}
 
 func (x *BridgeStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_common_proto_msgTypes[14]
+	mi := &file_weft_v1_common_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1326,7 +1733,7 @@ func (x *BridgeStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BridgeStatus.ProtoReflect.Descriptor instead.
 func (*BridgeStatus) Descriptor() ([]byte, []int) {
-	return file_weft_v1_common_proto_rawDescGZIP(), []int{14}
+	return file_weft_v1_common_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *BridgeStatus) GetName() string {
@@ -1378,6 +1785,702 @@ func (x *BridgeStatus) GetOpenflowVersion() string {
 	return ""
 }
 
+// Router forwards between subnets and, with a gateway, to an external network.
+type Router struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Metadata *Metadata              `protobuf:"bytes,1,opt,name=metadata,proto3" json:"metadata,omitempty"`
+	// False: the router forwards nothing, and is on no host. Default true.
+	AdminStateUp *bool `protobuf:"varint,2,opt,name=admin_state_up,json=adminStateUp,proto3,oneof" json:"admin_state_up,omitempty"`
+	// True (the default): the router is on every host with a port of its networks, and what goes between its subnets, or
+	// through a floating IP, takes the shortest way (DVR). False: it is on one network host. Can be changed.
+	Distributed *bool `protobuf:"varint,3,opt,name=distributed,proto3,oneof" json:"distributed,omitempty"`
+	// Its way out. Unset: none.
+	ExternalGatewayInfo *ExternalGatewayInfo `protobuf:"bytes,4,opt,name=external_gateway_info,json=externalGatewayInfo,proto3" json:"external_gateway_info,omitempty"`
+	// Its ports on subnets. AddRouterInterface and RemoveRouterInterface change one of them.
+	Interfaces []*RouterInterface `protobuf:"bytes,5,rep,name=interfaces,proto3" json:"interfaces,omitempty"`
+	// Extra routes. Several with one destination share the load (ECMP).
+	Routes []*Route `protobuf:"bytes,6,rep,name=routes,proto3" json:"routes,omitempty"`
+	// Output only.
+	Status        *RouterStatus `protobuf:"bytes,15,opt,name=status,proto3" json:"status,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Router) Reset() {
+	*x = Router{}
+	mi := &file_weft_v1_common_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Router) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Router) ProtoMessage() {}
+
+func (x *Router) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_common_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Router.ProtoReflect.Descriptor instead.
+func (*Router) Descriptor() ([]byte, []int) {
+	return file_weft_v1_common_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *Router) GetMetadata() *Metadata {
+	if x != nil {
+		return x.Metadata
+	}
+	return nil
+}
+
+func (x *Router) GetAdminStateUp() bool {
+	if x != nil && x.AdminStateUp != nil {
+		return *x.AdminStateUp
+	}
+	return false
+}
+
+func (x *Router) GetDistributed() bool {
+	if x != nil && x.Distributed != nil {
+		return *x.Distributed
+	}
+	return false
+}
+
+func (x *Router) GetExternalGatewayInfo() *ExternalGatewayInfo {
+	if x != nil {
+		return x.ExternalGatewayInfo
+	}
+	return nil
+}
+
+func (x *Router) GetInterfaces() []*RouterInterface {
+	if x != nil {
+		return x.Interfaces
+	}
+	return nil
+}
+
+func (x *Router) GetRoutes() []*Route {
+	if x != nil {
+		return x.Routes
+	}
+	return nil
+}
+
+func (x *Router) GetStatus() *RouterStatus {
+	if x != nil {
+		return x.Status
+	}
+	return nil
+}
+
+// ExternalGatewayInfo is a router's way to an external network.
+type ExternalGatewayInfo struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A network with router_external. An update without external_fixed_ips keeps them, unless it names another network.
+	NetworkId string `protobuf:"bytes,1,opt,name=network_id,json=networkId,proto3" json:"network_id,omitempty"`
+	// True (the default): what has no floating IP leaves with the gateway's address.
+	EnableSnat *bool `protobuf:"varint,2,opt,name=enable_snat,json=enableSnat,proto3,oneof" json:"enable_snat,omitempty"`
+	// Addresses of the gateway. Empty: one of each IP version that the network has.
+	ExternalFixedIps []*FixedIP `protobuf:"bytes,3,rep,name=external_fixed_ips,json=externalFixedIps,proto3" json:"external_fixed_ips,omitempty"`
+	// Output only: the gateway's port.
+	PortId        string `protobuf:"bytes,4,opt,name=port_id,json=portId,proto3" json:"port_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExternalGatewayInfo) Reset() {
+	*x = ExternalGatewayInfo{}
+	mi := &file_weft_v1_common_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExternalGatewayInfo) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExternalGatewayInfo) ProtoMessage() {}
+
+func (x *ExternalGatewayInfo) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_common_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExternalGatewayInfo.ProtoReflect.Descriptor instead.
+func (*ExternalGatewayInfo) Descriptor() ([]byte, []int) {
+	return file_weft_v1_common_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *ExternalGatewayInfo) GetNetworkId() string {
+	if x != nil {
+		return x.NetworkId
+	}
+	return ""
+}
+
+func (x *ExternalGatewayInfo) GetEnableSnat() bool {
+	if x != nil && x.EnableSnat != nil {
+		return *x.EnableSnat
+	}
+	return false
+}
+
+func (x *ExternalGatewayInfo) GetExternalFixedIps() []*FixedIP {
+	if x != nil {
+		return x.ExternalFixedIps
+	}
+	return nil
+}
+
+func (x *ExternalGatewayInfo) GetPortId() string {
+	if x != nil {
+		return x.PortId
+	}
+	return ""
+}
+
+// RouterInterface is a router's port on a subnet.
+type RouterInterface struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Subnet; the interface gets its gateway_ip, unless port_id is given.
+	SubnetId string `protobuf:"bytes,1,opt,name=subnet_id,json=subnetId,proto3" json:"subnet_id,omitempty"`
+	// A port that belongs to nothing yet. Empty: one is made.
+	PortId string `protobuf:"bytes,2,opt,name=port_id,json=portId,proto3" json:"port_id,omitempty"`
+	// Output only: the port's addresses.
+	IpAddresses   []string `protobuf:"bytes,3,rep,name=ip_addresses,json=ipAddresses,proto3" json:"ip_addresses,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RouterInterface) Reset() {
+	*x = RouterInterface{}
+	mi := &file_weft_v1_common_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RouterInterface) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RouterInterface) ProtoMessage() {}
+
+func (x *RouterInterface) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_common_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RouterInterface.ProtoReflect.Descriptor instead.
+func (*RouterInterface) Descriptor() ([]byte, []int) {
+	return file_weft_v1_common_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *RouterInterface) GetSubnetId() string {
+	if x != nil {
+		return x.SubnetId
+	}
+	return ""
+}
+
+func (x *RouterInterface) GetPortId() string {
+	if x != nil {
+		return x.PortId
+	}
+	return ""
+}
+
+func (x *RouterInterface) GetIpAddresses() []string {
+	if x != nil {
+		return x.IpAddresses
+	}
+	return nil
+}
+
+// RouterStatus is what the cloud knows of a router.
+type RouterStatus struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// ACTIVE: every host that the router is on has it. DOWN: it is on none, or not yet on all, or admin_state_up is false.
+	// ERROR: a host could not make it; see conditions.
+	Status string `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
+	// Hosts that have its qrouter namespace.
+	Hosts []string `protobuf:"bytes,2,rep,name=hosts,proto3" json:"hosts,omitempty"`
+	// Network host that has its centralised part: the qrouter namespace of a centralised router, the snat namespace of a
+	// distributed one. Empty: none.
+	GatewayHost string `protobuf:"bytes,3,opt,name=gateway_host,json=gatewayHost,proto3" json:"gateway_host,omitempty"`
+	// Scheduled: whether its centralised part has a host, and why that one. Programmed: whether the hosts have made it.
+	Conditions    []*Condition `protobuf:"bytes,4,rep,name=conditions,proto3" json:"conditions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RouterStatus) Reset() {
+	*x = RouterStatus{}
+	mi := &file_weft_v1_common_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RouterStatus) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RouterStatus) ProtoMessage() {}
+
+func (x *RouterStatus) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_common_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RouterStatus.ProtoReflect.Descriptor instead.
+func (*RouterStatus) Descriptor() ([]byte, []int) {
+	return file_weft_v1_common_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *RouterStatus) GetStatus() string {
+	if x != nil {
+		return x.Status
+	}
+	return ""
+}
+
+func (x *RouterStatus) GetHosts() []string {
+	if x != nil {
+		return x.Hosts
+	}
+	return nil
+}
+
+func (x *RouterStatus) GetGatewayHost() string {
+	if x != nil {
+		return x.GatewayHost
+	}
+	return ""
+}
+
+func (x *RouterStatus) GetConditions() []*Condition {
+	if x != nil {
+		return x.Conditions
+	}
+	return nil
+}
+
+// FloatingIP is an external address that stands for an address of a port.
+type FloatingIP struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// In requests a floating IP may also be called by its address.
+	Metadata *Metadata `protobuf:"bytes,1,opt,name=metadata,proto3" json:"metadata,omitempty"`
+	// External network that the address is of. Immutable.
+	FloatingNetworkId string `protobuf:"bytes,2,opt,name=floating_network_id,json=floatingNetworkId,proto3" json:"floating_network_id,omitempty"`
+	// Subnet of the external network that the address is of. Empty: any that has one left. Immutable.
+	SubnetId string `protobuf:"bytes,3,opt,name=subnet_id,json=subnetId,proto3" json:"subnet_id,omitempty"`
+	// Empty: any free address. Immutable.
+	FloatingIpAddress string `protobuf:"bytes,4,opt,name=floating_ip_address,json=floatingIpAddress,proto3" json:"floating_ip_address,omitempty"`
+	// Port that it stands for. Empty: none (yet).
+	PortId string `protobuf:"bytes,5,opt,name=port_id,json=portId,proto3" json:"port_id,omitempty"`
+	// Which of the port's addresses; needed when it has several IPv4 addresses. An update without it that names another port
+	// chooses anew.
+	FixedIpAddress string `protobuf:"bytes,6,opt,name=fixed_ip_address,json=fixedIpAddress,proto3" json:"fixed_ip_address,omitempty"`
+	// Output only: the router between the port and the external network.
+	RouterId string `protobuf:"bytes,7,opt,name=router_id,json=routerId,proto3" json:"router_id,omitempty"`
+	// Output only.
+	Status        *FloatingIPStatus `protobuf:"bytes,15,opt,name=status,proto3" json:"status,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FloatingIP) Reset() {
+	*x = FloatingIP{}
+	mi := &file_weft_v1_common_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FloatingIP) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FloatingIP) ProtoMessage() {}
+
+func (x *FloatingIP) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_common_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FloatingIP.ProtoReflect.Descriptor instead.
+func (*FloatingIP) Descriptor() ([]byte, []int) {
+	return file_weft_v1_common_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *FloatingIP) GetMetadata() *Metadata {
+	if x != nil {
+		return x.Metadata
+	}
+	return nil
+}
+
+func (x *FloatingIP) GetFloatingNetworkId() string {
+	if x != nil {
+		return x.FloatingNetworkId
+	}
+	return ""
+}
+
+func (x *FloatingIP) GetSubnetId() string {
+	if x != nil {
+		return x.SubnetId
+	}
+	return ""
+}
+
+func (x *FloatingIP) GetFloatingIpAddress() string {
+	if x != nil {
+		return x.FloatingIpAddress
+	}
+	return ""
+}
+
+func (x *FloatingIP) GetPortId() string {
+	if x != nil {
+		return x.PortId
+	}
+	return ""
+}
+
+func (x *FloatingIP) GetFixedIpAddress() string {
+	if x != nil {
+		return x.FixedIpAddress
+	}
+	return ""
+}
+
+func (x *FloatingIP) GetRouterId() string {
+	if x != nil {
+		return x.RouterId
+	}
+	return ""
+}
+
+func (x *FloatingIP) GetStatus() *FloatingIPStatus {
+	if x != nil {
+		return x.Status
+	}
+	return nil
+}
+
+// FloatingIPStatus is what the cloud knows of a floating IP.
+type FloatingIPStatus struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// ACTIVE: associated, and the host that serves it has made it. DOWN: not associated, or not made yet. ERROR: the host could
+	// not make it; see conditions.
+	Status string `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
+	// Host that serves it.
+	Host string `protobuf:"bytes,2,opt,name=host,proto3" json:"host,omitempty"`
+	// Namespace that translates it, on that host: qrouter-… or snat-….
+	Namespace string `protobuf:"bytes,3,opt,name=namespace,proto3" json:"namespace,omitempty"`
+	// Programmed.
+	Conditions    []*Condition `protobuf:"bytes,4,rep,name=conditions,proto3" json:"conditions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FloatingIPStatus) Reset() {
+	*x = FloatingIPStatus{}
+	mi := &file_weft_v1_common_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FloatingIPStatus) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FloatingIPStatus) ProtoMessage() {}
+
+func (x *FloatingIPStatus) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_common_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FloatingIPStatus.ProtoReflect.Descriptor instead.
+func (*FloatingIPStatus) Descriptor() ([]byte, []int) {
+	return file_weft_v1_common_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *FloatingIPStatus) GetStatus() string {
+	if x != nil {
+		return x.Status
+	}
+	return ""
+}
+
+func (x *FloatingIPStatus) GetHost() string {
+	if x != nil {
+		return x.Host
+	}
+	return ""
+}
+
+func (x *FloatingIPStatus) GetNamespace() string {
+	if x != nil {
+		return x.Namespace
+	}
+	return ""
+}
+
+func (x *FloatingIPStatus) GetConditions() []*Condition {
+	if x != nil {
+		return x.Conditions
+	}
+	return nil
+}
+
+// PortForwarding leads TCP or UDP ports of a floating IP to ports of a VM. The floating IP is not associated otherwise.
+type PortForwarding struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Metadata *Metadata              `protobuf:"bytes,1,opt,name=metadata,proto3" json:"metadata,omitempty"`
+	// Immutable.
+	FloatingipId string `protobuf:"bytes,2,opt,name=floatingip_id,json=floatingipId,proto3" json:"floatingip_id,omitempty"`
+	// tcp or udp.
+	Protocol string `protobuf:"bytes,3,opt,name=protocol,proto3" json:"protocol,omitempty"`
+	// Port of the floating IP, 1..65535. Give this or external_port_range.
+	ExternalPort uint32 `protobuf:"varint,4,opt,name=external_port,json=externalPort,proto3" json:"external_port,omitempty"`
+	// Ports of the floating IP: "8000:8010". Answers have it for ranges of more than one port only.
+	ExternalPortRange string `protobuf:"bytes,5,opt,name=external_port_range,json=externalPortRange,proto3" json:"external_port_range,omitempty"`
+	// Port of the VM, 1..65535. Give this or internal_port_range.
+	InternalPort uint32 `protobuf:"varint,6,opt,name=internal_port,json=internalPort,proto3" json:"internal_port,omitempty"`
+	// Ports of the VM: "8000:8010"; as many as of the floating IP. Answers have it for ranges of more than one port only.
+	InternalPortRange string `protobuf:"bytes,7,opt,name=internal_port_range,json=internalPortRange,proto3" json:"internal_port_range,omitempty"`
+	// Port (of a network) that the VM is behind.
+	InternalPortId string `protobuf:"bytes,8,opt,name=internal_port_id,json=internalPortId,proto3" json:"internal_port_id,omitempty"`
+	// Which of its addresses; needed when it has several IPv4 addresses. An update without it that names another port chooses
+	// anew.
+	InternalIpAddress string `protobuf:"bytes,9,opt,name=internal_ip_address,json=internalIpAddress,proto3" json:"internal_ip_address,omitempty"`
+	// Output only.
+	Status        *PortForwardingStatus `protobuf:"bytes,15,opt,name=status,proto3" json:"status,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PortForwarding) Reset() {
+	*x = PortForwarding{}
+	mi := &file_weft_v1_common_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PortForwarding) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PortForwarding) ProtoMessage() {}
+
+func (x *PortForwarding) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_common_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PortForwarding.ProtoReflect.Descriptor instead.
+func (*PortForwarding) Descriptor() ([]byte, []int) {
+	return file_weft_v1_common_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *PortForwarding) GetMetadata() *Metadata {
+	if x != nil {
+		return x.Metadata
+	}
+	return nil
+}
+
+func (x *PortForwarding) GetFloatingipId() string {
+	if x != nil {
+		return x.FloatingipId
+	}
+	return ""
+}
+
+func (x *PortForwarding) GetProtocol() string {
+	if x != nil {
+		return x.Protocol
+	}
+	return ""
+}
+
+func (x *PortForwarding) GetExternalPort() uint32 {
+	if x != nil {
+		return x.ExternalPort
+	}
+	return 0
+}
+
+func (x *PortForwarding) GetExternalPortRange() string {
+	if x != nil {
+		return x.ExternalPortRange
+	}
+	return ""
+}
+
+func (x *PortForwarding) GetInternalPort() uint32 {
+	if x != nil {
+		return x.InternalPort
+	}
+	return 0
+}
+
+func (x *PortForwarding) GetInternalPortRange() string {
+	if x != nil {
+		return x.InternalPortRange
+	}
+	return ""
+}
+
+func (x *PortForwarding) GetInternalPortId() string {
+	if x != nil {
+		return x.InternalPortId
+	}
+	return ""
+}
+
+func (x *PortForwarding) GetInternalIpAddress() string {
+	if x != nil {
+		return x.InternalIpAddress
+	}
+	return ""
+}
+
+func (x *PortForwarding) GetStatus() *PortForwardingStatus {
+	if x != nil {
+		return x.Status
+	}
+	return nil
+}
+
+// PortForwardingStatus is what the cloud knows of a port forwarding.
+type PortForwardingStatus struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// ACTIVE: the host that serves it has made it. DOWN: not made yet. ERROR: the host could not make it; see conditions.
+	Status string `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
+	// Host that serves it.
+	Host string `protobuf:"bytes,2,opt,name=host,proto3" json:"host,omitempty"`
+	// Namespace that translates it, on that host: qrouter-… or snat-….
+	Namespace string `protobuf:"bytes,3,opt,name=namespace,proto3" json:"namespace,omitempty"`
+	// Programmed.
+	Conditions    []*Condition `protobuf:"bytes,4,rep,name=conditions,proto3" json:"conditions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PortForwardingStatus) Reset() {
+	*x = PortForwardingStatus{}
+	mi := &file_weft_v1_common_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PortForwardingStatus) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PortForwardingStatus) ProtoMessage() {}
+
+func (x *PortForwardingStatus) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_common_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PortForwardingStatus.ProtoReflect.Descriptor instead.
+func (*PortForwardingStatus) Descriptor() ([]byte, []int) {
+	return file_weft_v1_common_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *PortForwardingStatus) GetStatus() string {
+	if x != nil {
+		return x.Status
+	}
+	return ""
+}
+
+func (x *PortForwardingStatus) GetHost() string {
+	if x != nil {
+		return x.Host
+	}
+	return ""
+}
+
+func (x *PortForwardingStatus) GetNamespace() string {
+	if x != nil {
+		return x.Namespace
+	}
+	return ""
+}
+
+func (x *PortForwardingStatus) GetConditions() []*Condition {
+	if x != nil {
+		return x.Conditions
+	}
+	return nil
+}
+
 var File_weft_v1_common_proto protoreflect.FileDescriptor
 
 const file_weft_v1_common_proto_rawDesc = "" +
@@ -1402,25 +2505,31 @@ const file_weft_v1_common_proto_rawDesc = "" +
 	"updateTime\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xb7\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xcb\x01\n" +
 	"\tCondition\x12\x12\n" +
 	"\x04type\x18\x01 \x01(\tR\x04type\x12\x16\n" +
 	"\x06status\x18\x02 \x01(\tR\x06status\x12\x16\n" +
 	"\x06reason\x18\x03 \x01(\tR\x06reason\x12\x18\n" +
 	"\amessage\x18\x04 \x01(\tR\amessage\x12L\n" +
-	"\x14last_transition_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x12lastTransitionTime\"\xf2\x01\n" +
+	"\x14last_transition_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x12lastTransitionTime\x12\x12\n" +
+	"\x04host\x18\x06 \x01(\tR\x04host\"\x97\x03\n" +
 	"\x06Object\x12,\n" +
 	"\anetwork\x18\x01 \x01(\v2\x10.weft.v1.NetworkH\x00R\anetwork\x12)\n" +
 	"\x06subnet\x18\x02 \x01(\v2\x0f.weft.v1.SubnetH\x00R\x06subnet\x12#\n" +
 	"\x04port\x18\x03 \x01(\v2\r.weft.v1.PortH\x00R\x04port\x12#\n" +
-	"\x04host\x18\x04 \x01(\v2\r.weft.v1.HostH\x00R\x04host\x12;\n" +
+	"\x04host\x18\x04 \x01(\v2\r.weft.v1.HostH\x00R\x04host\x12)\n" +
+	"\x06router\x18\x05 \x01(\v2\x0f.weft.v1.RouterH\x00R\x06router\x125\n" +
+	"\n" +
+	"floatingip\x18\x06 \x01(\v2\x13.weft.v1.FloatingIPH\x00R\n" +
+	"floatingip\x12A\n" +
+	"\x0eportforwarding\x18\a \x01(\v2\x17.weft.v1.PortForwardingH\x00R\x0eportforwarding\x12;\n" +
 	"\vupdate_mask\x18\x0f \x01(\v2\x1a.google.protobuf.FieldMaskR\n" +
 	"updateMaskB\b\n" +
 	"\x06object\"C\n" +
 	"\tObjectRef\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12\x12\n" +
-	"\x04name\x18\x03 \x01(\tR\x04name\"\xb2\x03\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\"\xf4\x03\n" +
 	"\aNetwork\x12-\n" +
 	"\bmetadata\x18\x01 \x01(\v2\x11.weft.v1.MetadataR\bmetadata\x12)\n" +
 	"\x0eadmin_state_up\x18\x02 \x01(\bH\x00R\fadminStateUp\x88\x01\x01\x12\x10\n" +
@@ -1428,10 +2537,12 @@ const file_weft_v1_common_proto_rawDesc = "" +
 	"\x15provider_network_type\x18\x04 \x01(\tB\x03\xe0A\x05R\x13providerNetworkType\x12?\n" +
 	"\x19provider_physical_network\x18\x05 \x01(\tB\x03\xe0A\x05R\x17providerPhysicalNetwork\x12=\n" +
 	"\x18provider_segmentation_id\x18\x06 \x01(\rB\x03\xe0A\x05R\x16providerSegmentationId\x12(\n" +
-	"\rl2_population\x18\a \x01(\bH\x01R\fl2Population\x88\x01\x01\x123\n" +
+	"\rl2_population\x18\a \x01(\bH\x01R\fl2Population\x88\x01\x01\x12,\n" +
+	"\x0frouter_external\x18\b \x01(\bH\x02R\x0erouterExternal\x88\x01\x01\x123\n" +
 	"\x06status\x18\x0f \x01(\v2\x16.weft.v1.NetworkStatusB\x03\xe0A\x03R\x06statusB\x11\n" +
 	"\x0f_admin_state_upB\x10\n" +
-	"\x0e_l2_population\"\x90\x01\n" +
+	"\x0e_l2_populationB\x12\n" +
+	"\x10_router_external\"\x90\x01\n" +
 	"\rNetworkStatus\x12\x16\n" +
 	"\x06status\x18\x01 \x01(\tR\x06status\x123\n" +
 	"\vlocal_vlans\x18\x02 \x03(\v2\x12.weft.v1.LocalVlanR\n" +
@@ -1444,7 +2555,7 @@ const file_weft_v1_common_proto_rawDesc = "" +
 	"\x04vlan\x18\x02 \x01(\rR\x04vlan\"8\n" +
 	"\x0eAllocationPool\x12\x14\n" +
 	"\x05start\x18\x01 \x01(\tR\x05start\x12\x10\n" +
-	"\x03end\x18\x02 \x01(\tR\x03end\"\x95\x02\n" +
+	"\x03end\x18\x02 \x01(\tR\x03end\"\xa5\x03\n" +
 	"\x06Subnet\x12-\n" +
 	"\bmetadata\x18\x01 \x01(\v2\x11.weft.v1.MetadataR\bmetadata\x12%\n" +
 	"\n" +
@@ -1454,12 +2565,44 @@ const file_weft_v1_common_proto_rawDesc = "" +
 	"\x04cidr\x18\x04 \x01(\tB\x06\xe0A\x02\xe0A\x05R\x04cidr\x12\"\n" +
 	"\n" +
 	"gateway_ip\x18\x05 \x01(\tH\x00R\tgatewayIp\x88\x01\x01\x12B\n" +
-	"\x10allocation_pools\x18\x06 \x03(\v2\x17.weft.v1.AllocationPoolR\x0fallocationPoolsB\r\n" +
-	"\v_gateway_ip\"E\n" +
+	"\x10allocation_pools\x18\x06 \x03(\v2\x17.weft.v1.AllocationPoolR\x0fallocationPools\x12$\n" +
+	"\venable_dhcp\x18\a \x01(\bH\x01R\n" +
+	"enableDhcp\x88\x01\x01\x12'\n" +
+	"\x0fdns_nameservers\x18\b \x03(\tR\x0ednsNameservers\x12/\n" +
+	"\vhost_routes\x18\t \x03(\v2\x0e.weft.v1.RouteR\n" +
+	"hostRoutesB\r\n" +
+	"\v_gateway_ipB\x0e\n" +
+	"\f_enable_dhcp\"C\n" +
+	"\x05Route\x12 \n" +
+	"\vdestination\x18\x01 \x01(\tR\vdestination\x12\x18\n" +
+	"\anexthop\x18\x02 \x01(\tR\anexthop\"E\n" +
 	"\aFixedIP\x12\x1b\n" +
 	"\tsubnet_id\x18\x01 \x01(\tR\bsubnetId\x12\x1d\n" +
 	"\n" +
-	"ip_address\x18\x02 \x01(\tR\tipAddress\"\x84\x03\n" +
+	"ip_address\x18\x02 \x01(\tR\tipAddress\"M\n" +
+	"\vAddressPair\x12\x1d\n" +
+	"\n" +
+	"ip_address\x18\x01 \x01(\tR\tipAddress\x12\x1f\n" +
+	"\vmac_address\x18\x02 \x01(\tR\n" +
+	"macAddress\"c\n" +
+	"\n" +
+	"DHCPOption\x12\x19\n" +
+	"\bopt_name\x18\x01 \x01(\tR\aoptName\x12\x1b\n" +
+	"\topt_value\x18\x02 \x01(\tR\boptValue\x12\x1d\n" +
+	"\n" +
+	"ip_version\x18\x03 \x01(\x05R\tipVersion\"\xb0\x02\n" +
+	"\bInstance\x12\x1a\n" +
+	"\bhostname\x18\x01 \x01(\tR\bhostname\x12\x1b\n" +
+	"\tuser_data\x18\x02 \x01(\fR\buserData\x12B\n" +
+	"\vpublic_keys\x18\x03 \x03(\v2!.weft.v1.Instance.PublicKeysEntryR\n" +
+	"publicKeys\x12/\n" +
+	"\x04meta\x18\x04 \x03(\v2\x1b.weft.v1.Instance.MetaEntryR\x04meta\x1a=\n" +
+	"\x0fPublicKeysEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a7\n" +
+	"\tMetaEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xba\x04\n" +
 	"\x04Port\x12-\n" +
 	"\bmetadata\x18\x01 \x01(\v2\x11.weft.v1.MetadataR\bmetadata\x12%\n" +
 	"\n" +
@@ -1470,7 +2613,11 @@ const file_weft_v1_common_proto_rawDesc = "" +
 	"\tdevice_id\x18\x05 \x01(\tR\bdeviceId\x12!\n" +
 	"\fdevice_owner\x18\x06 \x01(\tR\vdeviceOwner\x12)\n" +
 	"\x0eadmin_state_up\x18\a \x01(\bH\x00R\fadminStateUp\x88\x01\x01\x12&\n" +
-	"\x0fbinding_host_id\x18\b \x01(\tR\rbindingHostId\x120\n" +
+	"\x0fbinding_host_id\x18\b \x01(\tR\rbindingHostId\x12H\n" +
+	"\x15allowed_address_pairs\x18\t \x03(\v2\x14.weft.v1.AddressPairR\x13allowedAddressPairs\x12;\n" +
+	"\x0fextra_dhcp_opts\x18\n" +
+	" \x03(\v2\x13.weft.v1.DHCPOptionR\rextraDhcpOpts\x12-\n" +
+	"\binstance\x18\v \x01(\v2\x11.weft.v1.InstanceR\binstance\x120\n" +
 	"\x06status\x18\x0f \x01(\v2\x13.weft.v1.PortStatusB\x03\xe0A\x03R\x06statusB\x11\n" +
 	"\x0f_admin_state_up\"\xc6\x01\n" +
 	"\n" +
@@ -1482,16 +2629,18 @@ const file_weft_v1_common_proto_rawDesc = "" +
 	"\bbound_by\x18\x05 \x01(\tR\aboundBy\x122\n" +
 	"\n" +
 	"conditions\x18\x06 \x03(\v2\x12.weft.v1.ConditionR\n" +
-	"conditions\"\xa9\x02\n" +
+	"conditions\"\xd7\x02\n" +
 	"\x04Host\x12-\n" +
 	"\bmetadata\x18\x01 \x01(\v2\x11.weft.v1.MetadataR\bmetadata\x12\x1b\n" +
 	"\ttunnel_ip\x18\x02 \x01(\tR\btunnelIp\x12J\n" +
 	"\x0fbridge_mappings\x18\x03 \x03(\v2!.weft.v1.Host.BridgeMappingsEntryR\x0ebridgeMappings\x12\x14\n" +
-	"\x05roles\x18\x04 \x03(\tR\x05roles\x120\n" +
+	"\x05roles\x18\x04 \x03(\tR\x05roles\x12\x1f\n" +
+	"\bdraining\x18\x05 \x01(\bH\x00R\bdraining\x88\x01\x01\x120\n" +
 	"\x06status\x18\x0f \x01(\v2\x13.weft.v1.HostStatusB\x03\xe0A\x03R\x06status\x1aA\n" +
 	"\x13BridgeMappingsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x99\x04\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\v\n" +
+	"\t_draining\"\xa6\x05\n" +
 	"\n" +
 	"HostStatus\x12\x16\n" +
 	"\x06status\x18\x01 \x01(\tR\x06status\x12&\n" +
@@ -1508,7 +2657,11 @@ const file_weft_v1_common_proto_rawDesc = "" +
 	"\x0fbridge_mappings\x18\t \x03(\v2'.weft.v1.HostStatus.BridgeMappingsEntryR\x0ebridgeMappings\x12-\n" +
 	"\x12unbound_interfaces\x18\n" +
 	" \x01(\x05R\x11unboundInterfaces\x12\x14\n" +
-	"\x05roles\x18\v \x03(\tR\x05roles\x1aA\n" +
+	"\x05roles\x18\v \x03(\tR\x05roles\x129\n" +
+	"\n" +
+	"down_since\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\tdownSince\x12+\n" +
+	"\x11scheduled_routers\x18\r \x01(\x05R\x10scheduledRouters\x12#\n" +
+	"\rdhcp_networks\x18\x0e \x01(\x05R\fdhcpNetworks\x1aA\n" +
 	"\x13BridgeMappingsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xe6\x01\n" +
@@ -1520,7 +2673,73 @@ const file_weft_v1_common_proto_rawDesc = "" +
 	"\x05flows\x18\x04 \x01(\x05R\x05flows\x12\x1b\n" +
 	"\tflow_mods\x18\x05 \x01(\x03R\bflowMods\x12%\n" +
 	"\x0edrift_repaired\x18\x06 \x01(\x03R\rdriftRepaired\x12)\n" +
-	"\x10openflow_version\x18\a \x01(\tR\x0fopenflowVersionB/Z-github.com/weft-sdn/weft/proto/weft/v1;weftv1b\x06proto3"
+	"\x10openflow_version\x18\a \x01(\tR\x0fopenflowVersion\"\x94\x03\n" +
+	"\x06Router\x12-\n" +
+	"\bmetadata\x18\x01 \x01(\v2\x11.weft.v1.MetadataR\bmetadata\x12)\n" +
+	"\x0eadmin_state_up\x18\x02 \x01(\bH\x00R\fadminStateUp\x88\x01\x01\x12%\n" +
+	"\vdistributed\x18\x03 \x01(\bH\x01R\vdistributed\x88\x01\x01\x12P\n" +
+	"\x15external_gateway_info\x18\x04 \x01(\v2\x1c.weft.v1.ExternalGatewayInfoR\x13externalGatewayInfo\x128\n" +
+	"\n" +
+	"interfaces\x18\x05 \x03(\v2\x18.weft.v1.RouterInterfaceR\n" +
+	"interfaces\x12&\n" +
+	"\x06routes\x18\x06 \x03(\v2\x0e.weft.v1.RouteR\x06routes\x122\n" +
+	"\x06status\x18\x0f \x01(\v2\x15.weft.v1.RouterStatusB\x03\xe0A\x03R\x06statusB\x11\n" +
+	"\x0f_admin_state_upB\x0e\n" +
+	"\f_distributed\"\xc8\x01\n" +
+	"\x13ExternalGatewayInfo\x12\x1d\n" +
+	"\n" +
+	"network_id\x18\x01 \x01(\tR\tnetworkId\x12$\n" +
+	"\venable_snat\x18\x02 \x01(\bH\x00R\n" +
+	"enableSnat\x88\x01\x01\x12>\n" +
+	"\x12external_fixed_ips\x18\x03 \x03(\v2\x10.weft.v1.FixedIPR\x10externalFixedIps\x12\x1c\n" +
+	"\aport_id\x18\x04 \x01(\tB\x03\xe0A\x03R\x06portIdB\x0e\n" +
+	"\f_enable_snat\"o\n" +
+	"\x0fRouterInterface\x12\x1b\n" +
+	"\tsubnet_id\x18\x01 \x01(\tR\bsubnetId\x12\x17\n" +
+	"\aport_id\x18\x02 \x01(\tR\x06portId\x12&\n" +
+	"\fip_addresses\x18\x03 \x03(\tB\x03\xe0A\x03R\vipAddresses\"\x93\x01\n" +
+	"\fRouterStatus\x12\x16\n" +
+	"\x06status\x18\x01 \x01(\tR\x06status\x12\x14\n" +
+	"\x05hosts\x18\x02 \x03(\tR\x05hosts\x12!\n" +
+	"\fgateway_host\x18\x03 \x01(\tR\vgatewayHost\x122\n" +
+	"\n" +
+	"conditions\x18\x04 \x03(\v2\x12.weft.v1.ConditionR\n" +
+	"conditions\"\xe7\x02\n" +
+	"\n" +
+	"FloatingIP\x12-\n" +
+	"\bmetadata\x18\x01 \x01(\v2\x11.weft.v1.MetadataR\bmetadata\x126\n" +
+	"\x13floating_network_id\x18\x02 \x01(\tB\x06\xe0A\x02\xe0A\x05R\x11floatingNetworkId\x12 \n" +
+	"\tsubnet_id\x18\x03 \x01(\tB\x03\xe0A\x05R\bsubnetId\x123\n" +
+	"\x13floating_ip_address\x18\x04 \x01(\tB\x03\xe0A\x05R\x11floatingIpAddress\x12\x17\n" +
+	"\aport_id\x18\x05 \x01(\tR\x06portId\x12(\n" +
+	"\x10fixed_ip_address\x18\x06 \x01(\tR\x0efixedIpAddress\x12 \n" +
+	"\trouter_id\x18\a \x01(\tB\x03\xe0A\x03R\brouterId\x126\n" +
+	"\x06status\x18\x0f \x01(\v2\x19.weft.v1.FloatingIPStatusB\x03\xe0A\x03R\x06status\"\x90\x01\n" +
+	"\x10FloatingIPStatus\x12\x16\n" +
+	"\x06status\x18\x01 \x01(\tR\x06status\x12\x12\n" +
+	"\x04host\x18\x02 \x01(\tR\x04host\x12\x1c\n" +
+	"\tnamespace\x18\x03 \x01(\tR\tnamespace\x122\n" +
+	"\n" +
+	"conditions\x18\x04 \x03(\v2\x12.weft.v1.ConditionR\n" +
+	"conditions\"\xd2\x03\n" +
+	"\x0ePortForwarding\x12-\n" +
+	"\bmetadata\x18\x01 \x01(\v2\x11.weft.v1.MetadataR\bmetadata\x12+\n" +
+	"\rfloatingip_id\x18\x02 \x01(\tB\x06\xe0A\x02\xe0A\x05R\ffloatingipId\x12\x1f\n" +
+	"\bprotocol\x18\x03 \x01(\tB\x03\xe0A\x02R\bprotocol\x12#\n" +
+	"\rexternal_port\x18\x04 \x01(\rR\fexternalPort\x12.\n" +
+	"\x13external_port_range\x18\x05 \x01(\tR\x11externalPortRange\x12#\n" +
+	"\rinternal_port\x18\x06 \x01(\rR\finternalPort\x12.\n" +
+	"\x13internal_port_range\x18\a \x01(\tR\x11internalPortRange\x12-\n" +
+	"\x10internal_port_id\x18\b \x01(\tB\x03\xe0A\x02R\x0einternalPortId\x12.\n" +
+	"\x13internal_ip_address\x18\t \x01(\tR\x11internalIpAddress\x12:\n" +
+	"\x06status\x18\x0f \x01(\v2\x1d.weft.v1.PortForwardingStatusB\x03\xe0A\x03R\x06status\"\x94\x01\n" +
+	"\x14PortForwardingStatus\x12\x16\n" +
+	"\x06status\x18\x01 \x01(\tR\x06status\x12\x12\n" +
+	"\x04host\x18\x02 \x01(\tR\x04host\x12\x1c\n" +
+	"\tnamespace\x18\x03 \x01(\tR\tnamespace\x122\n" +
+	"\n" +
+	"conditions\x18\x04 \x03(\v2\x12.weft.v1.ConditionR\n" +
+	"conditionsB/Z-github.com/weft-sdn/weft/proto/weft/v1;weftv1b\x06proto3"
 
 var (
 	file_weft_v1_common_proto_rawDescOnce sync.Once
@@ -1534,7 +2753,7 @@ func file_weft_v1_common_proto_rawDescGZIP() []byte {
 	return file_weft_v1_common_proto_rawDescData
 }
 
-var file_weft_v1_common_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_weft_v1_common_proto_msgTypes = make([]protoimpl.MessageInfo, 32)
 var file_weft_v1_common_proto_goTypes = []any{
 	(*Metadata)(nil),              // 0: weft.v1.Metadata
 	(*Condition)(nil),             // 1: weft.v1.Condition
@@ -1545,49 +2764,86 @@ var file_weft_v1_common_proto_goTypes = []any{
 	(*LocalVlan)(nil),             // 6: weft.v1.LocalVlan
 	(*AllocationPool)(nil),        // 7: weft.v1.AllocationPool
 	(*Subnet)(nil),                // 8: weft.v1.Subnet
-	(*FixedIP)(nil),               // 9: weft.v1.FixedIP
-	(*Port)(nil),                  // 10: weft.v1.Port
-	(*PortStatus)(nil),            // 11: weft.v1.PortStatus
-	(*Host)(nil),                  // 12: weft.v1.Host
-	(*HostStatus)(nil),            // 13: weft.v1.HostStatus
-	(*BridgeStatus)(nil),          // 14: weft.v1.BridgeStatus
-	nil,                           // 15: weft.v1.Metadata.LabelsEntry
-	nil,                           // 16: weft.v1.Host.BridgeMappingsEntry
-	nil,                           // 17: weft.v1.HostStatus.BridgeMappingsEntry
-	(*timestamppb.Timestamp)(nil), // 18: google.protobuf.Timestamp
-	(*fieldmaskpb.FieldMask)(nil), // 19: google.protobuf.FieldMask
+	(*Route)(nil),                 // 9: weft.v1.Route
+	(*FixedIP)(nil),               // 10: weft.v1.FixedIP
+	(*AddressPair)(nil),           // 11: weft.v1.AddressPair
+	(*DHCPOption)(nil),            // 12: weft.v1.DHCPOption
+	(*Instance)(nil),              // 13: weft.v1.Instance
+	(*Port)(nil),                  // 14: weft.v1.Port
+	(*PortStatus)(nil),            // 15: weft.v1.PortStatus
+	(*Host)(nil),                  // 16: weft.v1.Host
+	(*HostStatus)(nil),            // 17: weft.v1.HostStatus
+	(*BridgeStatus)(nil),          // 18: weft.v1.BridgeStatus
+	(*Router)(nil),                // 19: weft.v1.Router
+	(*ExternalGatewayInfo)(nil),   // 20: weft.v1.ExternalGatewayInfo
+	(*RouterInterface)(nil),       // 21: weft.v1.RouterInterface
+	(*RouterStatus)(nil),          // 22: weft.v1.RouterStatus
+	(*FloatingIP)(nil),            // 23: weft.v1.FloatingIP
+	(*FloatingIPStatus)(nil),      // 24: weft.v1.FloatingIPStatus
+	(*PortForwarding)(nil),        // 25: weft.v1.PortForwarding
+	(*PortForwardingStatus)(nil),  // 26: weft.v1.PortForwardingStatus
+	nil,                           // 27: weft.v1.Metadata.LabelsEntry
+	nil,                           // 28: weft.v1.Instance.PublicKeysEntry
+	nil,                           // 29: weft.v1.Instance.MetaEntry
+	nil,                           // 30: weft.v1.Host.BridgeMappingsEntry
+	nil,                           // 31: weft.v1.HostStatus.BridgeMappingsEntry
+	(*timestamppb.Timestamp)(nil), // 32: google.protobuf.Timestamp
+	(*fieldmaskpb.FieldMask)(nil), // 33: google.protobuf.FieldMask
 }
 var file_weft_v1_common_proto_depIdxs = []int32{
-	15, // 0: weft.v1.Metadata.labels:type_name -> weft.v1.Metadata.LabelsEntry
-	18, // 1: weft.v1.Metadata.create_time:type_name -> google.protobuf.Timestamp
-	18, // 2: weft.v1.Metadata.update_time:type_name -> google.protobuf.Timestamp
-	18, // 3: weft.v1.Condition.last_transition_time:type_name -> google.protobuf.Timestamp
+	27, // 0: weft.v1.Metadata.labels:type_name -> weft.v1.Metadata.LabelsEntry
+	32, // 1: weft.v1.Metadata.create_time:type_name -> google.protobuf.Timestamp
+	32, // 2: weft.v1.Metadata.update_time:type_name -> google.protobuf.Timestamp
+	32, // 3: weft.v1.Condition.last_transition_time:type_name -> google.protobuf.Timestamp
 	4,  // 4: weft.v1.Object.network:type_name -> weft.v1.Network
 	8,  // 5: weft.v1.Object.subnet:type_name -> weft.v1.Subnet
-	10, // 6: weft.v1.Object.port:type_name -> weft.v1.Port
-	12, // 7: weft.v1.Object.host:type_name -> weft.v1.Host
-	19, // 8: weft.v1.Object.update_mask:type_name -> google.protobuf.FieldMask
-	0,  // 9: weft.v1.Network.metadata:type_name -> weft.v1.Metadata
-	5,  // 10: weft.v1.Network.status:type_name -> weft.v1.NetworkStatus
-	6,  // 11: weft.v1.NetworkStatus.local_vlans:type_name -> weft.v1.LocalVlan
-	1,  // 12: weft.v1.NetworkStatus.conditions:type_name -> weft.v1.Condition
-	0,  // 13: weft.v1.Subnet.metadata:type_name -> weft.v1.Metadata
-	7,  // 14: weft.v1.Subnet.allocation_pools:type_name -> weft.v1.AllocationPool
-	0,  // 15: weft.v1.Port.metadata:type_name -> weft.v1.Metadata
-	9,  // 16: weft.v1.Port.fixed_ips:type_name -> weft.v1.FixedIP
-	11, // 17: weft.v1.Port.status:type_name -> weft.v1.PortStatus
-	1,  // 18: weft.v1.PortStatus.conditions:type_name -> weft.v1.Condition
-	0,  // 19: weft.v1.Host.metadata:type_name -> weft.v1.Metadata
-	16, // 20: weft.v1.Host.bridge_mappings:type_name -> weft.v1.Host.BridgeMappingsEntry
-	13, // 21: weft.v1.Host.status:type_name -> weft.v1.HostStatus
-	14, // 22: weft.v1.HostStatus.bridges:type_name -> weft.v1.BridgeStatus
-	1,  // 23: weft.v1.HostStatus.conditions:type_name -> weft.v1.Condition
-	17, // 24: weft.v1.HostStatus.bridge_mappings:type_name -> weft.v1.HostStatus.BridgeMappingsEntry
-	25, // [25:25] is the sub-list for method output_type
-	25, // [25:25] is the sub-list for method input_type
-	25, // [25:25] is the sub-list for extension type_name
-	25, // [25:25] is the sub-list for extension extendee
-	0,  // [0:25] is the sub-list for field type_name
+	14, // 6: weft.v1.Object.port:type_name -> weft.v1.Port
+	16, // 7: weft.v1.Object.host:type_name -> weft.v1.Host
+	19, // 8: weft.v1.Object.router:type_name -> weft.v1.Router
+	23, // 9: weft.v1.Object.floatingip:type_name -> weft.v1.FloatingIP
+	25, // 10: weft.v1.Object.portforwarding:type_name -> weft.v1.PortForwarding
+	33, // 11: weft.v1.Object.update_mask:type_name -> google.protobuf.FieldMask
+	0,  // 12: weft.v1.Network.metadata:type_name -> weft.v1.Metadata
+	5,  // 13: weft.v1.Network.status:type_name -> weft.v1.NetworkStatus
+	6,  // 14: weft.v1.NetworkStatus.local_vlans:type_name -> weft.v1.LocalVlan
+	1,  // 15: weft.v1.NetworkStatus.conditions:type_name -> weft.v1.Condition
+	0,  // 16: weft.v1.Subnet.metadata:type_name -> weft.v1.Metadata
+	7,  // 17: weft.v1.Subnet.allocation_pools:type_name -> weft.v1.AllocationPool
+	9,  // 18: weft.v1.Subnet.host_routes:type_name -> weft.v1.Route
+	28, // 19: weft.v1.Instance.public_keys:type_name -> weft.v1.Instance.PublicKeysEntry
+	29, // 20: weft.v1.Instance.meta:type_name -> weft.v1.Instance.MetaEntry
+	0,  // 21: weft.v1.Port.metadata:type_name -> weft.v1.Metadata
+	10, // 22: weft.v1.Port.fixed_ips:type_name -> weft.v1.FixedIP
+	11, // 23: weft.v1.Port.allowed_address_pairs:type_name -> weft.v1.AddressPair
+	12, // 24: weft.v1.Port.extra_dhcp_opts:type_name -> weft.v1.DHCPOption
+	13, // 25: weft.v1.Port.instance:type_name -> weft.v1.Instance
+	15, // 26: weft.v1.Port.status:type_name -> weft.v1.PortStatus
+	1,  // 27: weft.v1.PortStatus.conditions:type_name -> weft.v1.Condition
+	0,  // 28: weft.v1.Host.metadata:type_name -> weft.v1.Metadata
+	30, // 29: weft.v1.Host.bridge_mappings:type_name -> weft.v1.Host.BridgeMappingsEntry
+	17, // 30: weft.v1.Host.status:type_name -> weft.v1.HostStatus
+	18, // 31: weft.v1.HostStatus.bridges:type_name -> weft.v1.BridgeStatus
+	1,  // 32: weft.v1.HostStatus.conditions:type_name -> weft.v1.Condition
+	31, // 33: weft.v1.HostStatus.bridge_mappings:type_name -> weft.v1.HostStatus.BridgeMappingsEntry
+	32, // 34: weft.v1.HostStatus.down_since:type_name -> google.protobuf.Timestamp
+	0,  // 35: weft.v1.Router.metadata:type_name -> weft.v1.Metadata
+	20, // 36: weft.v1.Router.external_gateway_info:type_name -> weft.v1.ExternalGatewayInfo
+	21, // 37: weft.v1.Router.interfaces:type_name -> weft.v1.RouterInterface
+	9,  // 38: weft.v1.Router.routes:type_name -> weft.v1.Route
+	22, // 39: weft.v1.Router.status:type_name -> weft.v1.RouterStatus
+	10, // 40: weft.v1.ExternalGatewayInfo.external_fixed_ips:type_name -> weft.v1.FixedIP
+	1,  // 41: weft.v1.RouterStatus.conditions:type_name -> weft.v1.Condition
+	0,  // 42: weft.v1.FloatingIP.metadata:type_name -> weft.v1.Metadata
+	24, // 43: weft.v1.FloatingIP.status:type_name -> weft.v1.FloatingIPStatus
+	1,  // 44: weft.v1.FloatingIPStatus.conditions:type_name -> weft.v1.Condition
+	0,  // 45: weft.v1.PortForwarding.metadata:type_name -> weft.v1.Metadata
+	26, // 46: weft.v1.PortForwarding.status:type_name -> weft.v1.PortForwardingStatus
+	1,  // 47: weft.v1.PortForwardingStatus.conditions:type_name -> weft.v1.Condition
+	48, // [48:48] is the sub-list for method output_type
+	48, // [48:48] is the sub-list for method input_type
+	48, // [48:48] is the sub-list for extension type_name
+	48, // [48:48] is the sub-list for extension extendee
+	0,  // [0:48] is the sub-list for field type_name
 }
 
 func init() { file_weft_v1_common_proto_init() }
@@ -1600,17 +2856,23 @@ func file_weft_v1_common_proto_init() {
 		(*Object_Subnet)(nil),
 		(*Object_Port)(nil),
 		(*Object_Host)(nil),
+		(*Object_Router)(nil),
+		(*Object_Floatingip)(nil),
+		(*Object_Portforwarding)(nil),
 	}
 	file_weft_v1_common_proto_msgTypes[4].OneofWrappers = []any{}
 	file_weft_v1_common_proto_msgTypes[8].OneofWrappers = []any{}
-	file_weft_v1_common_proto_msgTypes[10].OneofWrappers = []any{}
+	file_weft_v1_common_proto_msgTypes[14].OneofWrappers = []any{}
+	file_weft_v1_common_proto_msgTypes[16].OneofWrappers = []any{}
+	file_weft_v1_common_proto_msgTypes[19].OneofWrappers = []any{}
+	file_weft_v1_common_proto_msgTypes[20].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_weft_v1_common_proto_rawDesc), len(file_weft_v1_common_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   18,
+			NumMessages:   32,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -140,7 +140,9 @@ type ListPortsRequest struct {
 	// Only ports bound to, or meant for, this host.
 	Host string `protobuf:"bytes,11,opt,name=host,proto3" json:"host,omitempty"`
 	// Only ports of this device.
-	DeviceId      string `protobuf:"bytes,12,opt,name=device_id,json=deviceId,proto3" json:"device_id,omitempty"`
+	DeviceId string `protobuf:"bytes,12,opt,name=device_id,json=deviceId,proto3" json:"device_id,omitempty"`
+	// Only ports of this kind of device, e.g. "network:dhcp".
+	DeviceOwner   string `protobuf:"bytes,13,opt,name=device_owner,json=deviceOwner,proto3" json:"device_owner,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -220,6 +222,13 @@ func (x *ListPortsRequest) GetHost() string {
 func (x *ListPortsRequest) GetDeviceId() string {
 	if x != nil {
 		return x.DeviceId
+	}
+	return ""
+}
+
+func (x *ListPortsRequest) GetDeviceOwner() string {
+	if x != nil {
+		return x.DeviceOwner
 	}
 	return ""
 }
@@ -431,7 +440,7 @@ const file_weft_v1_port_proto_rawDesc = "" +
 	"\x04port\x18\x01 \x01(\v2\r.weft.v1.PortR\x04port\x12#\n" +
 	"\rvalidate_only\x18\x02 \x01(\bR\fvalidateOnly\" \n" +
 	"\x0eGetPortRequest\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\tR\x02id\"\xd1\x01\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\"\xf4\x01\n" +
 	"\x10ListPortsRequest\x12\x1d\n" +
 	"\n" +
 	"project_id\x18\x01 \x01(\tR\tprojectId\x12\x12\n" +
@@ -443,7 +452,8 @@ const file_weft_v1_port_proto_rawDesc = "" +
 	"network_id\x18\n" +
 	" \x01(\tR\tnetworkId\x12\x12\n" +
 	"\x04host\x18\v \x01(\tR\x04host\x12\x1b\n" +
-	"\tdevice_id\x18\f \x01(\tR\bdeviceId\"|\n" +
+	"\tdevice_id\x18\f \x01(\tR\bdeviceId\x12!\n" +
+	"\fdevice_owner\x18\r \x01(\tR\vdeviceOwner\"|\n" +
 	"\x11ListPortsResponse\x12#\n" +
 	"\x05ports\x18\x01 \x03(\v2\r.weft.v1.PortR\x05ports\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12\x1a\n" +

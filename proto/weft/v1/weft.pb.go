@@ -27,8 +27,9 @@ const (
 // ApplyRequest is a set of objects to make true together.
 type ApplyRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Objects are matched by metadata.id or, without one, by kind and name: networks within their project, subnets and
-	// ports within their network. Only the fields that are set, or that the object's update_mask names, are changed.
+	// Objects are matched by metadata.id or, without one, by kind and name: networks, routers and floating IPs within their
+	// project, subnets and ports within their network, port forwardings within their floating IP. Without a name too, floating
+	// IPs are matched by floating_ip_address, and port forwardings by their protocol and external ports. Only the fields that are set, or that the object's update_mask names, are changed.
 	// References may name other objects of the same request, in any order. A metadata.etag that is set must be current.
 	Objects []*Object `protobuf:"bytes,1,rep,name=objects,proto3" json:"objects,omitempty"`
 	// Objects to delete in the same transaction, by id (or unique prefix) or by name. What the request's other objects
@@ -272,7 +273,7 @@ func (x *FieldChange) GetNewValue() string {
 // WatchRequest chooses what to follow.
 type WatchRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Kinds ("network", "subnet", "port", "host"); empty means all.
+	// Kinds ("network", "subnet", "port", "host", "router", "floatingip", "portforwarding"); empty means all.
 	Kinds []string `protobuf:"bytes,1,rep,name=kinds,proto3" json:"kinds,omitempty"`
 	// Send changes after this revision. 0: send every object as it is now (event ADDED), a bookmark, then changes.
 	// To resume, give the revision of the last bookmark: the events of one transaction have one revision, and when there
@@ -1767,6 +1768,387 @@ func (x *Event) GetObject() *ObjectRef {
 	return nil
 }
 
+// WhereRequest names an object.
+type WhereRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id, unique id prefix or unique name; of a floating IP also its address.
+	Object string `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
+	// router, network, floatingip or port. Empty: whichever of them is called so.
+	Kind          string `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WhereRequest) Reset() {
+	*x = WhereRequest{}
+	mi := &file_weft_v1_weft_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WhereRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WhereRequest) ProtoMessage() {}
+
+func (x *WhereRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_weft_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WhereRequest.ProtoReflect.Descriptor instead.
+func (*WhereRequest) Descriptor() ([]byte, []int) {
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *WhereRequest) GetObject() string {
+	if x != nil {
+		return x.Object
+	}
+	return ""
+}
+
+func (x *WhereRequest) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+// WhereResponse lists where it is.
+type WhereResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Object        *ObjectRef             `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
+	Places        []*Place               `protobuf:"bytes,2,rep,name=places,proto3" json:"places,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WhereResponse) Reset() {
+	*x = WhereResponse{}
+	mi := &file_weft_v1_weft_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WhereResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WhereResponse) ProtoMessage() {}
+
+func (x *WhereResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_weft_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WhereResponse.ProtoReflect.Descriptor instead.
+func (*WhereResponse) Descriptor() ([]byte, []int) {
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *WhereResponse) GetObject() *ObjectRef {
+	if x != nil {
+		return x.Object
+	}
+	return nil
+}
+
+func (x *WhereResponse) GetPlaces() []*Place {
+	if x != nil {
+		return x.Places
+	}
+	return nil
+}
+
+// Place is something that stands for an object on a host.
+type Place struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Empty: it should be on some host, but is on none; why tells the reason.
+	Host string `protobuf:"bytes,1,opt,name=host,proto3" json:"host,omitempty"`
+	// A namespace ("qrouter-…", "snat-…", "fip-…", "qdhcp-…"), an interface of br-int ("tap…"), or a network's "vlan 3".
+	What string `protobuf:"bytes,2,opt,name=what,proto3" json:"what,omitempty"`
+	// Sentence for people: why it is there, or why it is nowhere.
+	Why string `protobuf:"bytes,3,opt,name=why,proto3" json:"why,omitempty"`
+	// ACTIVE: the host has it. BUILD: not yet. DOWN: the host is down, or there is none. ERROR: the host could not make it,
+	// for the reason that message tells.
+	State string `protobuf:"bytes,4,opt,name=state,proto3" json:"state,omitempty"`
+	// Empty but for ERROR and DOWN.
+	Message string `protobuf:"bytes,5,opt,name=message,proto3" json:"message,omitempty"`
+	// Since when it is there, when that is known.
+	Since         *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=since,proto3" json:"since,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Place) Reset() {
+	*x = Place{}
+	mi := &file_weft_v1_weft_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Place) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Place) ProtoMessage() {}
+
+func (x *Place) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_weft_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Place.ProtoReflect.Descriptor instead.
+func (*Place) Descriptor() ([]byte, []int) {
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *Place) GetHost() string {
+	if x != nil {
+		return x.Host
+	}
+	return ""
+}
+
+func (x *Place) GetWhat() string {
+	if x != nil {
+		return x.What
+	}
+	return ""
+}
+
+func (x *Place) GetWhy() string {
+	if x != nil {
+		return x.Why
+	}
+	return ""
+}
+
+func (x *Place) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *Place) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+func (x *Place) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+// GetNamespaceRequest names a namespace.
+type GetNamespaceRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Host  string                 `protobuf:"bytes,1,opt,name=host,proto3" json:"host,omitempty"`
+	// E.g. "qrouter-" and a router's id. Instead of the id, an id prefix or a name will do.
+	Namespace     string `protobuf:"bytes,2,opt,name=namespace,proto3" json:"namespace,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetNamespaceRequest) Reset() {
+	*x = GetNamespaceRequest{}
+	mi := &file_weft_v1_weft_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetNamespaceRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetNamespaceRequest) ProtoMessage() {}
+
+func (x *GetNamespaceRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_weft_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetNamespaceRequest.ProtoReflect.Descriptor instead.
+func (*GetNamespaceRequest) Descriptor() ([]byte, []int) {
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *GetNamespaceRequest) GetHost() string {
+	if x != nil {
+		return x.Host
+	}
+	return ""
+}
+
+func (x *GetNamespaceRequest) GetNamespace() string {
+	if x != nil {
+		return x.Namespace
+	}
+	return ""
+}
+
+// GetNamespaceResponse is the namespace, desired against observed.
+type GetNamespaceResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Host  string                 `protobuf:"bytes,1,opt,name=host,proto3" json:"host,omitempty"`
+	// With the whole id.
+	Namespace string `protobuf:"bytes,2,opt,name=namespace,proto3" json:"namespace,omitempty"`
+	// In the order of sections.
+	Lines         []*NamespaceLine `protobuf:"bytes,3,rep,name=lines,proto3" json:"lines,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetNamespaceResponse) Reset() {
+	*x = GetNamespaceResponse{}
+	mi := &file_weft_v1_weft_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetNamespaceResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetNamespaceResponse) ProtoMessage() {}
+
+func (x *GetNamespaceResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_weft_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetNamespaceResponse.ProtoReflect.Descriptor instead.
+func (*GetNamespaceResponse) Descriptor() ([]byte, []int) {
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *GetNamespaceResponse) GetHost() string {
+	if x != nil {
+		return x.Host
+	}
+	return ""
+}
+
+func (x *GetNamespaceResponse) GetNamespace() string {
+	if x != nil {
+		return x.Namespace
+	}
+	return ""
+}
+
+func (x *GetNamespaceResponse) GetLines() []*NamespaceLine {
+	if x != nil {
+		return x.Lines
+	}
+	return nil
+}
+
+// NamespaceLine is one thing that is, or should be, in a namespace.
+type NamespaceLine struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// link, address, route, rule, neighbour, sysctl, iptables or process.
+	Section string `protobuf:"bytes,1,opt,name=section,proto3" json:"section,omitempty"`
+	// As the tool for it prints it: "10.0.1.1/24 dev qr-0123…", "32768: from 10.0.1.5 lookup 16".
+	Text string `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
+	// ok, missing (desired and not there) or foreign (there and not desired).
+	State         string `protobuf:"bytes,3,opt,name=state,proto3" json:"state,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NamespaceLine) Reset() {
+	*x = NamespaceLine{}
+	mi := &file_weft_v1_weft_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NamespaceLine) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NamespaceLine) ProtoMessage() {}
+
+func (x *NamespaceLine) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_weft_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NamespaceLine.ProtoReflect.Descriptor instead.
+func (*NamespaceLine) Descriptor() ([]byte, []int) {
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *NamespaceLine) GetSection() string {
+	if x != nil {
+		return x.Section
+	}
+	return ""
+}
+
+func (x *NamespaceLine) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *NamespaceLine) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
 var File_weft_v1_weft_proto protoreflect.FileDescriptor
 
 const file_weft_v1_weft_proto_rawDesc = "" +
@@ -1896,17 +2278,43 @@ const file_weft_v1_weft_proto_rawDesc = "" +
 	"\x04host\x18\x02 \x01(\tR\x04host\x12\x16\n" +
 	"\x06reason\x18\x03 \x01(\tR\x06reason\x12\x18\n" +
 	"\amessage\x18\x04 \x01(\tR\amessage\x12*\n" +
-	"\x06object\x18\x05 \x01(\v2\x12.weft.v1.ObjectRefR\x06object2\x8b\x02\n" +
+	"\x06object\x18\x05 \x01(\v2\x12.weft.v1.ObjectRefR\x06object\":\n" +
+	"\fWhereRequest\x12\x16\n" +
+	"\x06object\x18\x01 \x01(\tR\x06object\x12\x12\n" +
+	"\x04kind\x18\x02 \x01(\tR\x04kind\"c\n" +
+	"\rWhereResponse\x12*\n" +
+	"\x06object\x18\x01 \x01(\v2\x12.weft.v1.ObjectRefR\x06object\x12&\n" +
+	"\x06places\x18\x02 \x03(\v2\x0e.weft.v1.PlaceR\x06places\"\xa3\x01\n" +
+	"\x05Place\x12\x12\n" +
+	"\x04host\x18\x01 \x01(\tR\x04host\x12\x12\n" +
+	"\x04what\x18\x02 \x01(\tR\x04what\x12\x10\n" +
+	"\x03why\x18\x03 \x01(\tR\x03why\x12\x14\n" +
+	"\x05state\x18\x04 \x01(\tR\x05state\x12\x18\n" +
+	"\amessage\x18\x05 \x01(\tR\amessage\x120\n" +
+	"\x05since\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"G\n" +
+	"\x13GetNamespaceRequest\x12\x12\n" +
+	"\x04host\x18\x01 \x01(\tR\x04host\x12\x1c\n" +
+	"\tnamespace\x18\x02 \x01(\tR\tnamespace\"v\n" +
+	"\x14GetNamespaceResponse\x12\x12\n" +
+	"\x04host\x18\x01 \x01(\tR\x04host\x12\x1c\n" +
+	"\tnamespace\x18\x02 \x01(\tR\tnamespace\x12,\n" +
+	"\x05lines\x18\x03 \x03(\v2\x16.weft.v1.NamespaceLineR\x05lines\"S\n" +
+	"\rNamespaceLine\x12\x18\n" +
+	"\asection\x18\x01 \x01(\tR\asection\x12\x12\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text\x12\x14\n" +
+	"\x05state\x18\x03 \x01(\tR\x05state2\x8b\x02\n" +
 	"\vWeftService\x12L\n" +
 	"\x05Apply\x12\x15.weft.v1.ApplyRequest\x1a\x16.weft.v1.ApplyResponse\"\x14\x82\xd3\xe4\x93\x02\x0e:\x01*\"\t/v1:apply\x12K\n" +
 	"\x05Watch\x12\x15.weft.v1.WatchRequest\x1a\x16.weft.v1.WatchResponse\"\x11\x82\xd3\xe4\x93\x02\v\x12\t/v1:watch0\x01\x12a\n" +
-	"\vWaitApplied\x12\x1b.weft.v1.WaitAppliedRequest\x1a\x1c.weft.v1.WaitAppliedResponse\"\x17\x82\xd3\xe4\x93\x02\x11\x12\x0f/v1:waitApplied2\xed\x05\n" +
+	"\vWaitApplied\x12\x1b.weft.v1.WaitAppliedRequest\x1a\x1c.weft.v1.WaitAppliedResponse\"\x17\x82\xd3\xe4\x93\x02\x11\x12\x0f/v1:waitApplied2\xb4\a\n" +
 	"\x12DiagnosticsService\x12b\n" +
 	"\tGetStatus\x12\x19.weft.v1.GetStatusRequest\x1a\x1a.weft.v1.GetStatusResponse\"\x1e\x82\xd3\xe4\x93\x02\x18\x12\x16/v1/diagnostics/status\x12a\n" +
 	"\tListFlows\x12\x19.weft.v1.ListFlowsRequest\x1a\x1a.weft.v1.ListFlowsResponse\"\x1d\x82\xd3\xe4\x93\x02\x17\x12\x15/v1/diagnostics/flows\x12]\n" +
 	"\aExplain\x12\x17.weft.v1.ExplainRequest\x1a\x18.weft.v1.ExplainResponse\"\x1f\x82\xd3\xe4\x93\x02\x19\x12\x17/v1/diagnostics/explain\x12a\n" +
 	"\tListDrift\x12\x19.weft.v1.ListDriftRequest\x1a\x1a.weft.v1.ListDriftResponse\"\x1d\x82\xd3\xe4\x93\x02\x17\x12\x15/v1/diagnostics/drift\x12u\n" +
-	"\x0eListInterfaces\x12\x1e.weft.v1.ListInterfacesRequest\x1a\x1f.weft.v1.ListInterfacesResponse\"\"\x82\xd3\xe4\x93\x02\x1c\x12\x1a/v1/diagnostics/interfaces\x12e\n" +
+	"\x0eListInterfaces\x12\x1e.weft.v1.ListInterfacesRequest\x1a\x1f.weft.v1.ListInterfacesResponse\"\"\x82\xd3\xe4\x93\x02\x1c\x12\x1a/v1/diagnostics/interfaces\x12U\n" +
+	"\x05Where\x12\x15.weft.v1.WhereRequest\x1a\x16.weft.v1.WhereResponse\"\x1d\x82\xd3\xe4\x93\x02\x17\x12\x15/v1/diagnostics/where\x12n\n" +
+	"\fGetNamespace\x12\x1c.weft.v1.GetNamespaceRequest\x1a\x1d.weft.v1.GetNamespaceResponse\"!\x82\xd3\xe4\x93\x02\x1b\x12\x19/v1/diagnostics/namespace\x12e\n" +
 	"\n" +
 	"ListEvents\x12\x1a.weft.v1.ListEventsRequest\x1a\x1b.weft.v1.ListEventsResponse\"\x1e\x82\xd3\xe4\x93\x02\x18\x12\x16/v1/diagnostics/events\x12p\n" +
 	"\vWatchEvents\x12\x1b.weft.v1.WatchEventsRequest\x1a\x1c.weft.v1.WatchEventsResponse\"$\x82\xd3\xe4\x93\x02\x1e\x12\x1c/v1/diagnostics/events:watch0\x01B/Z-github.com/weft-sdn/weft/proto/weft/v1;weftv1b\x06proto3"
@@ -1923,7 +2331,7 @@ func file_weft_v1_weft_proto_rawDescGZIP() []byte {
 	return file_weft_v1_weft_proto_rawDescData
 }
 
-var file_weft_v1_weft_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
+var file_weft_v1_weft_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
 var file_weft_v1_weft_proto_goTypes = []any{
 	(*ApplyRequest)(nil),           // 0: weft.v1.ApplyRequest
 	(*ApplyResponse)(nil),          // 1: weft.v1.ApplyResponse
@@ -1952,65 +2360,79 @@ var file_weft_v1_weft_proto_goTypes = []any{
 	(*WatchEventsRequest)(nil),     // 24: weft.v1.WatchEventsRequest
 	(*WatchEventsResponse)(nil),    // 25: weft.v1.WatchEventsResponse
 	(*Event)(nil),                  // 26: weft.v1.Event
-	nil,                            // 27: weft.v1.GetStatusResponse.ObjectsEntry
-	nil,                            // 28: weft.v1.ListDriftResponse.ErrorsEntry
-	(*Object)(nil),                 // 29: weft.v1.Object
-	(*ObjectRef)(nil),              // 30: weft.v1.ObjectRef
-	(*durationpb.Duration)(nil),    // 31: google.protobuf.Duration
-	(*Host)(nil),                   // 32: weft.v1.Host
-	(*timestamppb.Timestamp)(nil),  // 33: google.protobuf.Timestamp
+	(*WhereRequest)(nil),           // 27: weft.v1.WhereRequest
+	(*WhereResponse)(nil),          // 28: weft.v1.WhereResponse
+	(*Place)(nil),                  // 29: weft.v1.Place
+	(*GetNamespaceRequest)(nil),    // 30: weft.v1.GetNamespaceRequest
+	(*GetNamespaceResponse)(nil),   // 31: weft.v1.GetNamespaceResponse
+	(*NamespaceLine)(nil),          // 32: weft.v1.NamespaceLine
+	nil,                            // 33: weft.v1.GetStatusResponse.ObjectsEntry
+	nil,                            // 34: weft.v1.ListDriftResponse.ErrorsEntry
+	(*Object)(nil),                 // 35: weft.v1.Object
+	(*ObjectRef)(nil),              // 36: weft.v1.ObjectRef
+	(*durationpb.Duration)(nil),    // 37: google.protobuf.Duration
+	(*Host)(nil),                   // 38: weft.v1.Host
+	(*timestamppb.Timestamp)(nil),  // 39: google.protobuf.Timestamp
 }
 var file_weft_v1_weft_proto_depIdxs = []int32{
-	29, // 0: weft.v1.ApplyRequest.objects:type_name -> weft.v1.Object
-	30, // 1: weft.v1.ApplyRequest.deletes:type_name -> weft.v1.ObjectRef
+	35, // 0: weft.v1.ApplyRequest.objects:type_name -> weft.v1.Object
+	36, // 1: weft.v1.ApplyRequest.deletes:type_name -> weft.v1.ObjectRef
 	2,  // 2: weft.v1.ApplyResponse.results:type_name -> weft.v1.ApplyResult
-	30, // 3: weft.v1.ApplyResult.object:type_name -> weft.v1.ObjectRef
+	36, // 3: weft.v1.ApplyResult.object:type_name -> weft.v1.ObjectRef
 	3,  // 4: weft.v1.ApplyResult.changes:type_name -> weft.v1.FieldChange
-	29, // 5: weft.v1.WatchResponse.object:type_name -> weft.v1.Object
-	31, // 6: weft.v1.WaitAppliedRequest.timeout:type_name -> google.protobuf.Duration
+	35, // 5: weft.v1.WatchResponse.object:type_name -> weft.v1.Object
+	37, // 6: weft.v1.WaitAppliedRequest.timeout:type_name -> google.protobuf.Duration
 	8,  // 7: weft.v1.WaitAppliedResponse.lagging:type_name -> weft.v1.HostLag
-	32, // 8: weft.v1.GetStatusResponse.hosts:type_name -> weft.v1.Host
-	27, // 9: weft.v1.GetStatusResponse.objects:type_name -> weft.v1.GetStatusResponse.ObjectsEntry
-	33, // 10: weft.v1.GetStatusResponse.start_time:type_name -> google.protobuf.Timestamp
+	38, // 8: weft.v1.GetStatusResponse.hosts:type_name -> weft.v1.Host
+	33, // 9: weft.v1.GetStatusResponse.objects:type_name -> weft.v1.GetStatusResponse.ObjectsEntry
+	39, // 10: weft.v1.GetStatusResponse.start_time:type_name -> google.protobuf.Timestamp
 	13, // 11: weft.v1.ListFlowsResponse.flows:type_name -> weft.v1.Flow
-	30, // 12: weft.v1.Flow.owner:type_name -> weft.v1.ObjectRef
-	31, // 13: weft.v1.Flow.age:type_name -> google.protobuf.Duration
-	30, // 14: weft.v1.ExplainResponse.owners:type_name -> weft.v1.ObjectRef
+	36, // 12: weft.v1.Flow.owner:type_name -> weft.v1.ObjectRef
+	37, // 13: weft.v1.Flow.age:type_name -> google.protobuf.Duration
+	36, // 14: weft.v1.ExplainResponse.owners:type_name -> weft.v1.ObjectRef
 	18, // 15: weft.v1.ListDriftResponse.drifts:type_name -> weft.v1.Drift
-	28, // 16: weft.v1.ListDriftResponse.errors:type_name -> weft.v1.ListDriftResponse.ErrorsEntry
-	30, // 17: weft.v1.Drift.owner:type_name -> weft.v1.ObjectRef
+	34, // 16: weft.v1.ListDriftResponse.errors:type_name -> weft.v1.ListDriftResponse.ErrorsEntry
+	36, // 17: weft.v1.Drift.owner:type_name -> weft.v1.ObjectRef
 	21, // 18: weft.v1.ListInterfacesResponse.interfaces:type_name -> weft.v1.Interface
-	33, // 19: weft.v1.ListEventsRequest.since:type_name -> google.protobuf.Timestamp
+	39, // 19: weft.v1.ListEventsRequest.since:type_name -> google.protobuf.Timestamp
 	26, // 20: weft.v1.ListEventsResponse.events:type_name -> weft.v1.Event
-	33, // 21: weft.v1.WatchEventsRequest.since:type_name -> google.protobuf.Timestamp
+	39, // 21: weft.v1.WatchEventsRequest.since:type_name -> google.protobuf.Timestamp
 	26, // 22: weft.v1.WatchEventsResponse.event:type_name -> weft.v1.Event
-	33, // 23: weft.v1.Event.time:type_name -> google.protobuf.Timestamp
-	30, // 24: weft.v1.Event.object:type_name -> weft.v1.ObjectRef
-	0,  // 25: weft.v1.WeftService.Apply:input_type -> weft.v1.ApplyRequest
-	4,  // 26: weft.v1.WeftService.Watch:input_type -> weft.v1.WatchRequest
-	6,  // 27: weft.v1.WeftService.WaitApplied:input_type -> weft.v1.WaitAppliedRequest
-	9,  // 28: weft.v1.DiagnosticsService.GetStatus:input_type -> weft.v1.GetStatusRequest
-	11, // 29: weft.v1.DiagnosticsService.ListFlows:input_type -> weft.v1.ListFlowsRequest
-	14, // 30: weft.v1.DiagnosticsService.Explain:input_type -> weft.v1.ExplainRequest
-	16, // 31: weft.v1.DiagnosticsService.ListDrift:input_type -> weft.v1.ListDriftRequest
-	19, // 32: weft.v1.DiagnosticsService.ListInterfaces:input_type -> weft.v1.ListInterfacesRequest
-	22, // 33: weft.v1.DiagnosticsService.ListEvents:input_type -> weft.v1.ListEventsRequest
-	24, // 34: weft.v1.DiagnosticsService.WatchEvents:input_type -> weft.v1.WatchEventsRequest
-	1,  // 35: weft.v1.WeftService.Apply:output_type -> weft.v1.ApplyResponse
-	5,  // 36: weft.v1.WeftService.Watch:output_type -> weft.v1.WatchResponse
-	7,  // 37: weft.v1.WeftService.WaitApplied:output_type -> weft.v1.WaitAppliedResponse
-	10, // 38: weft.v1.DiagnosticsService.GetStatus:output_type -> weft.v1.GetStatusResponse
-	12, // 39: weft.v1.DiagnosticsService.ListFlows:output_type -> weft.v1.ListFlowsResponse
-	15, // 40: weft.v1.DiagnosticsService.Explain:output_type -> weft.v1.ExplainResponse
-	17, // 41: weft.v1.DiagnosticsService.ListDrift:output_type -> weft.v1.ListDriftResponse
-	20, // 42: weft.v1.DiagnosticsService.ListInterfaces:output_type -> weft.v1.ListInterfacesResponse
-	23, // 43: weft.v1.DiagnosticsService.ListEvents:output_type -> weft.v1.ListEventsResponse
-	25, // 44: weft.v1.DiagnosticsService.WatchEvents:output_type -> weft.v1.WatchEventsResponse
-	35, // [35:45] is the sub-list for method output_type
-	25, // [25:35] is the sub-list for method input_type
-	25, // [25:25] is the sub-list for extension type_name
-	25, // [25:25] is the sub-list for extension extendee
-	0,  // [0:25] is the sub-list for field type_name
+	39, // 23: weft.v1.Event.time:type_name -> google.protobuf.Timestamp
+	36, // 24: weft.v1.Event.object:type_name -> weft.v1.ObjectRef
+	36, // 25: weft.v1.WhereResponse.object:type_name -> weft.v1.ObjectRef
+	29, // 26: weft.v1.WhereResponse.places:type_name -> weft.v1.Place
+	39, // 27: weft.v1.Place.since:type_name -> google.protobuf.Timestamp
+	32, // 28: weft.v1.GetNamespaceResponse.lines:type_name -> weft.v1.NamespaceLine
+	0,  // 29: weft.v1.WeftService.Apply:input_type -> weft.v1.ApplyRequest
+	4,  // 30: weft.v1.WeftService.Watch:input_type -> weft.v1.WatchRequest
+	6,  // 31: weft.v1.WeftService.WaitApplied:input_type -> weft.v1.WaitAppliedRequest
+	9,  // 32: weft.v1.DiagnosticsService.GetStatus:input_type -> weft.v1.GetStatusRequest
+	11, // 33: weft.v1.DiagnosticsService.ListFlows:input_type -> weft.v1.ListFlowsRequest
+	14, // 34: weft.v1.DiagnosticsService.Explain:input_type -> weft.v1.ExplainRequest
+	16, // 35: weft.v1.DiagnosticsService.ListDrift:input_type -> weft.v1.ListDriftRequest
+	19, // 36: weft.v1.DiagnosticsService.ListInterfaces:input_type -> weft.v1.ListInterfacesRequest
+	27, // 37: weft.v1.DiagnosticsService.Where:input_type -> weft.v1.WhereRequest
+	30, // 38: weft.v1.DiagnosticsService.GetNamespace:input_type -> weft.v1.GetNamespaceRequest
+	22, // 39: weft.v1.DiagnosticsService.ListEvents:input_type -> weft.v1.ListEventsRequest
+	24, // 40: weft.v1.DiagnosticsService.WatchEvents:input_type -> weft.v1.WatchEventsRequest
+	1,  // 41: weft.v1.WeftService.Apply:output_type -> weft.v1.ApplyResponse
+	5,  // 42: weft.v1.WeftService.Watch:output_type -> weft.v1.WatchResponse
+	7,  // 43: weft.v1.WeftService.WaitApplied:output_type -> weft.v1.WaitAppliedResponse
+	10, // 44: weft.v1.DiagnosticsService.GetStatus:output_type -> weft.v1.GetStatusResponse
+	12, // 45: weft.v1.DiagnosticsService.ListFlows:output_type -> weft.v1.ListFlowsResponse
+	15, // 46: weft.v1.DiagnosticsService.Explain:output_type -> weft.v1.ExplainResponse
+	17, // 47: weft.v1.DiagnosticsService.ListDrift:output_type -> weft.v1.ListDriftResponse
+	20, // 48: weft.v1.DiagnosticsService.ListInterfaces:output_type -> weft.v1.ListInterfacesResponse
+	28, // 49: weft.v1.DiagnosticsService.Where:output_type -> weft.v1.WhereResponse
+	31, // 50: weft.v1.DiagnosticsService.GetNamespace:output_type -> weft.v1.GetNamespaceResponse
+	23, // 51: weft.v1.DiagnosticsService.ListEvents:output_type -> weft.v1.ListEventsResponse
+	25, // 52: weft.v1.DiagnosticsService.WatchEvents:output_type -> weft.v1.WatchEventsResponse
+	41, // [41:53] is the sub-list for method output_type
+	29, // [29:41] is the sub-list for method input_type
+	29, // [29:29] is the sub-list for extension type_name
+	29, // [29:29] is the sub-list for extension extendee
+	0,  // [0:29] is the sub-list for field type_name
 }
 
 func init() { file_weft_v1_weft_proto_init() }
@@ -2025,7 +2447,7 @@ func file_weft_v1_weft_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_weft_v1_weft_proto_rawDesc), len(file_weft_v1_weft_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   29,
+			NumMessages:   35,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

@@ -220,6 +220,8 @@ const (
 	DiagnosticsService_Explain_FullMethodName        = "/weft.v1.DiagnosticsService/Explain"
 	DiagnosticsService_ListDrift_FullMethodName      = "/weft.v1.DiagnosticsService/ListDrift"
 	DiagnosticsService_ListInterfaces_FullMethodName = "/weft.v1.DiagnosticsService/ListInterfaces"
+	DiagnosticsService_Where_FullMethodName          = "/weft.v1.DiagnosticsService/Where"
+	DiagnosticsService_GetNamespace_FullMethodName   = "/weft.v1.DiagnosticsService/GetNamespace"
 	DiagnosticsService_ListEvents_FullMethodName     = "/weft.v1.DiagnosticsService/ListEvents"
 	DiagnosticsService_WatchEvents_FullMethodName    = "/weft.v1.DiagnosticsService/WatchEvents"
 )
@@ -240,6 +242,10 @@ type DiagnosticsServiceClient interface {
 	ListDrift(ctx context.Context, in *ListDriftRequest, opts ...grpc.CallOption) (*ListDriftResponse, error)
 	// ListInterfaces lists the interfaces of br-int on a host, or on all.
 	ListInterfaces(ctx context.Context, in *ListInterfacesRequest, opts ...grpc.CallOption) (*ListInterfacesResponse, error)
+	// Where tells on which hosts an object is, as what, and why there.
+	Where(ctx context.Context, in *WhereRequest, opts ...grpc.CallOption) (*WhereResponse, error)
+	// GetNamespace compares a network namespace of a host with what it should be, now.
+	GetNamespace(ctx context.Context, in *GetNamespaceRequest, opts ...grpc.CallOption) (*GetNamespaceResponse, error)
 	// ListEvents reads what happened lately (newest last).
 	ListEvents(ctx context.Context, in *ListEventsRequest, opts ...grpc.CallOption) (*ListEventsResponse, error)
 	// WatchEvents streams what happened lately (newest last), and then what happens. OUT_OF_RANGE: the reader was so slow
@@ -305,6 +311,26 @@ func (c *diagnosticsServiceClient) ListInterfaces(ctx context.Context, in *ListI
 	return out, nil
 }
 
+func (c *diagnosticsServiceClient) Where(ctx context.Context, in *WhereRequest, opts ...grpc.CallOption) (*WhereResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(WhereResponse)
+	err := c.cc.Invoke(ctx, DiagnosticsService_Where_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *diagnosticsServiceClient) GetNamespace(ctx context.Context, in *GetNamespaceRequest, opts ...grpc.CallOption) (*GetNamespaceResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetNamespaceResponse)
+	err := c.cc.Invoke(ctx, DiagnosticsService_GetNamespace_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *diagnosticsServiceClient) ListEvents(ctx context.Context, in *ListEventsRequest, opts ...grpc.CallOption) (*ListEventsResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListEventsResponse)
@@ -350,6 +376,10 @@ type DiagnosticsServiceServer interface {
 	ListDrift(context.Context, *ListDriftRequest) (*ListDriftResponse, error)
 	// ListInterfaces lists the interfaces of br-int on a host, or on all.
 	ListInterfaces(context.Context, *ListInterfacesRequest) (*ListInterfacesResponse, error)
+	// Where tells on which hosts an object is, as what, and why there.
+	Where(context.Context, *WhereRequest) (*WhereResponse, error)
+	// GetNamespace compares a network namespace of a host with what it should be, now.
+	GetNamespace(context.Context, *GetNamespaceRequest) (*GetNamespaceResponse, error)
 	// ListEvents reads what happened lately (newest last).
 	ListEvents(context.Context, *ListEventsRequest) (*ListEventsResponse, error)
 	// WatchEvents streams what happened lately (newest last), and then what happens. OUT_OF_RANGE: the reader was so slow
@@ -379,6 +409,12 @@ func (UnimplementedDiagnosticsServiceServer) ListDrift(context.Context, *ListDri
 }
 func (UnimplementedDiagnosticsServiceServer) ListInterfaces(context.Context, *ListInterfacesRequest) (*ListInterfacesResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListInterfaces not implemented")
+}
+func (UnimplementedDiagnosticsServiceServer) Where(context.Context, *WhereRequest) (*WhereResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Where not implemented")
+}
+func (UnimplementedDiagnosticsServiceServer) GetNamespace(context.Context, *GetNamespaceRequest) (*GetNamespaceResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetNamespace not implemented")
 }
 func (UnimplementedDiagnosticsServiceServer) ListEvents(context.Context, *ListEventsRequest) (*ListEventsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListEvents not implemented")
@@ -497,6 +533,42 @@ func _DiagnosticsService_ListInterfaces_Handler(srv interface{}, ctx context.Con
 	return interceptor(ctx, in, info, handler)
 }
 
+func _DiagnosticsService_Where_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(WhereRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(DiagnosticsServiceServer).Where(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: DiagnosticsService_Where_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(DiagnosticsServiceServer).Where(ctx, req.(*WhereRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _DiagnosticsService_GetNamespace_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetNamespaceRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(DiagnosticsServiceServer).GetNamespace(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: DiagnosticsService_GetNamespace_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(DiagnosticsServiceServer).GetNamespace(ctx, req.(*GetNamespaceRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _DiagnosticsService_ListEvents_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ListEventsRequest)
 	if err := dec(in); err != nil {
@@ -552,6 +624,14 @@ var DiagnosticsService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListInterfaces",
 			Handler:    _DiagnosticsService_ListInterfaces_Handler,
+		},
+		{
+			MethodName: "Where",
+			Handler:    _DiagnosticsService_Where_Handler,
+		},
+		{
+			MethodName: "GetNamespace",
+			Handler:    _DiagnosticsService_GetNamespace_Handler,
 		},
 		{
 			MethodName: "ListEvents",
