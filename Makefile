@@ -3,7 +3,9 @@
 SHELL := /bin/bash
 BUF := go run github.com/bufbuild/buf/cmd/buf@v1.70.0
 STATICCHECK := go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
-# Binaries tell their commit, unless git does not want to: no git, or a checkout that belongs to somebody else.
+# Binaries tell what they were built from, also where the go tool cannot ask git: in a checkout of somebody else.
+VERSION ?= $(shell git -c safe.directory='*' describe --always --dirty 2>/dev/null)
+LDFLAGS := -X github.com/weft-sdn/weft/cmd/internal/program.stamped=$(VERSION)
 VCS := $(shell git status >/dev/null 2>&1 || echo -buildvcs=false)
 
 # Packages whose tests build whole clouds: they run after the others, one at a time, and without the race detector in
@@ -16,7 +18,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 build: ## build weft, weft-controller and weft-nsagent into bin/
-	go build $(VCS) -o bin/ ./cmd/...
+	go build $(VCS) -ldflags "$(LDFLAGS)" -o bin/ ./cmd/...
 
 check: ## gofmt, vet, staticcheck, buf lint, stale generated files, import floors
 	@bad=$$(git ls-files -z --cached --others --exclude-standard '*.go' | xargs -0 gofmt -l); \

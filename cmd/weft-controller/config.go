@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/weft-sdn/weft/cmd/internal/program"
 	"github.com/weft-sdn/weft/controller/hostsync"
 	"github.com/weft-sdn/weft/controller/store"
 )
@@ -35,7 +36,7 @@ type config struct {
 	underlayIPv6              bool
 	auditInterval             time.Duration
 	tolerate                  []string
-	logLevel, logFormat       string
+	log                       program.Log
 	echoInterval, echoTimeout time.Duration
 }
 
@@ -72,8 +73,7 @@ func (c *config) flags(f *pflag.FlagSet) {
 	f.StringSliceVar(&c.tolerate, "tolerate-cookie", nil, "cookies whose rows may stay on br-int and br-tun, VALUE[/MASK] in hex")
 	f.DurationVar(&c.echoInterval, "openflow-echo-interval", 5*time.Second, "how long a switch may be silent before it is asked for a sign of life")
 	f.DurationVar(&c.echoTimeout, "openflow-echo-timeout", 10*time.Second, "how long it may then stay silent before it is cut off")
-	f.StringVar(&c.logLevel, "log-level", "info", "debug, info, warn or error")
-	f.StringVar(&c.logFormat, "log-format", "text", "text or json")
+	c.log.Flags(f)
 }
 
 // storeConfig turns the flags into the store's configuration.

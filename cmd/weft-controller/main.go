@@ -3,16 +3,14 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"os/signal"
-	"runtime/debug"
-	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/weft-sdn/weft/cmd/internal/program"
 )
 
 func main() {
@@ -31,11 +29,11 @@ func command() *cobra.Command {
 		Use:           "weft-controller",
 		Short:         "OpenFlow controller of Weft: keeps intent, programs the switches of all hosts",
 		Args:          cobra.NoArgs,
-		Version:       version(),
+		Version:       program.Version(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			log, err := logger(cfg.logLevel, cfg.logFormat)
+			log, err := cfg.log.Logger(os.Stderr)
 			if err != nil {
 				return err
 			}
@@ -44,34 +42,4 @@ func command() *cobra.Command {
 	}
 	cfg.flags(cmd.Flags())
 	return cmd
-}
-
-// version is that of the module, with the commit when the binary was built from a checkout.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	v := info.Main.Version
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			v += " " + s.Value[:min(12, len(s.Value))]
-		}
-	}
-	return v
-}
-
-func logger(level, format string) (*slog.Logger, error) {
-	var l slog.Level
-	if err := l.UnmarshalText([]byte(level)); err != nil {
-		return nil, fmt.Errorf("--log-level: %q is not debug, info, warn or error", level)
-	}
-	opts := &slog.HandlerOptions{Level: l}
-	switch strings.ToLower(format) {
-	case "text":
-		return slog.New(slog.NewTextHandler(os.Stderr, opts)), nil
-	case "json":
-		return slog.New(slog.NewJSONHandler(os.Stderr, opts)), nil
-	}
-	return nil, errors.New("--log-format: text or json")
 }

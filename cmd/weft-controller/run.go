@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/keepalive"
 
+	"github.com/weft-sdn/weft/cmd/internal/program"
 	"github.com/weft-sdn/weft/controller/agentconn"
 	"github.com/weft-sdn/weft/controller/api"
 	"github.com/weft-sdn/weft/controller/hostsync"
@@ -73,7 +74,7 @@ func run(ctx context.Context, cfg config, log *slog.Logger) error {
 	j := journal.New(log, c.reg)
 	c.fleet = hostsync.New(hostsync.Config{Store: c.store, Epoch: c.epoch, Controllers: targets, AuditInterval: cfg.auditInterval,
 		Tolerated: tolerated, Journal: j, Registry: c.reg, Log: log})
-	c.api = api.New(api.Config{Store: c.store, Fleet: c.fleet, Journal: j, Tables: tables, Version: version(),
+	c.api = api.New(api.Config{Store: c.store, Fleet: c.fleet, Journal: j, Tables: tables, Version: program.Version(),
 		StoreKind: cfg.store, Registry: c.reg, Log: log})
 	return c.serve(ctx)
 }
@@ -101,7 +102,7 @@ func (c *controller) serve(ctx context.Context) error {
 	if err := c.serveAPI(ctx, g); err != nil {
 		return err
 	}
-	c.log.Info("ready", "version", version(), "epoch", c.epoch, "grpc", addrs(c.doors.grpc), "http", addrs(c.doors.http),
+	c.log.Info("ready", "version", program.Version(), "epoch", c.epoch, "grpc", addrs(c.doors.grpc), "http", addrs(c.doors.http),
 		"node", addrs(c.doors.node), "openflow", addrs(c.doors.openflow))
 	return g.Wait()
 }

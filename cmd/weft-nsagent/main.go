@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -21,6 +20,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/weft-sdn/weft/cmd/internal/program"
 	"github.com/weft-sdn/weft/nsagent/agent"
 )
 
@@ -51,14 +51,14 @@ Every flag can also be given by an environment variable, WEFT_ and the flag in c
 
 SIGTERM ends the agent at once. Everything that it made stays in place, and traffic goes on.`,
 		Args:          cobra.NoArgs,
-		Version:       version(),
+		Version:       program.Version(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := fromEnvironment(cmd.Flags(), os.LookupEnv); err != nil {
 				return err
 			}
-			log, err := logger(o.logLevel)
+			log, err := o.log.Logger(os.Stderr)
 			if err != nil {
 				return err
 			}
@@ -66,7 +66,7 @@ SIGTERM ends the agent at once. Everything that it made stays in place, and traf
 			if err != nil {
 				return err
 			}
-			cfg.Version, cfg.Log = version(), log
+			cfg.Version, cfg.Log = program.Version(), log
 			return run(cmd.Context(), cfg, o.metrics)
 		},
 	}
@@ -109,27 +109,4 @@ func serveMetrics(ctx context.Context, ln net.Listener, reg *prometheus.Registry
 		return fmt.Errorf("--metrics: %w", err)
 	}
 	return nil
-}
-
-// version is that of the module, with the commit when the binary was built from a checkout.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	v := info.Main.Version
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			v += " " + s.Value[:min(12, len(s.Value))]
-		}
-	}
-	return v
-}
-
-func logger(level string) (*slog.Logger, error) {
-	var l slog.Level
-	if err := l.UnmarshalText([]byte(level)); err != nil {
-		return nil, fmt.Errorf("--log-level: %q is not debug, info, warn or error", level)
-	}
-	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: l})), nil
 }

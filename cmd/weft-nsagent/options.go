@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 
+	"github.com/weft-sdn/weft/cmd/internal/program"
 	"github.com/weft-sdn/weft/nsagent/agent"
 	"github.com/weft-sdn/weft/ovsdb"
 )
@@ -30,7 +31,8 @@ type options struct {
 	stateDir, ovsdb, runDir string
 	datapath                string
 	integration, tunnel     string
-	logLevel, metrics       string
+	metrics                 string
+	log                     program.Log
 }
 
 func (o *options) flags(f *pflag.FlagSet) {
@@ -49,7 +51,7 @@ func (o *options) flags(f *pflag.FlagSet) {
 	f.StringVar(&o.datapath, "datapath-type", "auto", "system, netdev, or auto: system where the kernel has Open vSwitch")
 	f.StringVar(&o.integration, "integration-bridge", "br-int", "name of the bridge that VMs are plugged into")
 	f.StringVar(&o.tunnel, "tunnel-bridge", "br-tun", "name of the bridge of tunnels")
-	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
+	o.log.Flags(f)
 	f.StringVar(&o.metrics, "metrics", "", "address for Prometheus, e.g. 127.0.0.1:9445 (default: none)")
 }
 

@@ -52,6 +52,7 @@ var sideways = []struct{ from, to, why string }{
 	{"controller/ofconn", "openflow/channel", "it accepts what channel then serves"},
 	{"nsagent/replay", "openflow/channel", "it reads and replays the rows of a bridge over one"},
 	{"nsagent/namespaces", "nsagent/kernel", "it observes and applies what kernel can"},
+	{"cmd/...", "cmd/internal/...", "what all programs have in common"},
 	{"cmd/weft/...", "cmd/weft/...", "one program in parts"},
 	{"cmd/weft-controller/...", "cmd/weft-controller/...", "one program in parts"},
 	{"cmd/weft-nsagent/...", "cmd/weft-nsagent/...", "one program in parts"},
