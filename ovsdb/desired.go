@@ -30,6 +30,8 @@ type Desired struct {
 	Bridges      []Bridge
 	Tunnels      []TunnelPort
 	Bindings     []Binding
+	// Plugs are devices that are to be ports of the integration bridge.
+	Plugs []Plug
 	// Prune says that this is everything: owned ports and bridges that are not named go, and interfaces that carry the
 	// mark of a binding that is not named become dead.
 	Prune bool
@@ -134,10 +136,11 @@ func (b Binding) owns(ifaceID, attachedMAC string) bool {
 // the others are patched to it.
 func (d *Desired) sorted() Desired {
 	s := Desired{DatapathType: d.DatapathType, Prune: d.Prune,
-		Bridges: slices.Clone(d.Bridges), Tunnels: slices.Clone(d.Tunnels), Bindings: slices.Clone(d.Bindings)}
+		Bridges: slices.Clone(d.Bridges), Tunnels: slices.Clone(d.Tunnels), Bindings: slices.Clone(d.Bindings), Plugs: slices.Clone(d.Plugs)}
 	rank := map[Role]string{Integration: "0", Tunnel: "1", Physical: "2"}
 	slices.SortFunc(s.Bridges, func(a, b Bridge) int { return strings.Compare(rank[a.Role]+a.Name, rank[b.Role]+b.Name) })
 	slices.SortFunc(s.Tunnels, func(a, b TunnelPort) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(s.Plugs, func(a, b Plug) int { return strings.Compare(a.Interface, b.Interface) })
 	byPort := func(a, b Binding) int { return strings.Compare(a.PortID, b.PortID) }
 	if !slices.IsSortedFunc(s.Bindings, byPort) {
 		slices.SortFunc(s.Bindings, byPort)

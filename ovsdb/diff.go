@@ -65,6 +65,8 @@ type differ struct {
 	named    int               // rows inserted so far, over all changes
 	bridges  map[string]string // name → UUID, or the name of the row that is being inserted
 	claimed  map[string]string // interface → port id
+	bound    map[string]bool   // interfaces that some binding wants
+	plugged  map[string]string // interface → port id, for ports that we put there
 	changes  []Change
 	problems map[string]Problem
 }
@@ -72,7 +74,8 @@ type differ struct {
 // diff is the whole difference: the changes in an order in which each depends only on those before it, and, by resource,
 // the problem that keeps it from being true. Resources that are to be left out have a problem already.
 func diff(want Desired, have *State, leftOut map[string]Problem) ([]Change, map[string]Problem) {
-	x := &differ{want: want.sorted(), have: have, bridges: map[string]string{}, claimed: make(map[string]string, len(want.Bindings)), problems: maps.Clone(leftOut)}
+	x := &differ{want: want.sorted(), have: have, bridges: map[string]string{}, claimed: make(map[string]string, len(want.Bindings)),
+		bound: make(map[string]bool, len(want.Bindings)), plugged: map[string]string{}, problems: maps.Clone(leftOut)}
 	if x.problems == nil {
 		x.problems = map[string]Problem{}
 	}
@@ -85,6 +88,12 @@ func diff(want Desired, have *State, leftOut map[string]Problem) ([]Change, map[
 	hub, _ := x.want.bridge(Tunnel)
 	for _, t := range x.want.Tunnels {
 		x.port(t.Resource(), hub.Name, t.Name, t.Type, t.options())
+	}
+	for _, b := range x.want.Bindings {
+		x.bound[b.Interface] = true
+	}
+	for _, p := range x.want.Plugs {
+		x.plug(p)
 	}
 	for _, b := range x.want.Bindings {
 		x.binding(b)

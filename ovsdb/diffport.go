@@ -11,6 +11,8 @@ import (
 // Keys of external_ids that a bound interface carries.
 const (
 	portKey = "weft-port"
+	// ifaceKey is the id of the port that an interface is for.
+	ifaceKey = "iface-id"
 	// installedKey is the revision whose flows are in the switch: those who plugged the interface wait for it.
 	installedKey = "weft-installed"
 )
@@ -33,9 +35,9 @@ func (x *differ) binding(b Binding) {
 	case on == nil || on.Name != hub.Name:
 		x.problem(b.Resource(), "interface", InterfaceMissing, "no interface %s is on %s", b.Interface, hub.Name)
 		return
-	case !b.owns(iface.ExternalIDs["iface-id"], iface.ExternalIDs["attached-mac"]):
+	case x.plugged[b.Interface] != b.PortID && !b.owns(iface.ExternalIDs[ifaceKey], iface.ExternalIDs["attached-mac"]):
 		x.problem(b.Resource(), "interface", InterfaceMismatch,
-			"%s carries iface-id %q and attached-mac %q, which are not those of the port", b.Interface, iface.ExternalIDs["iface-id"], iface.ExternalIDs["attached-mac"])
+			"%s carries iface-id %q and attached-mac %q, which are not those of the port", b.Interface, iface.ExternalIDs[ifaceKey], iface.ExternalIDs["attached-mac"])
 		return
 	case x.claimed[b.Interface] != "":
 		x.problem(b.Resource(), "interface", InterfaceTaken, "%s is bound to port %s", b.Interface, x.claimed[b.Interface])
@@ -104,6 +106,10 @@ func (x *differ) prune() {
 	for _, t := range x.want.Tunnels {
 		wanted[t.Name] = hub.Name
 	}
+	hub, _ = x.want.bridge(Integration)
+	for _, p := range x.want.Plugs {
+		wanted[p.Interface] = hub.Name
+	}
 	for _, b := range byName(x.have.bridges) {
 		for _, u := range b.Ports {
 			p := x.have.portByUUID[u]
@@ -135,8 +141,12 @@ func (x *differ) used(b *bridgeRow) bool {
 
 // resourceOf names the resource that an owned port belonged to.
 func (x *differ) resourceOf(p *portRow, b *bridgeRow) string {
-	if i := x.have.interfaces[p.Name]; i != nil && i.Type != "patch" {
-		return "tunnel/" + p.Name
+	i := x.have.interfaces[p.Name]
+	switch {
+	case i == nil || i.Type == "patch":
+		return "bridge/" + b.Name
+	case i.Type == "":
+		return Plug{Interface: p.Name}.Resource()
 	}
-	return "bridge/" + b.Name
+	return "tunnel/" + p.Name
 }
