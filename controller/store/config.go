@@ -43,6 +43,9 @@ type Config struct {
 	UnderlayMTU int
 	// UnderlayIPv6 says that tunnels run over IPv6, whose header is 20 bytes longer.
 	UnderlayIPv6 bool
+
+	// DHCPAgentsPerNetwork is how many network hosts serve a network by DHCP, where there are so many; 0 means 2.
+	DHCPAgentsPerNetwork int
 }
 
 // Range is an inclusive range of segment ids.
@@ -71,6 +74,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.UnderlayMTU == 0 {
 		c.UnderlayMTU = 1500
+	}
+	if c.DHCPAgentsPerNetwork == 0 {
+		c.DHCPAgentsPerNetwork = 2
 	}
 	if c.HistoryChanges == 0 {
 		c.HistoryChanges = 10000
@@ -101,6 +107,9 @@ func (c Config) validate() error {
 	}
 	if c.UnderlayMTU < 576 || c.UnderlayMTU > 65535 {
 		return fmt.Errorf("store: underlay MTU %d is not in 576..65535", c.UnderlayMTU)
+	}
+	if c.DHCPAgentsPerNetwork < 0 {
+		return fmt.Errorf("store: %d DHCP agents for a network; give 1 or more, or 0 for 2", c.DHCPAgentsPerNetwork)
 	}
 	check := func(what string, rs []Range, max uint32) error {
 		for _, r := range rs {

@@ -129,3 +129,20 @@ func (t *Tx) SetPortState(st *model.PortState) error {
 	t.put(state.PortStates, &now)
 	return nil
 }
+
+// SetHostDown takes what the controllers found out about a host's life.
+func (t *Tx) SetHostDown(host string, down bool) error {
+	if t.Host(host) == nil {
+		return &ErrNotFound{state.Hosts, host}
+	}
+	old := t.HostHealth(host)
+	if down == (old != nil && old.Down) {
+		return nil
+	}
+	if !down {
+		t.delete(state.HostHealths, host)
+		return nil
+	}
+	t.put(state.HostHealths, &model.HostHealth{Host: host, Down: true, Since: t.now})
+	return nil
+}
