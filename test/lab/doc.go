@@ -9,7 +9,7 @@
 //	            mgmt 10.90.0.0/24       underlay 10.91.0.0/24       physnet1
 //	controller  eth0 .1
 //	host n      eth0 .n                 eth1 in br-phy, .n          eth2 in br-ex
-//	outside                                                         eth0 in br-out
+//	outside                                                         eth0 in br-out, and 198.51.100.1 behind it
 //
 // The three networks are Linux bridges in a box that holds all the others, so a lab ends with one killed process and
 // leaves nothing in the machine's own network. Labs do not see each other; several may run at once.

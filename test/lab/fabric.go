@@ -22,6 +22,10 @@ const PhysicalNetwork = "physnet1"
 // UnderlayMTU is the MTU in bytes of every network between hosts.
 const UnderlayMTU = 1500
 
+// Far is an address of the machine outside that is on no network of the lab: what lies behind an external gateway
+// (RFC 5737).
+var Far = netip.AddrFrom4([4]byte{198, 51, 100, 1})
+
 // controllerIP is the controller's address on mgmt.
 const controllerIP = "10.90.0.1"
 
@@ -108,7 +112,7 @@ func (l *Lab) openOutside(ctx context.Context) (*nsbox.Box, error) {
 	if err := leaveToSwitch(ctx, box, "eth0"); err != nil {
 		return nil, err
 	}
-	if err := ip(ctx, box, "link set dev eth0 up\n"); err != nil {
+	if err := ip(ctx, box, fmt.Sprintf("link set dev eth0 up\nlink set dev lo up\naddr add %s/32 dev lo\n", Far)); err != nil {
 		return nil, err
 	}
 	if err := checksumsInSoftware(ctx, box, "eth0"); err != nil {

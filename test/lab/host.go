@@ -24,24 +24,81 @@ const firstNumber = 11
 // restartDelay is systemd's own RestartSec, which Debian's units of Open vSwitch use.
 const restartDelay = 100 * time.Millisecond
 
+// HostConfig says what a host is to be.
+type HostConfig struct {
+	Name string `json:"name"`
+	// Roles as the agent is told them; empty: compute, and network too if the name begins so.
+	Roles string `json:"roles,omitempty"`
+	// NoMapping is a host whose br-ex is not mapped to the physical network.
+	NoMapping bool `json:"no_mapping,omitempty"`
+	// Number is the last byte of the host's addresses; 0 takes the next.
+	Number int `json:"number"`
+}
+
 // Host is a virtual host. The embedded box is what runs now; it is nil when the host is off.
 type Host struct {
 	*nsbox.Box
+	HostConfig
+	// Name is that of the configuration.
 	Name string
-	// Number is the last byte of the host's addresses.
-	Number int
 	// MgmtIP is on eth0, TunnelIP on br-phy.
 	MgmtIP, TunnelIP netip.Addr
 
 	lab *Lab
 }
 
-func newHost(l *Lab, name string, index int) *Host {
-	n := byte(firstNumber + index)
+// newHost names the host's addresses.
+func newHost(l *Lab, cfg HostConfig) *Host {
+	if cfg.Number == 0 {
+		cfg.Number = l.record.NextHost
+		l.record.NextHost++
+	}
+	n := byte(cfg.Number)
 	return &Host{
-		Name: name, Number: int(n), lab: l,
+		HostConfig: cfg, Name: cfg.Name, lab: l,
 		MgmtIP: netip.AddrFrom4([4]byte{10, 90, 0, n}), TunnelIP: netip.AddrFrom4([4]byte{10, 91, 0, n}),
 	}
+}
+
+// AddHost puts one more host into a running lab and switches it on. Its agent is not started.
+func (l *Lab) AddHost(ctx context.Context, cfg HostConfig) (*Host, error) {
+	var names []string
+	for _, h := range l.Hosts {
+		names = append(names, h.Name)
+	}
+	if err := checkHostName(cfg.Name, names); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	if cfg.Number == 0 && l.record.NextHost > 250 {
+		return nil, fmt.Errorf("%w: no number left for host %s", ErrConfig, cfg.Name)
+	}
+	h := newHost(l, cfg)
+	l.Hosts = append(l.Hosts, h)
+	if err := l.write(); err != nil {
+		return nil, err
+	}
+	if err := h.Boot(ctx); err != nil {
+		return nil, errors.Join(err, l.RemoveHost(context.WithoutCancel(ctx), cfg.Name))
+	}
+	return h, l.WarmTunnels(ctx)
+}
+
+// RemoveHost takes a host out of the lab, with its disk and its VMs.
+func (l *Lab) RemoveHost(ctx context.Context, name string) error {
+	h, err := l.Host(name)
+	if err != nil {
+		return err
+	}
+	if h.Box != nil {
+		if err := h.PowerOff(ctx); err != nil {
+			return err
+		}
+	}
+	if err := os.RemoveAll(filepath.Join(l.Dir, name)); err != nil {
+		return fmt.Errorf("disk of %s: %w", name, err)
+	}
+	l.Hosts = slices.DeleteFunc(l.Hosts, func(o *Host) bool { return o == h })
+	return l.write()
 }
 
 // disk is a directory of the host that outlives it.
@@ -97,6 +154,7 @@ func (h *Host) PowerOff(ctx context.Context) error {
 	if err := h.Kill(ctx); err != nil {
 		return err
 	}
+	h.Box = nil
 	// The kernel takes the links away some time after the last process.
 	if err := Poll(ctx, 20*time.Second, func() error {
 		links, err := h.lab.Fabric.Exec(ctx, "ls", "/sys/class/net")

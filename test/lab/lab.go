@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/google/renameio/v2"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/weft-sdn/weft/test/lab/nsbox"
@@ -21,11 +22,16 @@ import (
 // Main must be called first thing in main, and in TestMain of tests: the lab's processes are this program again.
 func Main() {
 	nsbox.Main(map[string]func([]string) int{
-		"probe":   applet(probeMain),
-		"sniff":   applet(sniffMain),
-		"pour":    applet(pourMain),
-		"drink":   applet(drinkMain),
-		"address": applet(addressMain),
+		"probe":    applet(probeMain),
+		"sniff":    applet(sniffMain),
+		"pour":     applet(pourMain),
+		"drink":    applet(drinkMain),
+		"address":  applet(addressMain),
+		"serve":    applet(serveMain),
+		"ask":      applet(askMain),
+		"talk":     applet(talkMain),
+		"announce": applet(announceMain),
+		"nova":     applet(novaMain),
 	})
 }
 
@@ -48,6 +54,8 @@ type Config struct {
 	Hosts []string
 	// Bin is the directory with weft-controller and weft-nsagent, when they are to be started.
 	Bin string
+	// ControllerArgs go to the end of weft-controller's command line.
+	ControllerArgs []string
 }
 
 // Lab is a running lab. Methods may be called from many goroutines.
@@ -65,13 +73,33 @@ type Lab struct {
 	// Hosts in the order of their numbers.
 	Hosts []*Host
 
-	leash *nsbox.Leash
+	leash  *nsbox.Leash
+	record record
 }
 
 // record is what lab.json holds.
 type record struct {
-	Hosts []string `json:"hosts"`
-	Bin   string   `json:"bin,omitempty"`
+	Hosts          []HostConfig `json:"hosts"`
+	Bin            string       `json:"bin,omitempty"`
+	ControllerArgs []string     `json:"controller_args,omitempty"`
+	// NextHost is the number of the next host: none is used twice, and so no address between hosts.
+	NextHost int `json:"next_host"`
+}
+
+// write keeps the record for those who Open the lab.
+func (l *Lab) write() error {
+	l.record.Hosts = nil
+	for _, h := range l.Hosts {
+		l.record.Hosts = append(l.record.Hosts, h.HostConfig)
+	}
+	text, err := json.Marshal(l.record)
+	if err != nil {
+		return fmt.Errorf("lab.json: %w", err)
+	}
+	if err := renameio.WriteFile(filepath.Join(l.Dir, "lab.json"), append(text, '\n'), 0o644); err != nil {
+		return fmt.Errorf("write what the lab is: %w", err)
+	}
+	return nil
 }
 
 // hostName is what a hostname may be: it becomes a file name and a part of OVSDB columns.
@@ -115,14 +143,22 @@ func (cfg Config) check() error {
 		return fmt.Errorf("%d hosts: at most 200", len(cfg.Hosts))
 	}
 	for i, name := range cfg.Hosts {
-		switch {
-		case !hostName.MatchString(name):
-			return fmt.Errorf("host name %q: need 1 to 31 of a-z, 0-9 and -, starting with a letter", name)
-		case slices.Contains(reserved, name):
-			return fmt.Errorf("host name %q: taken by the lab itself", name)
-		case slices.Contains(cfg.Hosts[:i], name):
-			return fmt.Errorf("host name %q: given twice", name)
+		if err := checkHostName(name, cfg.Hosts[:i]); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+// checkHostName says why a host cannot be called so, beside the others.
+func checkHostName(name string, others []string) error {
+	switch {
+	case !hostName.MatchString(name):
+		return fmt.Errorf("host name %q: need 1 to 31 of a-z, 0-9 and -, starting with a letter", name)
+	case slices.Contains(reserved, name):
+		return fmt.Errorf("host name %q: taken by the lab itself", name)
+	case slices.Contains(others, name):
+		return fmt.Errorf("host name %q: given twice", name)
 	}
 	return nil
 }
@@ -151,23 +187,19 @@ func clear(dir string) error {
 }
 
 func (l *Lab) build(ctx context.Context, cfg Config) error {
-	text, err := json.Marshal(record{Hosts: cfg.Hosts, Bin: cfg.Bin})
-	if err != nil {
-		return fmt.Errorf("lab.json: %w", err)
+	l.record = record{Bin: cfg.Bin, ControllerArgs: cfg.ControllerArgs, NextHost: firstNumber}
+	for _, name := range cfg.Hosts {
+		l.Hosts = append(l.Hosts, newHost(l, HostConfig{Name: name}))
 	}
-	if err := os.WriteFile(filepath.Join(l.Dir, "lab.json"), append(text, '\n'), 0o644); err != nil {
-		return fmt.Errorf("write what the lab is: %w", err)
+	if err := l.write(); err != nil {
+		return err
 	}
-	l.Fabric, l.leash, err = nsbox.Open(ctx, l.spec("fabric"), l.log("fabric"))
-	if err != nil {
+	var err error
+	if l.Fabric, l.leash, err = nsbox.Open(ctx, l.spec("fabric"), l.log("fabric")); err != nil {
 		return err
 	}
 	if err := l.buildFabric(ctx); err != nil {
 		return err
-	}
-	l.Hosts = make([]*Host, len(cfg.Hosts))
-	for i, name := range cfg.Hosts {
-		l.Hosts[i] = newHost(l, name, i)
 	}
 	g, booting := errgroup.WithContext(ctx)
 	g.Go(func() (err error) { l.Controller, err = l.openController(booting); return err })
@@ -191,7 +223,7 @@ func Open(dir string) (*Lab, error) {
 	if err := json.Unmarshal(text, &r); err != nil {
 		return nil, fmt.Errorf("%s/lab.json: %w", dir, err)
 	}
-	l := &Lab{Dir: dir, Bin: r.Bin}
+	l := &Lab{Dir: dir, Bin: r.Bin, record: r}
 	if l.Fabric, err = nsbox.Connect("fabric", socket(dir, "fabric")); dead(err) {
 		// What a lab left that was killed, or died with its machine.
 		return nil, fmt.Errorf("no lab: %w: %w", err, fs.ErrNotExist)
@@ -203,9 +235,9 @@ func Open(dir string) (*Lab, error) {
 			return nil, fmt.Errorf("the lab is broken, end it: %w", err)
 		}
 	}
-	for i, name := range r.Hosts {
-		h := newHost(l, name, i)
-		if h.Box, err = nsbox.Connect(name, socket(dir, name)); err != nil && !dead(err) {
+	for _, cfg := range r.Hosts {
+		h := newHost(l, cfg)
+		if h.Box, err = nsbox.Connect(cfg.Name, socket(dir, cfg.Name)); err != nil && !dead(err) {
 			return nil, err
 		}
 		l.Hosts = append(l.Hosts, h)

@@ -15,7 +15,9 @@ const schema = "/usr/share/openvswitch/vswitch.ovsschema"
 var tools = []struct{ program, pkg string }{
 	{"ovsdb-server", "openvswitch-switch"}, {"ovs-vswitchd", "openvswitch-switch"}, {"ovsdb-tool", "openvswitch-common"},
 	{"ovs-vsctl", "openvswitch-switch"}, {"ovs-ofctl", "openvswitch-common"}, {"ip", "iproute2"},
-	{"nsenter", "util-linux"}, {"ethtool", "ethtool"}, {"ping", "iputils-ping"},
+	{"nsenter", "util-linux"}, {"ethtool", "ethtool"}, {"ping", "iputils-ping"}, {"ps", "procps"},
+	{"iptables-restore", "iptables"}, {"dnsmasq", "dnsmasq-base"}, {"conntrack", "conntrack"}, {"curl", "curl"},
+	{"udhcpc", "udhcpc"}, {"dhclient", "isc-dhcp-client"},
 }
 
 // ErrCannot says that this machine or user cannot run a lab.

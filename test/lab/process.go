@@ -43,7 +43,7 @@ func (l *Lab) StartController(ctx context.Context, extra ...string) error {
 		"--openflow-advertise", "tcp:" + controllerIP + ":" + ofPort,
 		// All of it is one machine, and nobody else can reach the lab's networks.
 		"--insecure",
-	}, extra...)
+	}, append(slices.Clone(l.record.ControllerArgs), extra...)...)
 	_, err := l.Controller.Start(ctx, nsbox.Command{
 		Name: ControllerProcess, Argv: argv, Log: l.log("weft-controller"), Restart: restartDelay,
 	})
@@ -58,16 +58,23 @@ func (l *Lab) KillController(ctx context.Context) error {
 // StartAgent starts the host's node agent; extra goes to the end of its command line. When it dies it is started again, as
 // by systemd. It does not wait until the host is ready.
 func (h *Host) StartAgent(ctx context.Context, extra ...string) error {
-	roles := "compute"
-	if strings.HasPrefix(h.Name, "network") {
-		roles = "compute,network"
+	roles := h.Roles
+	if roles == "" {
+		roles = "compute"
+		if strings.HasPrefix(h.Name, "network") {
+			roles = "compute,network"
+		}
 	}
-	argv := append([]string{
+	argv := []string{
 		filepath.Join(h.lab.Bin, "weft-nsagent"),
 		"--controller", controllerIP + ":" + nodePort, "--insecure",
-		"--host", h.Name, "--tunnel-ip", h.TunnelIP.String(), "--bridge-mappings", physnet + ":br-ex",
+		"--host", h.Name, "--tunnel-ip", h.TunnelIP.String(),
 		"--roles", roles, "--state-dir", h.disk("state"), "--datapath-type", "netdev",
-	}, extra...)
+	}
+	if !h.NoMapping {
+		argv = append(argv, "--bridge-mappings", physnet+":br-ex")
+	}
+	argv = append(argv, extra...)
 	_, err := h.Start(ctx, nsbox.Command{
 		Name: AgentProcess, Argv: argv, Log: h.lab.log(h.Name + "-weft-nsagent"), Restart: restartDelay,
 	})

@@ -103,11 +103,14 @@ func (vm *VM) start(ctx context.Context, host *Host) error {
 	box := "vm-" + vm.Name
 	spec := vm.lab.spec(box)
 	spec.Name = vm.Name
+	var err error
+	if spec.Binds, err = vm.ownResolver(); err != nil {
+		return err
+	}
 	if err := os.Remove(spec.Socket); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	var pid int
-	var err error
 	if vm.Box, pid, err = host.Open(ctx, spec, vm.lab.log(box)); err != nil {
 		return err
 	}
@@ -140,6 +143,21 @@ func (vm *VM) start(ctx context.Context, host *Host) error {
 		return err
 	}
 	return os.WriteFile(vm.lab.vmFile(vm.Name), append(text, '\n'), 0o644)
+}
+
+// ownResolver lays a file of the VM's own over /etc/resolv.conf, which DHCP clients write: a VM must not change the
+// machine that the lab is on.
+func (vm *VM) ownResolver() (binds map[string]string, err error) {
+	const path = "/etc/resolv.conf"
+	if info, err := os.Lstat(path); err != nil || !info.Mode().IsRegular() {
+		// A symbolic link leads into /run, which is the box's own.
+		return nil, nil
+	}
+	own := filepath.Join(vm.lab.Dir, "vm", vm.Name+".resolv.conf")
+	if err := os.WriteFile(own, nil, 0o644); err != nil {
+		return nil, err
+	}
+	return map[string]string{path: own}, nil
 }
 
 // addresses is the batch that configures eth0.

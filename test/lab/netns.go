@@ -1,0 +1,85 @@
+package lab
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Netns runs a command in a network namespace of the host, as "ip netns exec" does.
+func (h *Host) Netns(ctx context.Context, namespace string, argv ...string) (string, error) {
+	return h.Exec(ctx, append([]string{"ip", "netns", "exec", namespace}, argv...)...)
+}
+
+// Namespaces lists the network namespaces of the host, sorted.
+func (h *Host) Namespaces(ctx context.Context) ([]string, error) {
+	out, err := h.Exec(ctx, "ip", "netns", "list")
+	if err != nil {
+		return nil, err
+	}
+	var all []string
+	for line := range strings.Lines(out) {
+		// "qrouter-… (id: 0)"
+		if f := strings.Fields(line); len(f) > 0 {
+			all = append(all, f[0])
+		}
+	}
+	slices.Sort(all)
+	return all, nil
+}
+
+// Conntrack lists the tracked connections of a network namespace of the host that have an address in them.
+func (h *Host) Conntrack(ctx context.Context, namespace, address string) ([]string, error) {
+	out, err := h.Netns(ctx, namespace, "conntrack", "-L", "-o", "extended")
+	if err != nil {
+		return nil, err
+	}
+	var found []string
+	for line := range strings.Lines(out) {
+		if slices.ContainsFunc(strings.Fields(line), func(f string) bool {
+			_, value, _ := strings.Cut(f, "=")
+			return value == address
+		}) {
+			found = append(found, strings.TrimSpace(line))
+		}
+	}
+	return found, nil
+}
+
+// Received counts the packets that a device of the host has received, in a network namespace, or in the host's own if
+// namespace is empty.
+func (h *Host) Received(ctx context.Context, namespace, device string) (uint64, error) {
+	argv := []string{"cat", "/sys/class/net/" + device + "/statistics/rx_packets"}
+	out, err := "", error(nil)
+	if namespace == "" {
+		out, err = h.Exec(ctx, argv...)
+	} else {
+		out, err = h.Netns(ctx, namespace, argv...)
+	}
+	if err != nil {
+		return 0, err
+	}
+	n, err := strconv.ParseUint(strings.TrimSpace(out), 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("%s: packets of %s: %w", h.Name, device, err)
+	}
+	return n, nil
+}
+
+// Processes lists the command lines of the processes of a program on the host, VMs and namespaces included.
+func (h *Host) Processes(ctx context.Context, program string) ([]string, error) {
+	out, err := h.Exec(ctx, "ps", "-eo", "args=")
+	if err != nil {
+		return nil, err
+	}
+	var all []string
+	for line := range strings.Lines(out) {
+		if line = strings.TrimSpace(line); line == program || strings.HasPrefix(line, program+" ") {
+			all = append(all, line)
+		}
+	}
+	slices.Sort(all)
+	return all, nil
+}

@@ -1,0 +1,183 @@
+package lab
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/weft-sdn/weft/test/lab/nsbox"
+)
+
+// Greeting is what a server tells everyone who calls: who it is, and which addresses it sees. What a router did to them
+// on the way shows in it.
+type Greeting struct {
+	// Server is the name of the box that answered.
+	Server string `json:"server"`
+	// Caller is the caller's address as the server sees it.
+	Caller netip.AddrPort `json:"caller"`
+	// Called is the server's own address of the connection.
+	Called netip.AddrPort `json:"called"`
+}
+
+// serveMain is the applet "serve FILE PORT...": on each port it greets every TCP caller with a line and then echoes what
+// the caller sends; a UDP datagram is answered by the greeting alone. FILE is written when all ports are open.
+func serveMain(args []string) error {
+	if len(args) < 2 {
+		return errors.New("usage: serve FILE PORT...")
+	}
+	failed := make(chan error)
+	for _, port := range args[1:] {
+		tcp, err := net.Listen("tcp", ":"+port)
+		if err != nil {
+			return err
+		}
+		udp, err := net.ListenPacket("udp", ":"+port)
+		if err != nil {
+			return err
+		}
+		go func() { failed <- greetCallers(tcp) }()
+		go func() { failed <- greetDatagrams(udp) }()
+	}
+	if err := writeReport(args[0], true); err != nil {
+		return err
+	}
+	return <-failed
+}
+
+// greeting is the line that a server says first.
+func greeting(caller, called net.Addr) []byte {
+	plain := func(a net.Addr) netip.AddrPort {
+		ap, err := netip.ParseAddrPort(a.String())
+		if err != nil {
+			return netip.AddrPort{}
+		}
+		return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+	}
+	name, err := os.Hostname()
+	if err != nil {
+		name = err.Error()
+	}
+	// A struct of strings and addresses always encodes.
+	line, _ := json.Marshal(Greeting{Server: name, Caller: plain(caller), Called: plain(called)})
+	return append(line, '\n')
+}
+
+func greetCallers(listener net.Listener) error {
+	for {
+		conn, err := listener.Accept()
+		if err != nil {
+			return err
+		}
+		go func() {
+			defer conn.Close()
+			if _, err := conn.Write(greeting(conn.RemoteAddr(), conn.LocalAddr())); err != nil {
+				return
+			}
+			// The caller ends the connection, in order or by going away.
+			_, _ = io.Copy(conn, conn)
+		}()
+	}
+}
+
+func greetDatagrams(conn net.PacketConn) error {
+	buffer := make([]byte, 1<<16)
+	for {
+		_, from, err := conn.ReadFrom(buffer)
+		if err != nil {
+			return err
+		}
+		// An answer that cannot be sent is missed by the caller.
+		_, _ = conn.WriteTo(greeting(from, conn.LocalAddr()), from)
+	}
+}
+
+// askMain is the applet "ask tcp|udp ADDRESS:PORT": it prints the greeting of a server.
+func askMain(args []string) error {
+	if len(args) != 2 {
+		return errors.New("usage: ask tcp|udp ADDRESS:PORT")
+	}
+	conn, err := net.DialTimeout(args[0], args[1], askPatience)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(askPatience)); err != nil {
+		return err
+	}
+	if args[0] == "udp" {
+		if _, err := conn.Write([]byte("?")); err != nil {
+			return err
+		}
+	}
+	line, err := bufio.NewReader(conn).ReadString('\n')
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Print(line)
+	return err
+}
+
+// askPatience is how long a caller waits for a server.
+const askPatience = 1500 * time.Millisecond
+
+// Server answers on ports of a box.
+type Server struct {
+	name string
+	box  *nsbox.Box
+}
+
+// StartServer opens ports in a box; every caller is greeted. When it returns, the ports are open.
+func (l *Lab) StartServer(ctx context.Context, box *nsbox.Box, ports ...uint16) (*Server, error) {
+	s := &Server{name: "serve-" + uuid.NewString(), box: box}
+	file := filepath.Join(l.Dir, "log", s.name+".json")
+	argv := []string{file}
+	for _, p := range ports {
+		argv = append(argv, fmt.Sprint(p))
+	}
+	if _, err := box.Start(ctx, nsbox.Command{Name: s.name, Log: l.log(s.name), Argv: nsbox.Applet("serve", argv...)}); err != nil {
+		return nil, fmt.Errorf("serve in %s: %w", box.Name, err)
+	}
+	var open bool
+	if err := Poll(ctx, 10*time.Second, func() error { return readReport(file, &open) }); err != nil {
+		return nil, errors.Join(fmt.Errorf("serve %v in %s: %w: %s", ports, box.Name, err, tail(l.log(s.name))), s.Stop(context.WithoutCancel(ctx)))
+	}
+	return s, nil
+}
+
+// tail is what a process has said.
+func tail(log string) string {
+	text, err := os.ReadFile(log)
+	if err != nil {
+		return err.Error()
+	}
+	return string(text[max(0, len(text)-400):])
+}
+
+// Stop closes the ports.
+func (s *Server) Stop(ctx context.Context) error {
+	return s.box.Stop(ctx, s.name, syscall.SIGKILL, 10*time.Second)
+}
+
+// Ask calls a server and answers its greeting. The network is tcp or udp.
+func Ask(ctx context.Context, from *nsbox.Box, network string, to netip.AddrPort) (Greeting, error) {
+	var g Greeting
+	out, err := from.Exec(ctx, nsbox.Applet("ask", network, to.String())...)
+	if err != nil {
+		return g, err
+	}
+	if err := json.Unmarshal([]byte(out), &g); err != nil {
+		return g, fmt.Errorf("greeting from %s: %w: %q", to, err, out)
+	}
+	return g, nil
+}
