@@ -134,9 +134,11 @@ func bridgeMappings(o *model.Host, f *model.HostFacts) map[string]string {
 func physicalBridges(mappings map[string]string) []string {
 	set := map[string]struct{}{}
 	for _, br := range mappings {
-		if br != "" && br != BrInt && br != BrTun {
+		if physical(br) {
 			set[br] = struct{}{}
 		}
 	}
 	return slices.Sorted(maps.Keys(set))
 }
+
+func physical(bridge string) bool { return bridge != "" && bridge != BrInt && bridge != BrTun }
