@@ -65,6 +65,10 @@ type Network struct {
 	L2Population bool   `json:"l2_population"`
 	// RouterExternal: routers may have their gateway here, and floating IPs come from here. Flat and vlan networks only.
 	RouterExternal bool `json:"router_external,omitempty"`
+	// PortSecurityEnabled is what new ports get that do not say.
+	PortSecurityEnabled bool `json:"port_security_enabled,omitempty"`
+	// QoSPolicyID is in force on ports that have none of their own.
+	QoSPolicyID string `json:"qos_policy_id,omitempty"`
 }
 
 // Range is an inclusive range of addresses.
@@ -111,6 +115,11 @@ type Port struct {
 	AllowedAddressPairs []AddressPair `json:"allowed_address_pairs,omitempty"`
 	ExtraDHCPOpts       []DHCPOption  `json:"extra_dhcp_opts,omitempty"`
 	Instance            *Instance     `json:"instance,omitempty"`
+	// PortSecurityEnabled: only what the security groups allow passes, and only from the port's own addresses.
+	PortSecurityEnabled bool `json:"port_security_enabled,omitempty"`
+	// SecurityGroups are ids, sorted.
+	SecurityGroups []string `json:"security_groups,omitempty"`
+	QoSPolicyID    string   `json:"qos_policy_id,omitempty"`
 }
 
 // Host roles.
@@ -132,6 +141,8 @@ type Host struct {
 	Number uint16 `json:"number"`
 	// Draining: nothing new is put on the host, and what can be elsewhere moves away.
 	Draining bool `json:"draining,omitempty"`
+	// FirewallDriver is openvswitch or iptables_hybrid; empty means openvswitch.
+	FirewallDriver string `json:"firewall_driver,omitempty"`
 }
 
 // HostFacts is what the agent of a host reported about the host as a whole.

@@ -124,6 +124,22 @@ func schema() *memdb.DBSchema {
 				}
 				return []string{o.NetworkID, o.DeviceOwner}
 			}),
+			"secured": many(multi[model.Port](func(o *model.Port) (keys [][]string) {
+				if !o.PortSecurityEnabled {
+					return nil
+				}
+				for _, id := range o.SecurityGroups {
+					keys = append(keys, []string{id})
+				}
+				return keys
+			})),
+			"groupset": by(func(o *model.Port) []string {
+				if !o.PortSecurityEnabled {
+					return nil
+				}
+				return []string{o.GroupSetKey()}
+			}),
+			"qos": by(func(o *model.Port) []string { return optional(o.QoSPolicyID) }),
 			"allowed": many(multi[model.Port](func(o *model.Port) (keys [][]string) {
 				for _, a := range o.AllowedAddressPairs {
 					if a.IP.IsSingleIP() {
@@ -205,6 +221,27 @@ func schema() *memdb.DBSchema {
 			"host": by(func(o *model.Schedule) []string { return []string{o.Host} }),
 		},
 		HostHealths: {"id": byKey[model.HostHealth]()},
+		SecurityGroups: {
+			"id":      byKey[model.SecurityGroup](),
+			"name":    by(func(o *model.SecurityGroup) []string { return named(&o.Meta) }),
+			"project": by(func(o *model.SecurityGroup) []string { return []string{o.ProjectID} }),
+		},
+		SecurityGroupRules: {
+			"id":           byKey[model.SecurityGroupRule](),
+			"name":         by(func(o *model.SecurityGroupRule) []string { return named(&o.Meta) }),
+			"group":        by(func(o *model.SecurityGroupRule) []string { return []string{o.SecurityGroupID} }),
+			"remotegroup":  by(func(o *model.SecurityGroupRule) []string { return optional(o.RemoteGroupID) }),
+			"addressgroup": by(func(o *model.SecurityGroupRule) []string { return optional(o.RemoteAddressGroupID) }),
+		},
+		AddressGroups: {
+			"id":   byKey[model.AddressGroup](),
+			"name": by(func(o *model.AddressGroup) []string { return named(&o.Meta) }),
+		},
+		GroupSets: {"id": byKey[model.GroupSet]()},
+		QoSPolicies: {
+			"id":   byKey[model.QoSPolicy](),
+			"name": by(func(o *model.QoSPolicy) []string { return named(&o.Meta) }),
+		},
 	}
 	s := &memdb.DBSchema{Tables: map[string]*memdb.TableSchema{}}
 	for k, ixs := range tables {

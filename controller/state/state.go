@@ -31,11 +31,18 @@ const (
 	RouterHosts     Kind = "routerhosts"
 	Schedules       Kind = "schedules"
 	HostHealths     Kind = "hosthealths"
+
+	SecurityGroups     Kind = "securitygroups"
+	SecurityGroupRules Kind = "securitygrouprules"
+	AddressGroups      Kind = "addressgroups"
+	GroupSets          Kind = "groupsets"
+	QoSPolicies        Kind = "qospolicies"
 )
 
 // Kinds lists all kinds in the order in which a reader may depend on them.
 var Kinds = []Kind{Hosts, HostFacts, Networks, Subnets, Ports, Interfaces, Bindings, LocalVLANs, PortStates,
-	Routers, FloatingIPs, PortForwardings, RouterHosts, Schedules, HostHealths}
+	Routers, FloatingIPs, PortForwardings, RouterHosts, Schedules, HostHealths,
+	SecurityGroups, SecurityGroupRules, AddressGroups, GroupSets, QoSPolicies}
 
 // Change is one object before and after: Old is nil for a new one, New is nil for a removed one.
 type Change struct {
@@ -153,6 +160,16 @@ func Key(obj any) string {
 		return o.RouterID
 	case *model.HostHealth:
 		return o.Host
+	case *model.SecurityGroup:
+		return o.ID
+	case *model.SecurityGroupRule:
+		return o.ID
+	case *model.AddressGroup:
+		return o.ID
+	case *model.GroupSet:
+		return o.Key
+	case *model.QoSPolicy:
+		return o.ID
 	}
 	panic(fmt.Sprintf("state: no key for a %T", obj))
 }

@@ -49,6 +49,12 @@ var newObject = map[state.Kind]func() any{
 	state.RouterHosts:     func() any { return new(model.RouterHost) },
 	state.Schedules:       func() any { return new(model.Schedule) },
 	state.HostHealths:     func() any { return new(model.HostHealth) },
+
+	state.SecurityGroups:     func() any { return new(model.SecurityGroup) },
+	state.SecurityGroupRules: func() any { return new(model.SecurityGroupRule) },
+	state.AddressGroups:      func() any { return new(model.AddressGroup) },
+	state.GroupSets:          func() any { return new(model.GroupSet) },
+	state.QoSPolicies:        func() any { return new(model.QoSPolicy) },
 }
 
 // decode reads what encode wrote at that revision.
@@ -90,6 +96,14 @@ func meta(obj any) *model.Meta {
 	case *model.FloatingIP:
 		return &o.Meta
 	case *model.PortForwarding:
+		return &o.Meta
+	case *model.SecurityGroup:
+		return &o.Meta
+	case *model.SecurityGroupRule:
+		return &o.Meta
+	case *model.AddressGroup:
+		return &o.Meta
+	case *model.QoSPolicy:
 		return &o.Meta
 	}
 	return nil

@@ -31,7 +31,12 @@ func (r Ref) String() string {
 }
 
 // Singular is the word for one object of a kind: "network", "host" …
-func Singular(k state.Kind) string { return strings.TrimSuffix(string(k), "s") }
+func Singular(k state.Kind) string {
+	if stem, ok := strings.CutSuffix(string(k), "ies"); ok {
+		return stem + "y"
+	}
+	return strings.TrimSuffix(string(k), "s")
+}
 
 // ErrNotFound says that the object which an operation is about does not exist.
 type ErrNotFound struct {
