@@ -2,11 +2,10 @@ package main
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/weft-sdn/weft/cmd/internal/program"
+	"github.com/weft-sdn/weft/cmd/internal/tlsfiles"
 	"github.com/weft-sdn/weft/controller/hostsync"
 	"github.com/weft-sdn/weft/controller/store"
 )
@@ -23,11 +23,11 @@ type config struct {
 	store         string
 	dataDir       string
 	etcdEndpoints []string
-	etcdTLS       tlsFiles
+	etcdTLS       tlsfiles.Files
 
 	listenGRPC, listenHTTP, listenNode, listenOpenFlow []string
 	advertise                                          []string
-	tls                                                tlsFiles
+	tls                                                tlsfiles.Files
 	insecure                                           bool
 
 	networkTypes              []string
@@ -40,25 +40,22 @@ type config struct {
 	echoInterval, echoTimeout time.Duration
 }
 
-// tlsFiles are PEM files; empty means that there is none.
-type tlsFiles struct{ cert, key, ca string }
-
 func (c *config) flags(f *pflag.FlagSet) {
 	f.StringVar(&c.store, "store", "embedded", "where intent is kept: embedded (etcd inside this process) or external")
 	f.StringVar(&c.dataDir, "data-dir", "/var/lib/weft-controller", "directory of the embedded store")
 	f.StringSliceVar(&c.etcdEndpoints, "etcd-endpoints", nil, "client URLs of the external etcd cluster")
-	f.StringVar(&c.etcdTLS.ca, "etcd-ca", "", "CA of the external etcd cluster (PEM)")
-	f.StringVar(&c.etcdTLS.cert, "etcd-cert", "", "client certificate for the external etcd cluster (PEM)")
-	f.StringVar(&c.etcdTLS.key, "etcd-key", "", "its key (PEM)")
+	f.StringVar(&c.etcdTLS.CA, "etcd-ca", "", "CA of the external etcd cluster (PEM)")
+	f.StringVar(&c.etcdTLS.Cert, "etcd-cert", "", "client certificate for the external etcd cluster (PEM)")
+	f.StringVar(&c.etcdTLS.Key, "etcd-key", "", "its key (PEM)")
 
 	f.StringSliceVar(&c.listenGRPC, "listen-grpc", []string{"127.0.0.1:9443"}, "addresses of the gRPC API: host:port or unix:/path")
 	f.StringSliceVar(&c.listenHTTP, "listen-http", []string{"127.0.0.1:8080"}, "addresses of REST, /metrics and /healthz")
 	f.StringSliceVar(&c.listenNode, "listen-node", []string{"127.0.0.1:9444"}, "addresses that node agents dial")
 	f.StringSliceVar(&c.listenOpenFlow, "listen-openflow", []string{"127.0.0.1:6653"}, "addresses that switches dial")
 	f.StringSliceVar(&c.advertise, "openflow-advertise", nil, "OVSDB controller targets that agents give to bridges, e.g. tcp:10.0.0.1:6653 (default: the OpenFlow listeners)")
-	f.StringVar(&c.tls.cert, "tls-cert", "", "certificate of all listeners (PEM)")
-	f.StringVar(&c.tls.key, "tls-key", "", "its key (PEM)")
-	f.StringVar(&c.tls.ca, "tls-ca", "", "CA that clients, agents and switches must have a certificate of (PEM)")
+	f.StringVar(&c.tls.Cert, "tls-cert", "", "certificate of all listeners (PEM)")
+	f.StringVar(&c.tls.Key, "tls-key", "", "its key (PEM)")
+	f.StringVar(&c.tls.CA, "tls-ca", "", "CA that clients, agents and switches must have a certificate of (PEM)")
 	f.BoolVar(&c.insecure, "insecure", false, "allow plain text on addresses other than loopback")
 
 	f.StringSliceVar(&c.networkTypes, "tenant-network-types", []string{"vxlan"}, "types for networks that name none: the first")
@@ -77,7 +74,7 @@ func (c *config) flags(f *pflag.FlagSet) {
 }
 
 // storeConfig turns the flags into the store's configuration.
-func (c *config) storeConfig() (store.Config, error) {
+func (c *config) storeConfig(log *slog.Logger) (store.Config, error) {
 	sc := store.Config{TenantNetworkTypes: c.networkTypes, UnderlayMTU: c.underlayMTU, UnderlayIPv6: c.underlayIPv6}
 	switch c.store {
 	case "embedded":
@@ -87,11 +84,13 @@ func (c *config) storeConfig() (store.Config, error) {
 			return sc, errors.New("--store external needs --etcd-endpoints")
 		}
 		sc.Endpoints = c.etcdEndpoints
-		t, err := c.etcdTLS.client()
-		if err != nil {
-			return sc, fmt.Errorf("--etcd-ca, --etcd-cert, --etcd-key: %w", err)
+		if c.etcdTLS != (tlsfiles.Files{}) {
+			files, err := tlsfiles.Open(c.etcdTLS, log)
+			if err != nil {
+				return sc, fmt.Errorf("--etcd-ca, --etcd-cert, --etcd-key: %w", err)
+			}
+			sc.TLS = files.Client()
 		}
-		sc.TLS = t
 	default:
 		return sc, fmt.Errorf("--store: %q is neither embedded nor external", c.store)
 	}
@@ -148,33 +147,19 @@ func (c *config) tolerated() ([]hostsync.CookieMask, error) {
 	return out, nil
 }
 
-// client is the TLS configuration towards the external store; nil when no file is named.
-func (t tlsFiles) client() (*tls.Config, error) {
-	if t == (tlsFiles{}) {
+// serverTLS is the TLS of the listeners; nil when no file is named.
+func (c *config) serverTLS(log *slog.Logger) (*tls.Config, error) {
+	switch {
+	case c.tls == tlsfiles.Files{}:
 		return nil, nil
+	case c.tls.Cert == "" && c.tls.Key == "":
+		return nil, errors.New("--tls-ca: a CA alone does not serve; give --tls-cert and --tls-key")
 	}
-	cfg := &tls.Config{MinVersion: tls.VersionTLS12}
-	if (t.cert == "") != (t.key == "") {
-		return nil, errors.New("certificate and key go together")
+	files, err := tlsfiles.Open(c.tls, log)
+	if err != nil {
+		return nil, fmt.Errorf("--tls-cert, --tls-key, --tls-ca: %w", err)
 	}
-	if t.cert != "" {
-		pair, err := tls.LoadX509KeyPair(t.cert, t.key)
-		if err != nil {
-			return nil, err
-		}
-		cfg.Certificates = []tls.Certificate{pair}
-	}
-	if t.ca != "" {
-		pem, err := os.ReadFile(t.ca)
-		if err != nil {
-			return nil, err
-		}
-		cfg.RootCAs = x509.NewCertPool()
-		if !cfg.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("%s holds no PEM certificate", t.ca)
-		}
-	}
-	return cfg, nil
+	return files.Server(), nil
 }
 
 // targets are what bridges get as controllers.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"log/slog"
 	"net"
 	"strings"
 	"testing"
@@ -24,9 +25,11 @@ func parsed(t *testing.T, args ...string) config {
 	return c
 }
 
+var quiet = slog.New(slog.DiscardHandler)
+
 func TestStoreConfig(t *testing.T) {
 	c := parsed(t, "--data-dir=/d", "--vxlan-range=1:100,200:300", "--vlan-range=physnet1:100:199", "--underlay-mtu=9000")
-	got, err := c.storeConfig()
+	got, err := c.storeConfig(quiet)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +58,7 @@ func TestWrongFlagsAreRefusedByName(t *testing.T) {
 	} {
 		t.Run(strings.Join(tc.args, " "), func(t *testing.T) {
 			c := parsed(t, tc.args...)
-			if _, err := c.storeConfig(); err == nil || !strings.Contains(err.Error(), tc.want) {
+			if _, err := c.storeConfig(quiet); err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("%v, want something of %q", err, tc.want)
 			}
 		})
@@ -98,5 +101,23 @@ func TestTargetsOfSwitches(t *testing.T) {
 	c = parsed(t, "--openflow-advertise=tcp:10.0.0.1:6653")
 	if got, err := c.targets(at("[::]:0"), false); err != nil || !cmp.Equal(got, []string{"tcp:10.0.0.1:6653"}) {
 		t.Errorf("%v %v", got, err)
+	}
+}
+
+func TestListenersWantACertificateWithItsKey(t *testing.T) {
+	for _, tc := range []struct {
+		args []string
+		want string
+	}{
+		{nil, ""},
+		{[]string{"--tls-ca=/ca.pem"}, "--tls-ca: a CA alone does not serve; give --tls-cert and --tls-key"},
+		{[]string{"--tls-cert=/cert.pem"}, "go together"},
+		{[]string{"--tls-cert=/nowhere.pem", "--tls-key=/key.pem"}, "/nowhere.pem"},
+	} {
+		c := parsed(t, tc.args...)
+		conf, err := c.serverTLS(quiet)
+		if conf != nil || tc.want == "" && err != nil || tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)) {
+			t.Errorf("%v: %v, %v, want %q", tc.args, conf, err, tc.want)
+		}
 	}
 }

@@ -44,14 +44,14 @@ func run(ctx context.Context, cfg config, log *slog.Logger) error {
 	c := &controller{cfg: cfg, log: log, reg: prometheus.NewRegistry()}
 	c.reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	var err error
-	if c.tls, err = api.ServerTLS(cfg.tls.cert, cfg.tls.key, cfg.tls.ca); err != nil {
-		return fmt.Errorf("--tls-cert, --tls-key, --tls-ca: %w", err)
+	if c.tls, err = cfg.serverTLS(log); err != nil {
+		return err
 	}
 	tolerated, err := cfg.tolerated()
 	if err != nil {
 		return err
 	}
-	sc, err := cfg.storeConfig()
+	sc, err := cfg.storeConfig(log)
 	if err != nil {
 		return err
 	}

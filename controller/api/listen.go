@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -11,36 +10,6 @@ import (
 	"strings"
 	"syscall"
 )
-
-// ServerTLS is the TLS configuration of a door: a certificate with its key, and the CA that clients must have a
-// certificate of, all PEM files. It is nil when none is named. For gRPC it goes into credentials.NewTLS, for HTTP into
-// tls.NewListener.
-func ServerTLS(cert, key, clientCA string) (*tls.Config, error) {
-	if cert == "" && key == "" && clientCA == "" {
-		return nil, nil
-	}
-	if cert == "" || key == "" {
-		return nil, errors.New("a certificate and its key go together, and a CA alone does not serve: one of the files is not named")
-	}
-	pair, err := tls.LoadX509KeyPair(cert, key)
-	if err != nil {
-		return nil, fmt.Errorf("certificate %s with key %s: %w", cert, key, err)
-	}
-	conf := &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
-	if clientCA == "" {
-		return conf, nil
-	}
-	pem, err := os.ReadFile(clientCA)
-	if err != nil {
-		return nil, fmt.Errorf("client CA: %w", err)
-	}
-	conf.ClientCAs = x509.NewCertPool()
-	if !conf.ClientCAs.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("client CA %s: holds no certificate in PEM", clientCA)
-	}
-	conf.ClientAuth = tls.RequireAndVerifyClientCert
-	return conf, nil
-}
 
 // Listen opens a door at host:port or unix:/path. Where other machines can reach it, it insists on TLS that asks clients
 // for a certificate, unless insecure says by explicit wish that anybody may come in. The listener itself speaks plain
