@@ -27,9 +27,11 @@ const DeadVLAN = 4095
 type Desired struct {
 	// DatapathType is system or netdev.
 	DatapathType string
-	Bridges      []Bridge
-	Tunnels      []TunnelPort
-	Bindings     []Binding
+	// SSL is for bridges with ssl: targets; zero when the switch is to have them from somebody else.
+	SSL      SSL
+	Bridges  []Bridge
+	Tunnels  []TunnelPort
+	Bindings []Binding
 	// Plugs are devices that are to be ports of the integration bridge.
 	Plugs []Plug
 	// Prune says that this is everything: owned ports and bridges that are not named go, and interfaces that carry the
@@ -135,7 +137,7 @@ func (b Binding) owns(ifaceID, attachedMAC string) bool {
 // sorted brings the resources into an order that does not depend on the caller: the integration bridge first, because
 // the others are patched to it.
 func (d *Desired) sorted() Desired {
-	s := Desired{DatapathType: d.DatapathType, Prune: d.Prune,
+	s := Desired{DatapathType: d.DatapathType, SSL: d.SSL, Prune: d.Prune,
 		Bridges: slices.Clone(d.Bridges), Tunnels: slices.Clone(d.Tunnels), Bindings: slices.Clone(d.Bindings), Plugs: slices.Clone(d.Plugs)}
 	rank := map[Role]string{Integration: "0", Tunnel: "1", Physical: "2"}
 	slices.SortFunc(s.Bridges, func(a, b Bridge) int { return strings.Compare(rank[a.Role]+a.Name, rank[b.Role]+b.Name) })

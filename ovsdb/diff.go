@@ -43,6 +43,10 @@ const (
 	InterfaceTaken = "InterfaceTaken"
 	// DatapathMismatch: a bridge that is not ours has another datapath type, and patch ports do not connect those.
 	DatapathMismatch = "DatapathMismatch"
+	// SSLMissing: a controller is at an ssl: target, and nobody said which certificate the switch has.
+	SSLMissing = "SSLMissing"
+	// SSLForeign: somebody else has said which, and the bridge is not connected.
+	SSLForeign = "SSLForeign"
 	// Rejected: the database refuses the change.
 	Rejected = "Rejected"
 )
@@ -82,6 +86,7 @@ func diff(want Desired, have *State, leftOut map[string]Problem) ([]Change, map[
 	for _, b := range x.want.Bridges {
 		x.bridge(b)
 	}
+	x.ssl()
 	for _, p := range x.want.patches() {
 		x.port(p.resource, p.bridge, p.name, "patch", map[string]string{"peer": p.peer})
 	}

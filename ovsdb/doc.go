@@ -4,7 +4,7 @@
 // There is one verb. Desired says what must be true; Session.Apply reads the database, computes the difference, and
 // commits it as one transaction. When nothing differs, nothing is sent. What is foreign stays: a bridge or port is
 // taken over when it bears a name that Desired wants, everything else is left alone, and only what carries the mark
-// external_ids:weft-owned=true is ever removed.
+// external_ids:weft-owned=true is ever removed. So it is with the switch's SSL row.
 //
 // Two things are never done because Open vSwitch answers them by flushing all flows of a bridge: taking the last
 // controller away, and replacing the controllers in two steps.

@@ -10,6 +10,7 @@ const (
 	tablePort       = "Port"
 	tableInterface  = "Interface"
 	tableController = "Controller"
+	tableSSL        = "SSL"
 )
 
 // The rows hold only the columns that the package reads: the monitor asks for no others, and so statistics that change
@@ -21,6 +22,7 @@ type rootRow struct {
 	NextCfg    int      `ovsdb:"next_cfg"`
 	CurCfg     int      `ovsdb:"cur_cfg"`
 	OVSVersion *string  `ovsdb:"ovs_version"`
+	SSL        *string  `ovsdb:"ssl"`
 }
 
 type bridgeRow struct {
@@ -66,6 +68,15 @@ type controllerRow struct {
 	ExternalIDs     map[string]string `ovsdb:"external_ids"`
 }
 
+type sslRow struct {
+	UUID        string            `ovsdb:"_uuid"`
+	PrivateKey  string            `ovsdb:"private_key"`
+	Certificate string            `ovsdb:"certificate"`
+	CACert      string            `ovsdb:"ca_cert"`
+	Bootstrap   bool              `ovsdb:"bootstrap_ca_cert"`
+	ExternalIDs map[string]string `ovsdb:"external_ids"`
+}
+
 // models are the tables that a session mirrors.
 func models() map[string]model.Model {
 	return map[string]model.Model{
@@ -74,6 +85,7 @@ func models() map[string]model.Model {
 		tablePort:       &portRow{},
 		tableInterface:  &interfaceRow{},
 		tableController: &controllerRow{},
+		tableSSL:        &sslRow{},
 	}
 }
 

@@ -77,13 +77,14 @@ func (s *Session) awaitEnd() {
 }
 
 func (s *Session) mirror(ctx context.Context) error {
-	root, br, port, iface, ctl := &rootRow{}, &bridgeRow{}, &portRow{}, &interfaceRow{}, &controllerRow{}
+	root, br, port, iface, ctl, ssl := &rootRow{}, &bridgeRow{}, &portRow{}, &interfaceRow{}, &controllerRow{}, &sslRow{}
 	_, err := s.client.Monitor(ctx, s.client.NewMonitor(
-		client.WithTable(root, &root.Bridges, &root.NextCfg, &root.CurCfg, &root.OVSVersion),
+		client.WithTable(root, &root.Bridges, &root.NextCfg, &root.CurCfg, &root.OVSVersion, &root.SSL),
 		client.WithTable(br, &br.Name, &br.DatapathType, &br.FailMode, &br.Protocols, &br.Controllers, &br.Ports, &br.OtherConfig, &br.ExternalIDs),
 		client.WithTable(port, &port.Name, &port.Interfaces, &port.Tag, &port.Trunks, &port.VLANMode, &port.ExternalIDs),
 		client.WithTable(iface, &iface.Name, &iface.Type, &iface.Options, &iface.OFPort, &iface.Error, &iface.ExternalIDs),
 		client.WithTable(ctl, &ctl.Target, &ctl.ConnectionMode, &ctl.MaxBackoff, &ctl.InactivityProbe, &ctl.IsConnected, &ctl.Role, &ctl.ExternalIDs),
+		client.WithTable(ssl, &ssl.PrivateKey, &ssl.Certificate, &ssl.CACert, &ssl.Bootstrap, &ssl.ExternalIDs),
 	))
 	if err != nil {
 		return fmt.Errorf("monitor: %w", err)
@@ -134,7 +135,7 @@ func (s *Session) State() (*State, error) {
 		return nil, ErrNotReady
 	}
 	return newState(root[0], rows[bridgeRow](t[tableBridge]), rows[portRow](t[tablePort]),
-		rows[interfaceRow](t[tableInterface]), rows[controllerRow](t[tableController])), nil
+		rows[interfaceRow](t[tableInterface]), rows[controllerRow](t[tableController]), rows[sslRow](t[tableSSL])), nil
 }
 
 // tables are rows by table and UUID.

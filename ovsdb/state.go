@@ -13,6 +13,7 @@ type State struct {
 	ports       map[string]*portRow      // by name
 	interfaces  map[string]*interfaceRow // by name
 	controllers map[string]*controllerRow
+	ssl         *sslRow // nil when there is none
 
 	interfaceOf map[string]*interfaceRow // by UUID
 	portByUUID  map[string]*portRow
@@ -21,7 +22,7 @@ type State struct {
 }
 
 // newState indexes rows.
-func newState(root *rootRow, bridges []*bridgeRow, ports []*portRow, interfaces []*interfaceRow, controllers []*controllerRow) *State {
+func newState(root *rootRow, bridges []*bridgeRow, ports []*portRow, interfaces []*interfaceRow, controllers []*controllerRow, ssl []*sslRow) *State {
 	s := &State{root: root,
 		bridges: make(map[string]*bridgeRow, len(bridges)), ports: make(map[string]*portRow, len(ports)),
 		interfaces: make(map[string]*interfaceRow, len(interfaces)), controllers: make(map[string]*controllerRow, len(controllers)),
@@ -45,6 +46,11 @@ func newState(root *rootRow, bridges []*bridgeRow, ports []*portRow, interfaces 
 	}
 	for _, c := range controllers {
 		s.controllers[c.UUID] = c
+	}
+	for _, r := range ssl {
+		if r.UUID == value(root.SSL) {
+			s.ssl = r
+		}
 	}
 	return s
 }

@@ -62,7 +62,7 @@ SIGTERM ends the agent at once. Everything that it made stays in place, and traf
 			if err != nil {
 				return err
 			}
-			cfg, err := o.config(system())
+			cfg, err := o.config(system(), log)
 			if err != nil {
 				return err
 			}

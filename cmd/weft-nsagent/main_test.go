@@ -205,12 +205,33 @@ func TestMutualTLS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n, addr := serve(t, grpc.Creds(credentials.NewTLS(&tls.Config{Certificates: []tls.Certificate{cert}, ClientCAs: pki.pool, ClientAuth: tls.RequireAndVerifyClientCert})))
+	conf := &tls.Config{Certificates: []tls.Certificate{cert}, ClientCAs: pki.pool, ClientAuth: tls.RequireAndVerifyClientCert}
+	n, addr := serve(t, grpc.Creds(credentials.NewTLS(conf)))
+	openflow, err := tls.Listen("tcp", "127.0.0.1:0", conf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer openflow.Close()
+	for _, r := range n.delta.Upserts {
+		r.GetBridge().Controllers = []string{"ssl:" + openflow.Addr().String()}
+	}
 	s := ovs.Start(t)
 	crt, key := pki.issue("compute1")
 	start(t, "--controller", addr, "--ovsdb", s.Endpoint(), "--state-dir", t.TempDir(), "--host", "compute1", "--tls-cert", crt, "--tls-key", key, "--tls-ca", pki.path)
 	if got := n.ack(t); got != "compute1" {
 		t.Errorf("the controller saw the certificate of %q", got)
+	}
+	// The switch connects with the same files, and nobody has told it so but the agent.
+	conn, err := openflow.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.(*tls.Conn).Handshake(); err != nil {
+		t.Fatal(err)
+	}
+	if got := conn.(*tls.Conn).ConnectionState().PeerCertificates[0].Subject.CommonName; got != "compute1" {
+		t.Errorf("the OpenFlow listener saw the certificate of %q", got)
 	}
 	other := newPKI(t)
 	p := start(t, "--controller", addr, "--ovsdb", s.Endpoint(), "--state-dir", t.TempDir(), "--host", "compute1", "--tls-cert", crt, "--tls-key", key, "--tls-ca", other.path)
@@ -256,7 +277,7 @@ func newPKI(t *testing.T) *pki {
 	if p.key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "ca"}, NotAfter: time.Now().Add(time.Hour),
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "ca"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &p.key.PublicKey, p.key)
 	if err != nil {
@@ -286,7 +307,7 @@ func (p *pki) issue(name string) (crt, key string) {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name}, NotAfter: time.Now().Add(time.Hour),
+	template := &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 		DNSNames: []string{name}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth}}
 	der, err := x509.CreateCertificate(rand.Reader, template, p.cert, &k.PublicKey, p.key)
 	if err != nil {

@@ -1,10 +1,9 @@
 package main
 
 import (
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/netip"
 	"os"
@@ -17,6 +16,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/weft-sdn/weft/cmd/internal/program"
+	"github.com/weft-sdn/weft/cmd/internal/tlsfiles"
 	"github.com/weft-sdn/weft/nsagent/agent"
 	"github.com/weft-sdn/weft/ovsdb"
 )
@@ -84,7 +84,7 @@ func system() machine {
 }
 
 // config checks everything, and tells all that is wrong.
-func (o *options) config(m machine) (agent.Config, error) {
+func (o *options) config(m machine, log *slog.Logger) (agent.Config, error) {
 	c := agent.Config{Host: o.host, BootID: m.bootID, TunnelIP: o.tunnelIP, Roles: o.roles, Controllers: o.controllers,
 		StateDir: o.stateDir, OVSDB: o.ovsdb, RunDir: o.runDir, DatapathType: o.datapath,
 		IntegrationBridge: o.integration, TunnelBridge: o.tunnel}
@@ -137,11 +137,17 @@ func (o *options) config(m machine) (agent.Config, error) {
 	if h, _, err := net.SplitHostPort(o.metrics); o.metrics != "" && (err != nil || (!loopback(h) && !o.insecure)) {
 		wrong("--metrics: %q is not a host:port on loopback; --insecure allows others", o.metrics)
 	}
-	creds, err := o.credentials()
+	creds, err := o.credentials(log)
 	if err != nil {
 		errs = append(errs, err)
 	}
 	c.Credentials = creds
+	if o.cert != "" && err == nil {
+		// Open vSwitch reads the same files, wherever it runs; and like us it reads them again when they change.
+		if c.SSL, err = o.ssl(); err != nil {
+			errs = append(errs, err)
+		}
+	}
 	return c, errors.Join(errs...)
 }
 
@@ -176,7 +182,7 @@ func (o *options) bridges(c *agent.Config) (errs []error) {
 }
 
 // credentials are TLS when files are named, else plain text, which goes to loopback only unless --insecure.
-func (o *options) credentials() (credentials.TransportCredentials, error) {
+func (o *options) credentials(log *slog.Logger) (credentials.TransportCredentials, error) {
 	if o.cert == "" && o.key == "" && o.ca == "" {
 		for _, a := range o.controllers {
 			if h, _, _ := net.SplitHostPort(a); !loopback(h) && !o.insecure {
@@ -188,23 +194,24 @@ func (o *options) credentials() (credentials.TransportCredentials, error) {
 	if slices.Contains([]string{o.cert, o.key, o.ca}, "") {
 		return nil, errors.New("--tls-cert, --tls-key and --tls-ca go together")
 	}
-	if _, err := tls.LoadX509KeyPair(o.cert, o.key); err != nil {
-		return nil, fmt.Errorf("--tls-cert, --tls-key: %w", err)
-	}
-	pem, err := os.ReadFile(o.ca)
+	files, err := tlsfiles.Open(tlsfiles.Files{Cert: o.cert, Key: o.key, CA: o.ca}, log)
 	if err != nil {
-		return nil, fmt.Errorf("--tls-ca: %w", err)
+		return nil, fmt.Errorf("--tls-cert, --tls-key, --tls-ca: %w", err)
 	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("--tls-ca: %s holds no PEM certificate", o.ca)
+	return files.Credentials(), nil
+}
+
+// ssl are the files' absolute paths.
+func (o *options) ssl() (s ovsdb.SSL, err error) {
+	for _, f := range []struct {
+		from string
+		to   *string
+	}{{o.key, &s.PrivateKey}, {o.cert, &s.Certificate}, {o.ca, &s.CACert}} {
+		if *f.to, err = filepath.Abs(f.from); err != nil {
+			return s, fmt.Errorf("--tls-cert, --tls-key, --tls-ca: %w", err)
+		}
 	}
-	return credentials.NewTLS(&tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots,
-		// Read for every connection, so that a certificate that was renewed is used without a restart.
-		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
-			pair, err := tls.LoadX509KeyPair(o.cert, o.key)
-			return &pair, err
-		}}), nil
+	return s, nil
 }
 
 func loopback(host string) bool {

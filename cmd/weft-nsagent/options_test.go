@@ -1,6 +1,7 @@
 package main
 
 import (
+	"log/slog"
 	"strings"
 	"testing"
 
@@ -22,7 +23,7 @@ func parse(t *testing.T, env map[string]string, args ...string) (agent.Config, e
 	if err := fromEnvironment(f, func(name string) (string, bool) { v, ok := env[name]; return v, ok }); err != nil {
 		return agent.Config{}, err
 	}
-	return o.config(machine{hostname: "compute1", bootID: "b", kernelDatapath: true})
+	return o.config(machine{hostname: "compute1", bootID: "b", kernelDatapath: true}, slog.New(slog.DiscardHandler))
 }
 
 func TestFlagsWinOverTheEnvironment(t *testing.T) {
@@ -62,7 +63,7 @@ func TestWrongFlags(t *testing.T) {
 			[]string{"--controller: 10.0.0.1:9444 is not on loopback: give --tls-cert, --tls-key and --tls-ca, or --insecure for plain text"}},
 		{"half of TLS", []string{"--controller=10.0.0.1:9444", "--tls-cert=x"}, nil, []string{"--tls-cert, --tls-key and --tls-ca go together"}},
 		{"no such file", []string{"--controller=10.0.0.1:9444", "--tls-cert=/x", "--tls-key=/x", "--tls-ca=/x"}, nil,
-			[]string{"--tls-cert, --tls-key: open /x: no such file or directory"}},
+			[]string{"--tls-cert, --tls-key, --tls-ca: certificate /x with key /x: open /x: no such file or directory"}},
 		{"many", []string{"--controller=10.0.0.1", "--insecure", "--tunnel-ip=10.0.0", "--roles=king", "--datapath-type=dpdk", "--ovsdb=/run/db.sock",
 			"--bridge-mappings=physnet1,physnet2:br-int,physnet3:br-ex;reboot", "--tunnel-bridge=br-int", "--metrics=9445"}, nil,
 			[]string{

@@ -36,6 +36,8 @@ type Config struct {
 	Controllers []string
 	// Credentials are those of the connection to a controller.
 	Credentials credentials.TransportCredentials
+	// SSL are the files with which the switch connects to controllers at ssl: targets; zero: somebody else gives it some.
+	SSL ovsdb.SSL
 
 	// StateDir is where state is kept; one agent at a time may use it.
 	StateDir string
@@ -121,7 +123,7 @@ func New(cfg Config) (*Agent, error) {
 	}
 	a := &Agent{cfg: cfg, log: cfg.Log, dir: dir,
 		sessions: make(chan *ovsdb.Session), streams: make(chan streamEvent), told: make(chan replay.Notice, 64), over: make(chan struct{}),
-		held: nothingHeld(site{cfg.IntegrationBridge, cfg.TunnelBridge, cfg.DatapathType}), unsaved: map[string]bool{}, need: map[string]int64{}, settled: map[string]string{}, late: map[string]time.Time{},
+		held: nothingHeld(site{cfg.IntegrationBridge, cfg.TunnelBridge, cfg.DatapathType, cfg.SSL}), unsaved: map[string]bool{}, need: map[string]int64{}, settled: map[string]string{}, late: map[string]time.Time{},
 		calm: rate.NewLimiter(rate.Every(time.Second), 20)}
 	a.met.register(cfg.Metrics)
 	a.keeper = replay.New(replay.Config{RunDir: cfg.RunDir, StateDir: cfg.StateDir, Facts: a.facts, Notify: a.notify,

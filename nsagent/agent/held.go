@@ -27,8 +27,12 @@ const (
 )
 
 // site is what is said of the host when its agent is started: the names of the two bridges of which it has one each,
-// and the type of their datapath.
-type site struct{ integration, tunnel, datapathType string }
+// the type of their datapath, and with which files the switch connects.
+type site struct {
+	integration, tunnel, datapathType string
+	// ssl are the files for bridges whose controllers are at ssl: targets.
+	ssl ovsdb.SSL
+}
 
 // held is the desired state. It is not changed once it is made.
 type held struct {
@@ -148,7 +152,7 @@ func (h *held) desired() ovsdb.Desired {
 	if h.wanted != nil {
 		return *h.wanted
 	}
-	d := ovsdb.Desired{DatapathType: h.datapathType, Prune: h.complete}
+	d := ovsdb.Desired{DatapathType: h.datapathType, SSL: h.ssl, Prune: h.complete}
 	for _, name := range slices.Sorted(maps.Keys(h.wants)) {
 		switch w := h.wants[name].(type) {
 		case ovsdb.Bridge:
