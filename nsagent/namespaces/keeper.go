@@ -122,4 +122,6 @@ func (k *Keeper) Report() Report { return Report{} }
 func (k *Keeper) Unplugged(names map[string]bool) {}
 
 // Describe compares a namespace as it is with what is desired.
-func (k *Keeper) Describe(ctx context.Context, namespace string) ([]plan.Line, error) { return nil, nil }
+func (k *Keeper) Describe(ctx context.Context, namespace string) ([]plan.Line, error) {
+	return nil, nil
+}

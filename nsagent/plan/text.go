@@ -1,0 +1,171 @@
+package plan
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Text is the whole namespace as the tools would print it, section by section.
+func (n Namespace) Text() string {
+	var s strings.Builder
+	section := ""
+	for _, l := range n.lines() {
+		if l.Section != section {
+			section = l.Section
+			fmt.Fprintf(&s, "[%s]\n", section)
+		}
+		s.WriteString(l.Text + "\n")
+	}
+	return s.String()
+}
+
+// lines are all that is wanted of a namespace, or all of it that is ours.
+func (n Namespace) lines() []Line {
+	var out []Line
+	add := func(section, text string) { out = append(out, Line{Section: section, Text: text}) }
+	for _, l := range n.Links {
+		add(SectionLink, l.String())
+	}
+	for _, a := range n.Addresses {
+		add(SectionAddress, a.String())
+	}
+	for _, r := range n.Routes {
+		add(SectionRoute, r.String())
+	}
+	for _, r := range n.Rules {
+		add(SectionRule, r.String())
+	}
+	for _, e := range n.Neighbours {
+		add(SectionNeighbour, e.String())
+	}
+	for _, k := range slices.Sorted(maps.Keys(n.Sysctls)) {
+		add(SectionSysctl, sysctlText(k, n.Sysctls[k]))
+	}
+	for _, l := range n.IPv4.lines("iptables") {
+		add(SectionIPTables, l)
+	}
+	for _, l := range n.IPv6.lines("ip6tables") {
+		add(SectionIPTables, l)
+	}
+	if n.Server != nil {
+		add(SectionProcess, n.Server.line())
+	}
+	if n.Listener != nil {
+		add(SectionProcess, n.Listener.line())
+	}
+	return out
+}
+
+func (s *Server) line() string { return "dnsmasq for network " + s.NetworkID + " on " + s.Device }
+
+func (l *Listener) line() string { return "metadata listener on " + l.Addr }
+
+func (l Link) String() string {
+	state := "down"
+	if l.Up {
+		state = "up"
+	}
+	text := fmt.Sprintf("%s mtu %d %s %s", l.Name, l.MTU, l.MAC, state)
+	switch {
+	case l.Tap.Name != "":
+		text += " peer " + l.Tap.Name
+	case l.Peer.Name != "":
+		text += " peer " + l.Peer.Name + " in " + l.Peer.Namespace
+	}
+	return text
+}
+
+func (a Address) String() string { return a.Prefix.String() + " dev " + a.Dev }
+
+func (r TableRoute) String() string {
+	dst := r.Destination.String()
+	switch {
+	case r.Destination.Bits() == 0:
+		dst = "default"
+	case r.Destination.IsSingleIP():
+		dst = r.Destination.Addr().String()
+	}
+	hop := func(h Hop) string {
+		s := ""
+		if h.Via.IsValid() {
+			s += " via " + h.Via.String()
+		}
+		s += " dev " + h.Dev
+		if h.OnLink {
+			s += " onlink"
+		}
+		return s
+	}
+	var s strings.Builder
+	s.WriteString(dst)
+	if len(r.Hops) == 1 {
+		s.WriteString(hop(r.Hops[0]))
+	}
+	if r.Table != MainTable {
+		fmt.Fprintf(&s, " table %d", r.Table)
+	}
+	if r.Connected {
+		s.WriteString(" proto kernel")
+	} else {
+		s.WriteString(" proto static")
+	}
+	if r.Src.IsValid() {
+		s.WriteString(" src " + r.Src.String())
+	}
+	if len(r.Hops) > 1 {
+		for _, h := range r.Hops {
+			s.WriteString(" nexthop" + hop(h))
+		}
+	}
+	return s.String()
+}
+
+func (r Rule) String() string {
+	from := "all iif " + r.IIF
+	if r.From.IsValid() {
+		from = r.From.String()
+		if r.From.IsSingleIP() {
+			from = r.From.Addr().String()
+		}
+	}
+	return fmt.Sprintf("%d: from %s lookup %d", r.Priority, from, r.Table)
+}
+
+func (n Neighbour) String() string {
+	return fmt.Sprintf("%v dev %s lladdr %s PERMANENT", n.IP, n.Dev, n.MAC)
+}
+
+func sysctlText(key, value string) string {
+	return strings.ReplaceAll(key, "/", ".") + " = " + value
+}
+
+// tableOrder is the order in which packets pass tables.
+var tableOrder = []string{"raw", "mangle", "nat", "filter"}
+
+// lines are the rules of the set as the tool's -S prints them.
+func (s Ruleset) lines(tool string) []string {
+	var out []string
+	for _, name := range tableOrder {
+		t, ok := s[name]
+		if !ok {
+			continue
+		}
+		head := tool + " -t " + name + " "
+		for _, c := range builtins {
+			for _, r := range t.Builtin[c] {
+				out = append(out, head+"-A "+c+" "+r)
+			}
+		}
+		for _, c := range slices.Sorted(maps.Keys(t.Chains)) {
+			if len(t.Chains[c].Rules) == 0 {
+				out = append(out, head+"-N "+c)
+			}
+			for _, r := range t.Chains[c].Rules {
+				out = append(out, head+"-A "+c+" "+r)
+			}
+		}
+	}
+	return out
+}
