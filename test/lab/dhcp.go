@@ -70,7 +70,7 @@ func (vm *VM) Lease(ctx context.Context, client string) (Lease, error) {
 	var argv []string
 	switch client {
 	case "udhcpc":
-		argv = []string{"udhcpc", "-i", "eth0", "-f", "-n", "-q", "-t", "8", "-T", "1", "-A", "1", "-s", script,
+		argv = []string{"udhcpc", "-i", "eth0", "-f", "-n", "-q", "-t", "3", "-T", "1", "-A", "1", "-s", script,
 			"-O", "mtu", "-O", "staticroutes", "-O", "msstaticroutes", "-O", "ntpsrv", "-O", "tftp", "-O", "bootfile"}
 	case "dhclient":
 		argv = []string{"sh", "-c", `dhclient -1 -cf "$0.conf" -sf "$0" -lf /run/dhclient.leases -pf /run/dhclient.pid eth0
@@ -201,5 +201,5 @@ func (vm *VM) UseLease(ctx context.Context, l Lease) error {
 		return err
 	}
 	vm.Addresses, vm.Gateway = []netip.Prefix{l.Address}, l.Gateway
-	return nil
+	return vm.write()
 }

@@ -29,6 +29,9 @@ var Far = netip.AddrFrom4([4]byte{198, 51, 100, 1})
 // controllerIP is the controller's address on mgmt.
 const controllerIP = "10.90.0.1"
 
+// ControllerIP is the controller's address on the network that hosts reach it by.
+var ControllerIP = netip.MustParseAddr(controllerIP)
+
 // buildFabric makes the bridges. They have no addresses: they are switches.
 func (l *Lab) buildFabric(ctx context.Context) error {
 	var batch strings.Builder

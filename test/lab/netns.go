@@ -68,18 +68,41 @@ func (h *Host) Received(ctx context.Context, namespace, device string) (uint64, 
 	return n, nil
 }
 
-// Processes lists the command lines of the processes of a program on the host, VMs and namespaces included.
-func (h *Host) Processes(ctx context.Context, program string) ([]string, error) {
-	out, err := h.Exec(ctx, "ps", "-eo", "args=")
+// Processes lists the processes of a program on the host: command lines by process id.
+func (h *Host) Processes(ctx context.Context, program string) (map[int]string, error) {
+	out, err := h.Exec(ctx, "ps", "-eo", "pid=,args=")
 	if err != nil {
 		return nil, err
 	}
-	var all []string
+	all := map[int]string{}
 	for line := range strings.Lines(out) {
-		if line = strings.TrimSpace(line); line == program || strings.HasPrefix(line, program+" ") {
-			all = append(all, line)
+		id, args, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if name, _, _ := strings.Cut(args, " "); name != program && !strings.HasSuffix(name, "/"+program) {
+			continue
 		}
+		pid, err := strconv.Atoi(id)
+		if err != nil {
+			return nil, fmt.Errorf("%s: ps: %w", h.Name, err)
+		}
+		all[pid] = args
 	}
-	slices.Sort(all)
 	return all, nil
+}
+
+// Forwarded counts the IPv4 packets that a network namespace of the host has forwarded; 0 when there is no such namespace.
+func (h *Host) Forwarded(ctx context.Context, namespace string) (uint64, error) {
+	all, err := h.Namespaces(ctx)
+	if err != nil || !slices.Contains(all, namespace) {
+		return 0, err
+	}
+	// "Ip: Forwarding DefaultTTL InReceives InHdrErrors InAddrErrors ForwDatagrams …", and then the values.
+	out, err := h.Netns(ctx, namespace, "awk", "/^Ip: [0-9]/ { print $7 }", "/proc/net/snmp")
+	if err != nil {
+		return 0, err
+	}
+	n, err := strconv.ParseUint(strings.TrimSpace(out), 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("%s: packets forwarded in %s: %w", h.Name, namespace, err)
+	}
+	return n, nil
 }

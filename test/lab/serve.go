@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -30,11 +31,12 @@ type Greeting struct {
 	Called netip.AddrPort `json:"called"`
 }
 
-// serveMain is the applet "serve FILE PORT...": on each port it greets every TCP caller with a line and then echoes what
-// the caller sends; a UDP datagram is answered by the greeting alone. FILE is written when all ports are open.
+// serveMain is the applet "serve FILE PORTS": on each port it greets every TCP caller who has said a line, and then echoes
+// what the caller sends; a UDP datagram is answered by the greeting alone. Who asks by HTTP gets the greeting as a page, so
+// that people can use curl. FILE is written when all ports are open.
 func serveMain(args []string) error {
 	if len(args) < 2 {
-		return errors.New("usage: serve FILE PORT...")
+		return errors.New("usage: serve FILE PORTS")
 	}
 	failed := make(chan error)
 	for _, port := range args[1:] {
@@ -81,14 +83,32 @@ func greetCallers(listener net.Listener) error {
 		}
 		go func() {
 			defer conn.Close()
-			if _, err := conn.Write(greeting(conn.RemoteAddr(), conn.LocalAddr())); err != nil {
-				return
-			}
-			// The caller ends the connection, in order or by going away.
-			_, _ = io.Copy(conn, conn)
+			// The caller ends the connection, in order or by going away: what goes wrong is for the caller to tell.
+			_ = greetCaller(conn)
 		}()
 	}
 }
+
+func greetCaller(conn net.Conn) error {
+	line := greeting(conn.RemoteAddr(), conn.LocalAddr())
+	said := bufio.NewReader(conn)
+	first, err := said.ReadString('\n')
+	if err != nil {
+		return err
+	}
+	if strings.Contains(first, " HTTP/1.") {
+		_, err := fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", len(line), line)
+		return err
+	}
+	if _, err := conn.Write(line); err != nil {
+		return err
+	}
+	_, err = io.Copy(conn, said)
+	return err
+}
+
+// hello is what a caller says to be greeted.
+const hello = "hello\n"
 
 func greetDatagrams(conn net.PacketConn) error {
 	buffer := make([]byte, 1<<16)
@@ -115,10 +135,8 @@ func askMain(args []string) error {
 	if err := conn.SetDeadline(time.Now().Add(askPatience)); err != nil {
 		return err
 	}
-	if args[0] == "udp" {
-		if _, err := conn.Write([]byte("?")); err != nil {
-			return err
-		}
+	if _, err := io.WriteString(conn, hello); err != nil {
+		return err
 	}
 	line, err := bufio.NewReader(conn).ReadString('\n')
 	if err != nil {

@@ -87,6 +87,9 @@ func (t *talk) open(address string) error {
 	if err != nil {
 		return err
 	}
+	if _, err := io.WriteString(conn, hello); err != nil {
+		return err
+	}
 	line, err := bufio.NewReaderSize(io.LimitReader(conn, 1<<10), 1<<10).ReadBytes('\n')
 	if err != nil {
 		return err

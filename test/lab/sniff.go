@@ -29,6 +29,8 @@ type Frames struct {
 	Questions map[string]int `json:"questions"`
 	// Largest frame in bytes, with its Ethernet header.
 	Largest int `json:"largest"`
+	// Sources counts frames by source MAC.
+	Sources map[string]int `json:"sources"`
 }
 
 // Sniffed is what left through a device: frames as they were, and those that came out of tunnels.
@@ -125,6 +127,10 @@ func (f *Frames) count(eth *layers.Ethernet, packet gopacket.Packet) {
 	default:
 		f.Unicast++
 	}
+	if f.Sources == nil {
+		f.Sources = map[string]int{}
+	}
+	f.Sources[eth.SrcMAC.String()]++
 	f.Largest = max(f.Largest, len(eth.Contents)+len(eth.Payload))
 	var asked netip.Addr
 	if arp, ok := packet.Layer(layers.LayerTypeARP).(*layers.ARP); ok && arp.Operation == layers.ARPRequest {
@@ -158,6 +164,16 @@ func (l *Lab) StartSniff(ctx context.Context, box *nsbox.Box, device string) (*S
 		return nil, err
 	}
 	return s, nil
+}
+
+// StartSniffInto counts what comes to a host by one of its devices: eth1 between hosts, eth2 from the physical network.
+func (l *Lab) StartSniffInto(ctx context.Context, h *Host, device string) (*Sniff, error) {
+	for i, n := range networks {
+		if n.device == device {
+			return l.StartSniff(ctx, l.Fabric, h.ports()[i])
+		}
+	}
+	return nil, fmt.Errorf("sniff into %s: no device %s", h.Name, device)
 }
 
 // Now answers what was counted until a moment ago.

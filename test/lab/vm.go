@@ -138,6 +138,11 @@ func (vm *VM) start(ctx context.Context, host *Host) error {
 	if err := vm.plug(ctx, host); err != nil {
 		return err
 	}
+	return vm.write()
+}
+
+// write keeps what the VM is for those who look for it.
+func (vm *VM) write() error {
 	text, err := json.Marshal(vmRecord{ID: vm.ID, VMConfig: vm.VMConfig})
 	if err != nil {
 		return err

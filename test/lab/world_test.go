@@ -28,6 +28,9 @@ func TestServerTellsWhoCalls(t *testing.T) {
 			t.Errorf("%s: %+v, want vm1 called by %s", network, g, ip4(2))
 		}
 	}
+	if got := exec(t, b.Box, "curl", "-s", "http://10.0.0.1/who"); !strings.Contains(got, `"server":"vm1"`) {
+		t.Errorf("by HTTP: %q", got)
+	}
 	session, err := l.StartSession(t.Context(), b.Box, netip.AddrPortFrom(ip4(1), 80))
 	if err != nil {
 		t.Fatal(err)

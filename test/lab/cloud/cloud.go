@@ -21,13 +21,16 @@ import (
 
 // Cloud is a lab, and clients of its controller's API.
 type Cloud struct {
-	Lab         *lab.Lab
-	Networks    weftv1.NetworkServiceClient
-	Subnets     weftv1.SubnetServiceClient
-	Ports       weftv1.PortServiceClient
-	Hosts       weftv1.HostServiceClient
-	Weft        weftv1.WeftServiceClient
-	Diagnostics weftv1.DiagnosticsServiceClient
+	Lab             *lab.Lab
+	Networks        weftv1.NetworkServiceClient
+	Subnets         weftv1.SubnetServiceClient
+	Ports           weftv1.PortServiceClient
+	Routers         weftv1.RouterServiceClient
+	FloatingIPs     weftv1.FloatingIPServiceClient
+	PortForwardings weftv1.PortForwardingServiceClient
+	Hosts           weftv1.HostServiceClient
+	Weft            weftv1.WeftServiceClient
+	Diagnostics     weftv1.DiagnosticsServiceClient
 
 	health grpc_health_v1.HealthClient
 	conn   *grpc.ClientConn
@@ -49,7 +52,9 @@ func Dial(l *lab.Lab) (*Cloud, error) {
 		Lab: l, conn: conn, health: grpc_health_v1.NewHealthClient(conn),
 		Networks: weftv1.NewNetworkServiceClient(conn), Subnets: weftv1.NewSubnetServiceClient(conn),
 		Ports: weftv1.NewPortServiceClient(conn), Hosts: weftv1.NewHostServiceClient(conn),
-		Weft: weftv1.NewWeftServiceClient(conn), Diagnostics: weftv1.NewDiagnosticsServiceClient(conn),
+		Routers: weftv1.NewRouterServiceClient(conn), FloatingIPs: weftv1.NewFloatingIPServiceClient(conn),
+		PortForwardings: weftv1.NewPortForwardingServiceClient(conn),
+		Weft:            weftv1.NewWeftServiceClient(conn), Diagnostics: weftv1.NewDiagnosticsServiceClient(conn),
 	}, nil
 }
 

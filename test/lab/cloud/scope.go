@@ -54,8 +54,13 @@ type Network struct {
 	CIDR   netip.Prefix
 }
 
-// Network makes a network and a subnet of it.
+// Network makes a network and a subnet of it that no DHCP server serves.
 func (s *Scope) Network(ctx context.Context, name string, want *weftv1.Network, cidr string) (*Network, error) {
+	return s.NetworkWith(ctx, name, want, &weftv1.Subnet{Cidr: cidr, EnableDhcp: proto.Bool(false)})
+}
+
+// NetworkWith makes a network with a subnet as it is wanted.
+func (s *Scope) NetworkWith(ctx context.Context, name string, want *weftv1.Network, subnet *weftv1.Subnet) (*Network, error) {
 	want = proto.CloneOf(want)
 	want.Metadata = &weftv1.Metadata{Name: s.Prefix + name}
 	made, err := s.Networks.CreateNetwork(ctx, &weftv1.CreateNetworkRequest{Network: want})
@@ -67,20 +72,25 @@ func (s *Scope) Network(ctx context.Context, name string, want *weftv1.Network, 
 		return gone(err)
 	})
 	n := &Network{Network: made}
-	if n.CIDR, err = netip.ParsePrefix(cidr); err != nil {
+	if n.CIDR, err = netip.ParsePrefix(subnet.GetCidr()); err != nil {
 		return nil, fmt.Errorf("network %s: %w", name, err)
 	}
-	n.Subnet, err = s.AddSubnet(ctx, n, cidr)
+	n.Subnet, err = s.addSubnet(ctx, n, subnet)
 	return n, err
 }
 
-// AddSubnet makes a further subnet of a network.
+// AddSubnet makes a further subnet of a network, without DHCP.
 func (s *Scope) AddSubnet(ctx context.Context, n *Network, cidr string) (*weftv1.Subnet, error) {
-	made, err := s.Subnets.CreateSubnet(ctx, &weftv1.CreateSubnetRequest{Subnet: &weftv1.Subnet{
-		Metadata: &weftv1.Metadata{Name: n.GetMetadata().GetName() + "-" + cidr}, NetworkId: n.GetMetadata().GetId(), Cidr: cidr,
-	}})
+	return s.addSubnet(ctx, n, &weftv1.Subnet{Cidr: cidr, EnableDhcp: proto.Bool(false)})
+}
+
+func (s *Scope) addSubnet(ctx context.Context, n *Network, want *weftv1.Subnet) (*weftv1.Subnet, error) {
+	want = proto.CloneOf(want)
+	want.NetworkId = n.GetMetadata().GetId()
+	want.Metadata = &weftv1.Metadata{Name: n.GetMetadata().GetName() + "-" + want.GetCidr()}
+	made, err := s.Subnets.CreateSubnet(ctx, &weftv1.CreateSubnetRequest{Subnet: want})
 	if err != nil {
-		return nil, fmt.Errorf("create subnet %s: %w", cidr, err)
+		return nil, fmt.Errorf("create subnet %s: %w", want.GetCidr(), err)
 	}
 	s.Defer(func(ctx context.Context) error {
 		_, err := s.Subnets.DeleteSubnet(ctx, &weftv1.DeleteSubnetRequest{Id: made.GetMetadata().GetId()})
@@ -89,11 +99,46 @@ func (s *Scope) AddSubnet(ctx context.Context, n *Network, cidr string) (*weftv1
 	return made, nil
 }
 
+// DeleteNetwork removes a network with its subnets. One that is gone already is no error.
+func (c *Cloud) DeleteNetwork(ctx context.Context, id string) error {
+	list, err := c.Subnets.ListSubnets(ctx, &weftv1.ListSubnetsRequest{NetworkId: id})
+	for _, s := range list.GetSubnets() {
+		if err == nil {
+			_, err = c.Subnets.DeleteSubnet(ctx, &weftv1.DeleteSubnetRequest{Id: s.GetMetadata().GetId()})
+		}
+	}
+	if err == nil {
+		_, err = c.Networks.DeleteNetwork(ctx, &weftv1.DeleteNetworkRequest{Id: id})
+	}
+	return gone(err)
+}
+
+// ID of the network.
+func (n *Network) ID() string { return n.GetMetadata().GetId() }
+
+// SubnetID is the id of its first subnet.
+func (n *Network) SubnetID() string { return n.Subnet.GetMetadata().GetId() }
+
+// At is an address of its first subnet, by number.
+func (n *Network) At(number byte) netip.Addr {
+	a := n.CIDR.Addr().As4()
+	a[3] += number
+	return netip.AddrFrom4(a)
+}
+
+// Gateway is the gateway address of its first subnet.
+func (n *Network) Gateway() netip.Addr { return n.At(1) }
+
 // Port makes a port with an address of each IP version that the network has.
 func (s *Scope) Port(ctx context.Context, n *Network, name string) (*weftv1.Port, error) {
-	made, err := s.Ports.CreatePort(ctx, &weftv1.CreatePortRequest{Port: &weftv1.Port{
-		Metadata: &weftv1.Metadata{Name: s.Prefix + name}, NetworkId: n.GetMetadata().GetId(),
-	}})
+	return s.PortWith(ctx, n, name, &weftv1.Port{})
+}
+
+// PortWith makes a port as it is wanted.
+func (s *Scope) PortWith(ctx context.Context, n *Network, name string, want *weftv1.Port) (*weftv1.Port, error) {
+	want = proto.CloneOf(want)
+	want.Metadata, want.NetworkId = &weftv1.Metadata{Name: s.Prefix + name}, n.ID()
+	made, err := s.Ports.CreatePort(ctx, &weftv1.CreatePortRequest{Port: want})
 	if err != nil {
 		return nil, fmt.Errorf("create port %s: %w", name, err)
 	}
@@ -106,7 +151,12 @@ func (s *Scope) Port(ctx context.Context, n *Network, name string) (*weftv1.Port
 
 // VM makes a port and a VM with it on a host, and waits until the port is ACTIVE.
 func (s *Scope) VM(ctx context.Context, n *Network, name, host string) (*lab.VM, error) {
-	port, err := s.Port(ctx, n, name)
+	return s.VMWith(ctx, n, name, host, &weftv1.Port{})
+}
+
+// VMWith is VM with a port as it is wanted.
+func (s *Scope) VMWith(ctx context.Context, n *Network, name, host string, want *weftv1.Port) (*lab.VM, error) {
+	port, err := s.PortWith(ctx, n, name, want)
 	if err != nil {
 		return nil, err
 	}
@@ -114,6 +164,21 @@ func (s *Scope) VM(ctx context.Context, n *Network, name, host string) (*lab.VM,
 	if err != nil {
 		return nil, err
 	}
+	return s.start(ctx, cfg)
+}
+
+// BareVM is VMWith, but the VM has no address: a DHCP client has to get one. It has the MTU of the underlay.
+func (s *Scope) BareVM(ctx context.Context, n *Network, name, host string, want *weftv1.Port) (*lab.VM, *weftv1.Port, error) {
+	port, err := s.PortWith(ctx, n, name, want)
+	if err != nil {
+		return nil, nil, err
+	}
+	vm, err := s.start(ctx, lab.VMConfig{Name: s.Prefix + name, Host: host, PortID: port.GetMetadata().GetId(), MAC: port.GetMacAddress()})
+	return vm, port, err
+}
+
+// start starts a VM that Close ends, and waits until its port is ACTIVE.
+func (s *Scope) start(ctx context.Context, cfg lab.VMConfig) (*lab.VM, error) {
 	vm, err := s.Lab.AddVM(ctx, cfg)
 	if err != nil {
 		return nil, err
@@ -124,7 +189,7 @@ func (s *Scope) VM(ctx context.Context, n *Network, name, host string) (*lab.VM,
 		}
 		return nil
 	})
-	return vm, s.WaitStatus(ctx, port.GetMetadata().GetId(), "ACTIVE")
+	return vm, s.WaitStatus(ctx, cfg.PortID, "ACTIVE")
 }
 
 // VMConfig is a VM that has the addresses, IPv4 gateway and MTU of a port.
