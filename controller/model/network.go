@@ -37,6 +37,9 @@ func (n *Network) Validate() []Violation {
 	if n.PhysicalNetwork != "" {
 		v.physicalNetwork("provider_physical_network", n.PhysicalNetwork)
 	}
+	if n.RouterExternal && (n.Type == "" || Tunnelled(n.Type)) {
+		v.add("router_external", "is true, but only a flat or vlan network leads outside; give provider_network_type and provider_physical_network")
+	}
 	const physical, segment = "provider_physical_network", "provider_segmentation_id"
 	limit := uint32(MaxVNI)
 	switch n.Type {

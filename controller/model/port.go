@@ -2,7 +2,6 @@ package model
 
 import (
 	"fmt"
-	"net/netip"
 )
 
 // Prefixes of the MACs that are allocated.
@@ -27,29 +26,48 @@ func (p *Port) Validate() []Violation {
 	case [3]byte(p.MAC[:3]) == DVRMACPrefix:
 		v.add("mac_address", "%s begins with fa:16:3f, which is kept for the hosts' distributed routers; choose another", p.MAC)
 	}
-	seen := map[netip.Addr]int{}
-	for i, f := range p.FixedIPs {
-		field := fmt.Sprintf("fixed_ips[%d]", i)
-		if !f.IP.IsValid() {
-			if f.SubnetID == "" {
-				v.add(field, "is empty; give subnet_id, ip_address or both")
-			}
-			continue
-		}
-		if why := oddAddr(f.IP); why != "" {
-			v.add(field+".ip_address", "%s", why)
-			continue
-		}
-		if first, ok := seen[f.IP]; ok {
-			v.add(field+".ip_address", "%s is also in fixed_ips[%d]", f.IP, first)
-			continue
-		}
-		seen[f.IP] = i
-	}
+	v.fixedIPs("fixed_ips", p.FixedIPs)
 	v.text("device_id", p.DeviceID)
 	v.text("device_owner", p.DeviceOwner)
 	if p.BindingHostID != "" {
 		v.hostname("binding_host_id", p.BindingHostID)
 	}
+	v.addressPairs(p.AllowedAddressPairs)
+	v.dhcpOptions(p.ExtraDHCPOpts)
+	v.instance(p.Instance)
 	return v
+}
+
+// MaxAddressPairs is how many allowed address pairs a port may have: Neutron's max_allowed_address_pair.
+const MaxAddressPairs = 10
+
+func (v *violations) addressPairs(pairs []AddressPair) {
+	if len(pairs) > MaxAddressPairs {
+		v.add("allowed_address_pairs", "there are %d; at most %d are allowed: give a block instead", len(pairs), MaxAddressPairs)
+		return
+	}
+	seen := map[AddressPair]int{}
+	for i, a := range pairs {
+		field := fmt.Sprintf("allowed_address_pairs[%d]", i)
+		before := len(*v)
+		switch {
+		case !a.IP.IsValid():
+			v.add(field+".ip_address", "is missing: write e.g. 10.0.1.100 or 10.0.1.0/28")
+		case oddPrefix(a.IP) != "":
+			v.add(field+".ip_address", "%s", oddPrefix(a.IP))
+		case a.IP.Addr().IsMulticast():
+			v.add(field+".ip_address", "%s is multicast, which is nobody's own address", a.IP)
+		}
+		if a.MAC.IsMulticast() {
+			v.add(field+".mac_address", "%s is a multicast address; the first byte must be even, e.g. %02x", a.MAC, a.MAC[0]&^1)
+		}
+		if len(*v) != before {
+			continue
+		}
+		if first, ok := seen[a]; ok {
+			v.add(field, "is the same as allowed_address_pairs[%d]", first)
+			continue
+		}
+		seen[a] = i
+	}
 }

@@ -50,7 +50,60 @@ func (s *Subnet) Validate() []Violation {
 		v.inBlock("gateway_ip", g, s.CIDR)
 	}
 	v.pools(s)
+	v.dhcp(s)
 	return v
+}
+
+// Limits of what DHCP announces: an option holds 255 bytes (RFC 2132 2), a name server takes 4 of them and a classless
+// route up to 9 (RFC 3442).
+const (
+	MaxNameservers = 16
+	MaxHostRoutes  = 20
+)
+
+func (v *violations) dhcp(s *Subnet) {
+	if s.EnableDHCP && s.CIDR.Addr().Is6() {
+		v.add("enable_dhcp", "is true, but %s is IPv6, for which there is no DHCP server; set it to false", s.CIDR)
+	}
+	if n := len(s.DNSNameservers); n > MaxNameservers {
+		v.add("dns_nameservers", "there are %d; at most %d are allowed", n, MaxNameservers)
+	} else {
+		v.nameservers(s)
+	}
+	if n := len(s.HostRoutes); n > MaxHostRoutes {
+		v.add("host_routes", "there are %d; at most %d are allowed", n, MaxHostRoutes)
+		return
+	}
+	before := len(*v)
+	v.routes("host_routes", s.HostRoutes)
+	if len(*v) != before {
+		return
+	}
+	for i, r := range s.HostRoutes {
+		v.inBlock(fmt.Sprintf("host_routes[%d].nexthop", i), r.NextHop, s.CIDR)
+	}
+}
+
+func (v *violations) nameservers(s *Subnet) {
+	seen := map[string]int{}
+	for i, a := range s.DNSNameservers {
+		field := fmt.Sprintf("dns_nameservers[%d]", i)
+		switch {
+		case !a.IsValid():
+			v.add(field, "is missing")
+		case oddAddr(a) != "":
+			v.add(field, "%s", oddAddr(a))
+		case a.Is4() != s.CIDR.Addr().Is4():
+			v.add(field, "%s is of another IP version than %s", a, s.CIDR)
+		case a == netip.IPv4Unspecified():
+			if len(s.DNSNameservers) > 1 {
+				v.add(field, "0.0.0.0 announces no name server at all; give it alone, or leave it out")
+			}
+		default:
+			v.unicast(field, a)
+			v.onceIn(seen, "dns_nameservers", i, field, a.String())
+		}
+	}
 }
 
 // Usable says why a port or gateway cannot have the address in that block, or "".

@@ -1,7 +1,9 @@
 package state
 
 import (
+	"fmt"
 	"iter"
+	"net/netip"
 
 	"github.com/weft-sdn/weft/controller/model"
 )
@@ -87,6 +89,11 @@ func (s Snapshot) FloatingIPsOfNetwork(network string) iter.Seq[*model.FloatingI
 	return all[model.FloatingIP](s, FloatingIPs, "network", network)
 }
 
+// FloatingIPByRule returns the floating IP whose rule in the router has that priority, or nil.
+func (s Snapshot) FloatingIPByRule(router string, priority uint32) *model.FloatingIP {
+	return get[model.FloatingIP](s, FloatingIPs, "rule", router, fmt.Sprint(priority))
+}
+
 // PortForwardingsOf iterates over the port forwardings of a floating IP.
 func (s Snapshot) PortForwardingsOf(floatingIP string) iter.Seq[*model.PortForwarding] {
 	return all[model.PortForwarding](s, PortForwardings, "floatingip", floatingIP)
@@ -105,4 +112,14 @@ func (s Snapshot) PortsOwned(network, deviceOwner string) iter.Seq[*model.Port] 
 // PortsAllowed iterates over a network's ports whose allowed address pairs have exactly this address.
 func (s Snapshot) PortsAllowed(network, address string) iter.Seq[*model.Port] {
 	return all[model.Port](s, Ports, "allowed", network, address)
+}
+
+// AnyAllowed says whether some port of a network has an allowed address pair for one address.
+func (s Snapshot) AnyAllowed(network string) bool {
+	return s.first(Ports, "allowed_prefix", network, "") != nil
+}
+
+// PortsByIP iterates over a network's ports with that address. The store makes none that share one.
+func (s Snapshot) PortsByIP(network string, ip netip.Addr) iter.Seq[*model.Port] {
+	return all[model.Port](s, Ports, "ip", network, ip.String())
 }

@@ -54,6 +54,11 @@ func (f multi[T]) FromObject(raw any) (bool, [][]byte, error) {
 
 func (f multi[T]) FromArgs(args ...any) ([]byte, error) { return fromArgs(args) }
 
+// PrefixFromArgs is as for index.
+func (f multi[T]) PrefixFromArgs(args ...any) ([]byte, error) {
+	return index[T](nil).PrefixFromArgs(args...)
+}
+
 func fromArgs(args []any) ([]byte, error) {
 	parts := make([]string, len(args))
 	for i, a := range args {
@@ -204,6 +209,12 @@ func schema() *memdb.DBSchema {
 			"network": by(func(o *model.FloatingIP) []string { return []string{o.FloatingNetworkID} }),
 			"port":    by(func(o *model.FloatingIP) []string { return optional(o.PortID) }),
 			"router":  by(func(o *model.FloatingIP) []string { return optional(o.RouterID) }),
+			"rule": by(func(o *model.FloatingIP) []string {
+				if o.RulePriority == 0 {
+					return nil
+				}
+				return []string{o.RouterID, fmt.Sprint(o.RulePriority)}
+			}),
 		},
 		PortForwardings: {
 			"id":         byKey[model.PortForwarding](),

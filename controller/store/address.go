@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"fmt"
+	"iter"
 	"net/netip"
 	"slices"
 	"strings"
@@ -12,11 +13,11 @@ import (
 )
 
 // checkFixedIPs finds the subnet of every address that was asked for, and refuses addresses that cannot be had. What is
-// left without an address is to be allocated.
-func (t *Tx) checkFixedIPs(c *checks, p *model.Port) {
+// left without an address is to be allocated. list is the field's path.
+func (t *Tx) checkFixedIPs(c *checks, list string, p *model.Port) {
 	for i := range p.FixedIPs {
 		f := &p.FixedIPs[i]
-		field := fmt.Sprintf("fixed_ips[%d]", i)
+		field := fmt.Sprintf("%s[%d]", list, i)
 		var s *model.Subnet
 		switch {
 		case f.SubnetID != "":
@@ -48,7 +49,7 @@ func (t *Tx) checkFixedIPs(c *checks, p *model.Port) {
 		if why := model.Usable(f.IP, s.CIDR); why != "" {
 			c.add(field+".ip_address", "%s", why)
 		} else if by := t.PortByIP(p.NetworkID, f.IP); by != nil && by.ID != p.ID {
-			c.take(field+".ip_address", f.IP.String(), state.Ports, by)
+			c.takenBy(field+".ip_address", f.IP.String(), t.user(by))
 		}
 	}
 }
@@ -60,7 +61,8 @@ func orNone(blocks []string) string {
 	return strings.Join(blocks, ", ")
 }
 
-// fillFixedIPs allocates the addresses that are still missing. old holds what the port has, which it keeps where it can.
+// fillFixedIPs allocates the addresses that are still missing, where the subnet is one of the port's network. old holds what
+// the port has, which it keeps where it can.
 func (t *Tx) fillFixedIPs(p *model.Port, old []model.FixedIP) error {
 	mine := map[netip.Addr]bool{}
 	for _, f := range p.FixedIPs {
@@ -68,7 +70,8 @@ func (t *Tx) fillFixedIPs(p *model.Port, old []model.FixedIP) error {
 	}
 	for i := range p.FixedIPs {
 		f := &p.FixedIPs[i]
-		if f.IP.IsValid() {
+		s := t.Subnet(f.SubnetID)
+		if f.IP.IsValid() || s == nil || s.NetworkID != p.NetworkID {
 			continue
 		}
 		for _, o := range old {
@@ -78,7 +81,6 @@ func (t *Tx) fillFixedIPs(p *model.Port, old []model.FixedIP) error {
 			}
 		}
 		if !f.IP.IsValid() {
-			s := t.Subnet(f.SubnetID)
 			if f.IP = t.freeAddress(s, mine); !f.IP.IsValid() {
 				return &ErrExhausted{fmt.Sprintf("no address is left in the allocation pools of %s: delete ports or enlarge the pools", refTo(state.Subnets, s))}
 			}
@@ -104,28 +106,55 @@ func (t *Tx) anyFixedIPs(n *model.Network) ([]model.FixedIP, error) {
 		if len(subnets) == 0 {
 			continue
 		}
-		slices.SortFunc(subnets, func(a, b *model.Subnet) int {
-			return cmp.Or(a.CreateTime.Compare(b.CreateTime), cmp.Compare(a.ID, b.ID))
-		})
-		ip, names := netip.Addr{}, []string(nil)
-		for _, s := range subnets {
-			names = append(names, refTo(state.Subnets, s).String())
-			if ip = t.freeAddress(s, nil); ip.IsValid() {
-				ips = append(ips, model.FixedIP{SubnetID: s.ID, IP: ip})
-				break
-			}
+		ip, err := t.anyAddress(subnets)
+		if err != nil {
+			return nil, err
 		}
-		if !ip.IsValid() {
-			return nil, &ErrExhausted{fmt.Sprintf("no address is left in the allocation pools of %s: delete ports, enlarge the pools or add a subnet", strings.Join(names, ", "))}
-		}
+		ips = append(ips, ip)
 	}
 	return ips, nil
+}
+
+// anyAddress chooses an address of the oldest of the subnets that has one left.
+func (t *Tx) anyAddress(subnets []*model.Subnet) (model.FixedIP, error) {
+	slices.SortFunc(subnets, func(a, b *model.Subnet) int {
+		return cmp.Or(a.CreateTime.Compare(b.CreateTime), cmp.Compare(a.ID, b.ID))
+	})
+	var names []string
+	for _, s := range subnets {
+		if ip := t.freeAddress(s, nil); ip.IsValid() {
+			return model.FixedIP{SubnetID: s.ID, IP: ip}, nil
+		}
+		names = append(names, refTo(state.Subnets, s).String())
+	}
+	return model.FixedIP{}, &ErrExhausted{fmt.Sprintf("no address is left in the allocation pools of %s: delete ports, enlarge the pools or add a subnet", strings.Join(names, ", "))}
+}
+
+// subnets4 are the IPv4 subnets of a network.
+func (t *Tx) subnets4(network string) (subnets []*model.Subnet) {
+	for s := range t.SubnetsOf(network) {
+		if s.CIDR.Addr().Is4() {
+			subnets = append(subnets, s)
+		}
+	}
+	return subnets
 }
 
 // freeAddress takes the next free address of the subnet's pools after the one that was given out last, so that one that
 // was just given up rests for as long as possible: neighbours may still have its former MAC. The zero Addr means that
 // there is none.
 func (t *Tx) freeAddress(s *model.Subnet, mine map[netip.Addr]bool) netip.Addr {
+	for a := range t.freeAddresses(s) {
+		if !mine[a] {
+			t.hints.setAddress(s.ID, a)
+			return a
+		}
+	}
+	return netip.Addr{}
+}
+
+// freeAddresses iterates over the free addresses of the subnet's pools, beginning behind the one that was given out last.
+func (t *Tx) freeAddresses(s *model.Subnet) iter.Seq[netip.Addr] {
 	last := t.hints.address(s.ID)
 	pools := s.AllocationPools
 	if last.IsValid() {
@@ -141,16 +170,16 @@ func (t *Tx) freeAddress(s *model.Subnet, mine map[netip.Addr]bool) netip.Addr {
 		}
 		pools = append(behind, before...)
 	}
-	for _, r := range pools {
-		// Next of the very last address there is would be invalid.
-		for a := r.Start; a.IsValid() && !r.End.Less(a); a = a.Next() {
-			if !mine[a] && a != s.GatewayIP && t.PortByIP(s.NetworkID, a) == nil {
-				t.hints.setAddress(s.ID, a)
-				return a
+	return func(yield func(netip.Addr) bool) {
+		for _, r := range pools {
+			// Next of the very last address there is would be invalid.
+			for a := r.Start; a.IsValid() && !r.End.Less(a); a = a.Next() {
+				if a != s.GatewayIP && t.PortByIP(s.NetworkID, a) == nil && !yield(a) {
+					return
+				}
 			}
 		}
 	}
-	return netip.Addr{}
 }
 
 func lesser(a, b netip.Addr) netip.Addr {

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 
@@ -61,35 +60,21 @@ func (c claims) interfaceClaims(i *model.Interface) {
 type place struct{ host, network string }
 
 // rebind decides anew where ports are bound, and keeps local VLANs and port states in step.
-func (t *Tx) rebind(c claims) {
+func (t *Tx) rebind(c claims) { t.rebindAt(c, map[place]bool{}) }
+
+// rebindAt also looks at the VLANs of places that are touched already.
+func (t *Tx) rebindAt(c claims, touched map[place]bool) {
 	for {
 		for m := range c.macs {
 			for p := range t.PortsByAttachedMAC(m) {
 				c.ports[p.ID] = true
 			}
 		}
-		touched := map[place]bool{}
 		for _, id := range slices.Sorted(maps.Keys(c.ports)) {
 			t.bind(id, touched)
 		}
-		// All ports first, so that a VLAN whose only port moves to another interface of the host stays; then what is
-		// given up, so that it can be taken again.
-		places := slices.SortedFunc(maps.Keys(touched), func(a, b place) int {
-			return slices.Compare([]string{a.host, a.network}, []string{b.host, b.network})
-		})
-		c = newClaims()
-		for _, p := range places {
-			if t.releaseVLAN(p) {
-				t.waiting(p.host, c)
-			}
-		}
-		var vlans vlansOf
-		for _, p := range places {
-			if vlans.host != p.host {
-				vlans = t.vlansOn(p.host)
-			}
-			t.takeVLAN(p, &vlans)
-		}
+		// All ports first, so that a VLAN whose only port moves to another interface of the host stays.
+		c = t.carry(touched)
 		if len(c.ports) == 0 {
 			return
 		}
@@ -112,19 +97,38 @@ func (t *Tx) bind(id string, touched map[place]bool) {
 	if old != nil {
 		touched[place{old.Host, old.NetworkID}] = true
 		t.delete(state.Bindings, id)
+		t.rebound(old)
 	}
 	if want != nil {
 		touched[place{want.Host, want.NetworkID}] = true
 		t.put(state.Bindings, want)
+		t.rebound(want)
 	}
 	// What was acknowledged was acknowledged for the old binding.
 	t.delete(state.PortStates, id)
 }
 
+// rebound notes what depends on a binding that came or went: which distributed routers the host needs, and whether its fip
+// namespace serves a floating IP.
+func (t *Tx) rebound(b *model.Binding) {
+	t.pending.places.add(place{b.Host, b.NetworkID})
+	for range t.FloatingIPsOfPort(b.PortID) {
+		t.pending.floating.add(b.Host)
+		return
+	}
+}
+
 // wanted is the binding that a port should have: the interface with its iface-id, else, if the port's MAC is the only
 // one of its kind, an interface with that attached-mac whose iface-id is no port's. Of several, the one that appeared
 // last: a port that moves is plugged at the new place before it is unplugged at the old one.
+//
+// Of Weft's own ports, an interface of a distributed router is on many hosts, and bound to none; nothing is plugged for the
+// address of a floating IP; and the others are bound by iface-id to the host that was chosen for them, and nowhere else.
 func (t *Tx) wanted(p *model.Port) *model.Binding {
+	own := model.OwnedByWeft(p.DeviceOwner)
+	if own && (p.BindingHostID == "" || p.DeviceOwner == model.OwnerDistributedInterface || p.DeviceOwner == model.OwnerFloatingIP) {
+		return nil
+	}
 	var best *model.Interface
 	by := model.BoundByIfaceID
 	for i := range t.InterfacesByIfaceID(p.ID) {
@@ -132,7 +136,7 @@ func (t *Tx) wanted(p *model.Port) *model.Binding {
 			best = i
 		}
 	}
-	if best == nil && t.onlyMAC(p) {
+	if best == nil && !own && t.onlyMAC(p) {
 		by = model.BoundByMAC
 		for i := range t.InterfacesByMAC(p.MAC.String()) {
 			if t.eligible(i, p) && later(i, best) && (i.IfaceID == "" || t.Port(i.IfaceID) == nil) {
@@ -168,72 +172,4 @@ func (t *Tx) onlyMAC(p *model.Port) bool {
 		n++
 	}
 	return n == 1
-}
-
-// releaseVLAN gives back the VLAN of a network that has no port on the host any more, and says whether it did.
-func (t *Tx) releaseVLAN(p place) bool {
-	if t.LocalVLAN(p.host, p.network) == nil {
-		return false
-	}
-	for range t.BindingsAt(p.host, p.network) {
-		return false
-	}
-	t.delete(state.LocalVLANs, p.host+"/"+p.network)
-	return true
-}
-
-// vlansOf are the VLANs that a host has taken.
-type vlansOf struct {
-	host  string
-	taken [model.MaxVLAN + 1]bool
-	// lowest is where the search for a free one begins.
-	lowest int
-}
-
-func (t *Tx) vlansOn(host string) vlansOf {
-	v := vlansOf{host: host, lowest: 1}
-	for l := range t.LocalVLANsOn(host) {
-		v.taken[l.VLAN] = true
-	}
-	return v
-}
-
-// takeVLAN gives a network that has ports on a host the lowest free VLAN there. When none is free its ports are not
-// bound, and say why.
-func (t *Tx) takeVLAN(p place, vlans *vlansOf) {
-	bound := slices.Collect(t.BindingsAt(p.host, p.network))
-	if len(bound) == 0 || t.LocalVLAN(p.host, p.network) != nil {
-		return
-	}
-	for ; vlans.lowest <= model.MaxVLAN; vlans.lowest++ {
-		if v := vlans.lowest; !vlans.taken[v] {
-			vlans.taken[v] = true
-			t.put(state.LocalVLANs, &model.LocalVLAN{Host: p.host, NetworkID: p.network, VLAN: uint16(v)})
-			return
-		}
-	}
-	for _, b := range bound {
-		t.delete(state.Bindings, b.PortID)
-		t.put(state.PortStates, &model.PortState{
-			PortID: b.PortID, Status: model.PortError, Host: b.Host, Reason: NoLocalVLAN, Since: t.now,
-			Message: fmt.Sprintf("host %s carries %d networks already, one for each VLAN of br-int: move ports to another host", b.Host, model.MaxVLAN),
-		})
-	}
-}
-
-// waiting claims the ports that could not be bound on a host for want of a VLAN.
-func (t *Tx) waiting(host string, c claims) {
-	stuck := func(id string) {
-		if st := t.PortState(id); st != nil && st.Reason == NoLocalVLAN && st.Host == host {
-			c.ports[id] = true
-		}
-	}
-	for i := range t.InterfacesOf(host) {
-		stuck(i.IfaceID)
-		if m, err := model.ParseMAC(i.AttachedMAC); err == nil {
-			for p := range t.PortsByAttachedMAC(m) {
-				stuck(p.ID)
-			}
-		}
-	}
 }

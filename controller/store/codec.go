@@ -115,5 +115,9 @@ func refTo(k state.Kind, obj any) Ref {
 	if m := meta(obj); m != nil && m.Name != m.ID {
 		r.Name = m.Name
 	}
+	if f, ok := obj.(*model.FloatingIP); ok && r.Name == "" {
+		// People know it by its address.
+		r.Name = f.Address.String()
+	}
 	return r
 }

@@ -69,9 +69,16 @@ func (s *Store) Update(ctx context.Context, fn func(*Tx) error) (revision int64,
 	return out.revision, out.err
 }
 
-// commitAll serves the updates until ctx is done.
+// commitAll serves the updates until ctx is done. First it puts right what does not fit what this controller would have
+// done: its configuration may be another than that of who wrote it.
 func (s *Store) commitAll(ctx context.Context) {
+	s.putRight(ctx, (*Tx).everything)
 	for {
+		for !s.left.empty() && ctx.Err() == nil {
+			left := s.left
+			s.left = pending{}
+			s.putRight(ctx, func(tx *Tx) { tx.pending.join(left) })
+		}
 		var batch []*request
 		select {
 		case r := <-s.requests:
@@ -96,6 +103,15 @@ func (s *Store) commitAll(ctx context.Context) {
 		for len(waiting) > 0 {
 			waiting = s.commitSome(ctx, waiting)
 		}
+	}
+}
+
+// putRight runs an update of the store's own, which only says what is pending.
+func (s *Store) putRight(ctx context.Context, what func(*Tx)) {
+	r := &request{ctx: ctx, fn: func(tx *Tx) error { what(tx); return nil }, done: make(chan outcome, 1)}
+	s.commitSome(ctx, []*request{r})
+	if out := <-r.done; out.err != nil && ctx.Err() == nil {
+		s.log.Warn("cannot put routers and DHCP servers where they belong; the next change of a host tries again", "err", out.err)
 	}
 }
 
@@ -131,6 +147,7 @@ func (s *Store) commitSome(ctx context.Context, batch []*request) (rest []*reque
 		}
 		if err == nil {
 			o.hints.join()
+			s.left.join(o.left)
 		}
 		for i, r := range batch[:n] {
 			switch {

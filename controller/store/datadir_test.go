@@ -159,7 +159,7 @@ func TestStoreContentsThatNobodyUnderstands(t *testing.T) {
 	for name, kv := range map[string][2]string{
 		"not JSON":      {etcdKey("ports", "p1"), "{"},
 		"another's key": {etcdKey("ports", "p1"), `{"id":"p2"}`},
-		"unknown kind":  {prefix + "routers/r1", `{"id":"r1"}`},
+		"unknown kind":  {prefix + "gadgets/g1", `{"id":"g1"}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()

@@ -67,10 +67,12 @@ func (e *ErrAlreadyExists) message() string {
 	return fmt.Sprintf("%s is taken by %s", e.Value, e.By)
 }
 
-// ErrInUse says that an object cannot be deleted because others need it.
+// ErrInUse says that an object, or something of it, cannot be taken away because others need it.
 type ErrInUse struct {
 	Kind state.Kind
 	ID   string
+	// What is needed, as a noun phrase, when it is not the whole object.
+	What string
 	// By holds the first ten users; Total counts all.
 	By    []Ref
 	Total int
@@ -85,7 +87,11 @@ func (e *ErrInUse) Error() string {
 	if n := e.Total - len(e.By); n > 0 {
 		more = fmt.Sprintf(" and %d more", n)
 	}
-	return fmt.Sprintf("%s %s is in use by %s%s", Singular(e.Kind), e.ID, strings.Join(by, ", "), more)
+	what := e.What
+	if what == "" {
+		what = Singular(e.Kind) + " " + e.ID
+	}
+	return fmt.Sprintf("%s is in use by %s%s", what, strings.Join(by, ", "), more)
 }
 
 // ErrExhausted says that nothing is left to allocate from.

@@ -29,7 +29,9 @@ func (t *Tx) ReportHost(in *model.HostFacts) error {
 	if err := c.err(); err != nil {
 		return err
 	}
+	before := t.fitness(f.Host)
 	t.put(state.HostFacts, &f)
+	t.hostChanged(f.Host, before)
 	if old == nil {
 		c := newClaims()
 		for i := range t.InterfacesOf(f.Host) {
@@ -130,7 +132,8 @@ func (t *Tx) SetPortState(st *model.PortState) error {
 	return nil
 }
 
-// SetHostDown takes what the controllers found out about a host's life.
+// SetHostDown takes what the controllers found out about a host's life. What can be elsewhere moves away from a host that is
+// down; one that comes back gets nothing back.
 func (t *Tx) SetHostDown(host string, down bool) error {
 	if t.Host(host) == nil {
 		return &ErrNotFound{state.Hosts, host}
@@ -139,10 +142,12 @@ func (t *Tx) SetHostDown(host string, down bool) error {
 	if down == (old != nil && old.Down) {
 		return nil
 	}
-	if !down {
+	before := t.fitness(host)
+	if down {
+		t.put(state.HostHealths, &model.HostHealth{Host: host, Down: true, Since: t.now})
+	} else {
 		t.delete(state.HostHealths, host)
-		return nil
 	}
-	t.put(state.HostHealths, &model.HostHealth{Host: host, Down: true, Since: t.now})
+	t.hostChanged(host, before)
 	return nil
 }

@@ -7,6 +7,8 @@ import "net/netip"
 type hints struct {
 	segments  map[string]uint32
 	addresses map[string]netip.Addr
+	// rules are by router where the search for a free priority of a rule begins, counted from the least.
+	rules map[string]uint32
 	// under is what a fork falls back on.
 	under *hints
 }
@@ -25,6 +27,9 @@ func (h *hints) join() {
 	}
 	for k, v := range h.addresses {
 		h.under.setAddress(k, v)
+	}
+	for k, v := range h.rules {
+		h.under.setRule(k, v)
 	}
 }
 
@@ -46,6 +51,28 @@ func (h *hints) address(subnet string) netip.Addr {
 		}
 	}
 	return netip.Addr{}
+}
+
+// rule is where to look for the priority of a router's rule first.
+func (h *hints) rule(router string) uint32 {
+	for ; h != nil; h = h.under {
+		if r, ok := h.rules[router]; ok {
+			return r
+		}
+	}
+	return 0
+}
+
+// setRule with 0 forgets a router that is gone.
+func (h *hints) setRule(router string, r uint32) {
+	if h.under == nil && r == 0 {
+		delete(h.rules, router)
+		return
+	}
+	if h.rules == nil {
+		h.rules = map[string]uint32{}
+	}
+	h.rules[router] = r
 }
 
 func (h *hints) setSegment(ranges string, id uint32) {

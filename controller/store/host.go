@@ -57,11 +57,14 @@ func (t *Tx) UpdateHost(in *model.Host, expected int64) (*model.Host, error) {
 	if !t.updated(old, h) {
 		return old, nil
 	}
+	before := t.fitness(h.ID)
 	t.put(state.Hosts, h)
+	t.hostChanged(h.ID, before)
 	return h, nil
 }
 
-// DeleteHost removes a host, and what its agent reported. No port may be bound to it or ask for it.
+// DeleteHost removes a host, and what its agent reported. No port may be bound to it or ask for it, but for Weft's own: what
+// was put on the host goes elsewhere, or is nowhere when no other host can take it.
 func (t *Tx) DeleteHost(id string, expected int64) error {
 	old := t.Host(id)
 	if old == nil {
@@ -72,7 +75,9 @@ func (t *Tx) DeleteHost(id string, expected int64) error {
 	}
 	var u users
 	for p := range t.PortsWantedOn(id) {
-		u.add(state.Ports, p)
+		if !model.OwnedByWeft(p.DeviceOwner) {
+			u.add(state.Ports, p)
+		}
 	}
 	for b := range t.BindingsOn(id) {
 		if p := t.Port(b.PortID); p.BindingHostID != id {
@@ -85,6 +90,9 @@ func (t *Tx) DeleteHost(id string, expected int64) error {
 	c := newClaims()
 	t.delete(state.Hosts, id)
 	t.delete(state.HostFacts, id)
+	t.delete(state.HostHealths, id)
+	t.pending.fitness = true
+	t.pending.floating.add(id)
 	for i := range t.InterfacesOf(id) {
 		c.interfaceClaims(i)
 		t.delete(state.Interfaces, state.Key(i))

@@ -51,6 +51,7 @@ func (t *Tx) UpdateNetwork(in *model.Network, expected int64) (*model.Network, e
 	immutable(&c, "provider_physical_network", old.PhysicalNetwork, n.PhysicalNetwork)
 	immutable(&c, "provider_segmentation_id", old.SegmentID, n.SegmentID)
 	t.checkMTU(&c, n)
+	t.checkExternalChange(&c, old, n)
 	if n.MTU < model.MinMTUv6 && n.MTU != old.MTU {
 		for s := range t.SubnetsOf(n.ID) {
 			if s.CIDR.Addr().Is6() {
@@ -69,7 +70,31 @@ func (t *Tx) UpdateNetwork(in *model.Network, expected int64) (*model.Network, e
 	return n, nil
 }
 
-// DeleteNetwork removes a network that has neither subnets nor ports.
+// checkExternalChange refuses to make a network external, or no longer external, while routers and floating IPs rely on
+// what it is.
+func (t *Tx) checkExternalChange(c *checks, old, n *model.Network) {
+	if n.RouterExternal == old.RouterExternal {
+		return
+	}
+	var u users
+	if old.RouterExternal {
+		for r := range t.RoutersByGateway(old.ID) {
+			u.add(state.Routers, r)
+		}
+		for f := range t.FloatingIPsOfNetwork(old.ID) {
+			u.add(state.FloatingIPs, f)
+		}
+		c.use("router_external", old.ID, fmt.Sprintf("router_external of %s", refTo(state.Networks, old)), u)
+		return
+	}
+	for _, owner := range []string{model.OwnerRouterInterface, model.OwnerDistributedInterface} {
+		for p := range t.PortsOwned(old.ID, owner) {
+			c.add("router_external", "%s has an interface on the network: remove it first, for routers have none on external networks", t.user(p))
+		}
+	}
+}
+
+// DeleteNetwork removes a network that has neither subnets nor ports. Ports of DHCP and of hosts' fip namespaces go with it.
 func (t *Tx) DeleteNetwork(id string, expected int64) error {
 	old := t.Network(id)
 	if old == nil {
@@ -79,15 +104,14 @@ func (t *Tx) DeleteNetwork(id string, expected int64) error {
 		return err
 	}
 	var u users
-	for p := range t.PortsOf(id) {
-		u.add(state.Ports, p)
-	}
+	t.portUsers(&u, t.PortsOf(id))
 	for s := range t.SubnetsOf(id) {
 		u.add(state.Subnets, s)
 	}
 	if err := u.err(state.Networks, id); err != nil {
 		return err
 	}
+	t.dropFleeting(id, "")
 	t.delete(state.Networks, id)
 	return nil
 }

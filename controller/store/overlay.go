@@ -17,6 +17,8 @@ type overlay struct {
 	db    *state.DB
 	now   time.Time
 	hints *hints
+	// left is what a transaction could not hold, and is to be put right in the next one.
+	left pending
 	// writes are what the transaction will change, by etcd key.
 	writes map[string]write
 	bytes  int
@@ -47,6 +49,7 @@ func (o *overlay) run(fn func(*Tx) error) (fits bool, err error) {
 	if err := fn(tx); err != nil {
 		return true, err
 	}
+	tx.settle()
 	if tx.err != nil {
 		return true, tx.err
 	}
@@ -69,6 +72,7 @@ func (o *overlay) run(fn func(*Tx) error) (fits bool, err error) {
 		}
 	}
 	o.bytes += merged.bytes
+	o.left.join(tx.pending)
 	tx.hints.join()
 	o.now = tx.now
 	txn.Commit()

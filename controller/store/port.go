@@ -1,11 +1,15 @@
 package store
 
 import (
+	"net/netip"
+	"slices"
+
 	"github.com/weft-sdn/weft/controller/model"
 	"github.com/weft-sdn/weft/controller/state"
 )
 
-// CreatePort adds a port. An empty id or MAC is chosen; a fixed IP may lack the subnet or the address; nil fixed IPs mean
+// CreatePort adds a port for people. Those of model.OwnedByWeft are refused here, and only their name, description and
+// labels can be changed by UpdatePort; DeletePort names the object that they belong to. An empty id or MAC is chosen; a fixed IP may lack the subnet or the address; nil fixed IPs mean
 // one of each IP version that the network has subnets of, and a list without any means none.
 func (t *Tx) CreatePort(in *model.Port) (*model.Port, error) {
 	p := clonePort(in)
@@ -19,9 +23,10 @@ func (t *Tx) CreatePort(in *model.Port) (*model.Port, error) {
 	}
 	if n != nil {
 		t.checkMAC(&c, p)
-		t.checkFixedIPs(&c, p)
+		t.checkFixedIPs(&c, "fixed_ips", p)
 	}
 	t.checkBindingHost(&c, p)
+	checkOwner(&c, p)
 	err := c.err()
 	if err != nil {
 		return nil, err
@@ -40,8 +45,7 @@ func (t *Tx) CreatePort(in *model.Port) (*model.Port, error) {
 		return nil, err
 	}
 	t.created(&p.Meta)
-	t.put(state.Ports, p)
-	t.rebind(t.claimsOf(nil, p))
+	t.putPort(nil, p)
 	return p, nil
 }
 
@@ -63,28 +67,37 @@ func (t *Tx) UpdatePort(in *model.Port, expected int64) (*model.Port, error) {
 	immutable(&c, "network_id", old.NetworkID, p.NetworkID)
 	if p.NetworkID == old.NetworkID {
 		t.checkMAC(&c, p)
-		t.checkFixedIPs(&c, p)
+		t.checkFixedIPs(&c, "fixed_ips", p)
 	}
-	if p.BindingHostID != old.BindingHostID {
-		t.checkBindingHost(&c, p)
+	own := model.OwnedByWeft(old.DeviceOwner)
+	if !own {
+		if p.BindingHostID != old.BindingHostID {
+			t.checkBindingHost(&c, p)
+		}
+		checkOwner(&c, p)
+	}
+	// Addresses are chosen even when there are mistakes, for what depends on them to be told too.
+	none := t.fillFixedIPs(p, old.FixedIPs)
+	if own {
+		t.checkOwnPort(&c, old, p)
+	} else if none == nil {
+		t.checkUses(&c, old, p)
 	}
 	if err := c.err(); err != nil {
 		return nil, err
 	}
-	if err := t.fillFixedIPs(p, old.FixedIPs); err != nil {
-		return nil, err
+	if none != nil {
+		return nil, none
 	}
 	if !t.updated(old, p) {
 		return old, nil
 	}
-	t.put(state.Ports, p)
-	if p.MAC != old.MAC || p.BindingHostID != old.BindingHostID {
-		t.rebind(t.claimsOf(old, p))
-	}
+	t.putPort(old, p)
 	return p, nil
 }
 
-// DeletePort removes a port, its binding and its state.
+// DeletePort removes a port, its binding and its state. As in Neutron, floating IPs that stand for it stay, associated with
+// nothing, and port forwardings that lead to it go.
 func (t *Tx) DeletePort(id string, expected int64) error {
 	old := t.Port(id)
 	if old == nil {
@@ -93,8 +106,18 @@ func (t *Tx) DeletePort(id string, expected int64) error {
 	if err := expect(state.Ports, &old.Meta, expected); err != nil {
 		return err
 	}
-	t.delete(state.Ports, id)
-	t.rebind(t.claimsOf(old, nil))
+	if model.OwnedByWeft(old.DeviceOwner) {
+		return &ErrInUse{Kind: state.Ports, ID: id, By: []Ref{t.user(old)}, Total: 1}
+	}
+	for _, f := range slices.Collect(t.FloatingIPsOfPort(id)) {
+		t.changeFloatingIP(f, func(f *model.FloatingIP) {
+			f.PortID, f.FixedIP, f.RouterID, f.RulePriority = "", netip.Addr{}, "", 0
+		})
+	}
+	for _, f := range slices.Collect(t.PortForwardingsTo(id)) {
+		t.dropForwarding(f)
+	}
+	t.removePort(old)
 	return nil
 }
 
@@ -114,5 +137,14 @@ func clonePort(in *model.Port) *model.Port {
 	p := *in
 	p.Meta = cloneMeta(p.Meta)
 	p.FixedIPs = cloneSlice(p.FixedIPs)
+	p.AllowedAddressPairs = cloneSlice(p.AllowedAddressPairs)
+	p.ExtraDHCPOpts = cloneSlice(p.ExtraDHCPOpts)
+	if in.Instance != nil {
+		i := *in.Instance
+		i.UserData = cloneSlice(i.UserData)
+		i.PublicKeys = cloneMap(i.PublicKeys)
+		i.Meta = cloneMap(i.Meta)
+		p.Instance = &i
+	}
 	return &p
 }

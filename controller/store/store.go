@@ -32,6 +32,8 @@ type Store struct {
 	requests chan *request
 	// hints are the committer's own.
 	hints *hints
+	// left is what transactions could not hold, and the next one is to put right; the committer's own.
+	left pending
 	// full wakes the maintenance when etcd has run out of its quota.
 	full chan struct{}
 

@@ -34,6 +34,7 @@ func (t *Tx) CreateSubnet(in *model.Subnet) (*model.Subnet, error) {
 	}
 	t.created(&s.Meta)
 	t.put(state.Subnets, s)
+	t.pending.freedAll(s.NetworkID)
 	return s, nil
 }
 
@@ -51,6 +52,7 @@ func (t *Tx) UpdateSubnet(in *model.Subnet, expected int64) (*model.Subnet, erro
 	c := checks{kind: state.Subnets, violations: s.Validate()}
 	immutable(&c, "network_id", old.NetworkID, s.NetworkID)
 	immutable(&c, "cidr", old.CIDR, s.CIDR)
+	t.checkGatewayChange(&c, old, s)
 	if err := c.err(); err != nil {
 		return nil, err
 	}
@@ -58,10 +60,30 @@ func (t *Tx) UpdateSubnet(in *model.Subnet, expected int64) (*model.Subnet, erro
 		return old, nil
 	}
 	t.put(state.Subnets, s)
+	t.pending.freedAll(s.NetworkID)
+	t.pending.networks.add(s.NetworkID)
 	return s, nil
 }
 
-// DeleteSubnet removes a subnet that no port has an address of.
+// checkGatewayChange refuses to move the gateway away from the router that has its address, and to where it would be two
+// things: the outside's next router and somebody here.
+func (t *Tx) checkGatewayChange(c *checks, old, s *model.Subnet) {
+	if s.GatewayIP == old.GatewayIP || s.NetworkID != old.NetworkID {
+		return
+	}
+	if by := t.PortByIP(old.NetworkID, old.GatewayIP); by != nil && routerInterface(by) {
+		c.add("gateway_ip", "%s is the address of %s: remove its interface first", old.GatewayIP, t.user(by))
+	}
+	if by := t.PortByIP(old.NetworkID, s.GatewayIP); s.GatewayIP.IsValid() && by != nil && model.OwnedByWeft(by.DeviceOwner) && !routerInterface(by) {
+		c.add("gateway_ip", "%s is the address of %s; choose another", s.GatewayIP, t.user(by))
+	}
+}
+
+func routerInterface(p *model.Port) bool {
+	return p.DeviceOwner == model.OwnerRouterInterface || p.DeviceOwner == model.OwnerDistributedInterface
+}
+
+// DeleteSubnet removes a subnet that no port has an address of. Ports of DHCP and of hosts' fip namespaces give theirs back.
 func (t *Tx) DeleteSubnet(id string, expected int64) error {
 	old := t.Subnet(id)
 	if old == nil {
@@ -71,12 +93,11 @@ func (t *Tx) DeleteSubnet(id string, expected int64) error {
 		return err
 	}
 	var u users
-	for p := range t.PortsOfSubnet(id) {
-		u.add(state.Ports, p)
-	}
+	t.portUsers(&u, t.PortsOfSubnet(id))
 	if err := u.err(state.Subnets, id); err != nil {
 		return err
 	}
+	t.dropFleeting(old.NetworkID, id)
 	t.delete(state.Subnets, id)
 	t.hints.setAddress(id, netip.Addr{})
 	return nil
@@ -86,6 +107,8 @@ func cloneSubnet(in *model.Subnet) *model.Subnet {
 	s := *in
 	s.Meta = cloneMeta(s.Meta)
 	s.AllocationPools = cloneSlice(s.AllocationPools)
+	s.DNSNameservers = cloneSlice(s.DNSNameservers)
+	s.HostRoutes = cloneSlice(s.HostRoutes)
 	if len(s.AllocationPools) == 0 && s.CIDR == s.CIDR.Masked() {
 		s.AllocationPools = model.DefaultPools(s.CIDR, s.GatewayIP)
 	}

@@ -26,6 +26,10 @@ type Tx struct {
 	base  head
 	now   time.Time
 	hints *hints
+	// pending is what has to be put right before the changes are whole; see settle.
+	pending pending
+	// writes counts what was put and deleted.
+	writes int
 	// err is what went wrong where it cannot be returned: the state's schema and an object do not go together.
 	err error
 }
@@ -35,12 +39,14 @@ func newTx(o *overlay, txn *state.Txn) *Tx {
 }
 
 func (t *Tx) put(k state.Kind, obj any) {
+	t.writes++
 	if err := t.txn.Put(k, obj); err != nil {
 		t.err = errors.Join(t.err, err)
 	}
 }
 
 func (t *Tx) delete(k state.Kind, key string) {
+	t.writes++
 	if err := t.txn.Delete(k, key); err != nil {
 		t.err = errors.Join(t.err, err)
 	}
@@ -100,6 +106,15 @@ type checks struct {
 	kind       state.Kind
 	violations []model.Violation
 	taken      []*ErrAlreadyExists
+	used       []use
+	// rename is how the caller calls a field; nil: as it is.
+	rename func(field string) string
+}
+
+// use is something that the request would take away from its users, and the field that says so.
+type use struct {
+	field string
+	err   *ErrInUse
 }
 
 func (c *checks) add(field, format string, args ...any) {
@@ -107,7 +122,18 @@ func (c *checks) add(field, format string, args ...any) {
 }
 
 func (c *checks) take(field, value string, k state.Kind, by any) {
-	c.taken = append(c.taken, &ErrAlreadyExists{Kind: c.kind, Field: field, Value: value, By: refTo(k, by)})
+	c.takenBy(field, value, refTo(k, by))
+}
+
+func (c *checks) takenBy(field, value string, by Ref) {
+	c.taken = append(c.taken, &ErrAlreadyExists{Kind: c.kind, Field: field, Value: value, By: by})
+}
+
+// use complains when something of an object, called what, still has users.
+func (c *checks) use(field, id, what string, u users) {
+	if u.total > 0 {
+		c.used = append(c.used, use{field, &ErrInUse{Kind: c.kind, ID: id, What: what, By: u.refs, Total: u.total}})
+	}
 }
 
 // immutable complains when a field that cannot be changed would be.
@@ -122,12 +148,27 @@ func immutable[T comparable](c *checks, field string, old, new T) {
 	c.add(field, "is %s and cannot be changed", was)
 }
 
-// err is one error for all: taken values alone are a conflict, and with anything else one more mistake.
+// err is one error for all: taken values and users alone are conflicts with others, and with anything else more mistakes.
 func (c *checks) err() error {
+	if c.rename != nil {
+		for i := range c.violations {
+			c.violations[i].Field = c.rename(c.violations[i].Field)
+		}
+		for _, t := range c.taken {
+			t.Field = c.rename(t.Field)
+		}
+		for i := range c.used {
+			c.used[i].field = c.rename(c.used[i].field)
+		}
+		c.rename = nil
+	}
 	if len(c.violations) == 0 {
-		errs := make([]error, len(c.taken))
-		for i, t := range c.taken {
-			errs[i] = t
+		var errs []error
+		for _, t := range c.taken {
+			errs = append(errs, t)
+		}
+		for _, u := range c.used {
+			errs = append(errs, u.err)
 		}
 		if len(errs) == 1 {
 			return errs[0]
@@ -136,6 +177,9 @@ func (c *checks) err() error {
 	}
 	for _, t := range c.taken {
 		c.add(t.Field, "%s", t.message())
+	}
+	for _, u := range c.used {
+		c.add(u.field, "%s", u.err)
 	}
 	return &model.Invalid{Violations: c.violations}
 }
@@ -146,10 +190,12 @@ type users struct {
 	total int
 }
 
-func (u *users) add(k state.Kind, obj any) {
+func (u *users) add(k state.Kind, obj any) { u.addRef(refTo(k, obj)) }
+
+func (u *users) addRef(r Ref) {
 	u.total++
 	if len(u.refs) < 10 {
-		u.refs = append(u.refs, refTo(k, obj))
+		u.refs = append(u.refs, r)
 	}
 }
 
