@@ -96,7 +96,7 @@ func (b *builder) address(dev string, p netip.Prefix, resource string) {
 func (b *builder) route(table uint32, dst netip.Prefix, resource string, hops ...Hop) {
 	if k := (routeKey{table, dst}); !b.routed[k] {
 		b.routed[k] = true
-		slices.SortFunc(hops, compareHops)
+		slices.SortFunc(hops, CompareHops)
 		b.n.Routes = append(b.n.Routes, TableRoute{Table: table, Destination: dst, Hops: hops, For: resource})
 	}
 }
@@ -160,7 +160,8 @@ func (n *Namespace) sort() {
 	slices.SortFunc(n.Neighbours, compareNeighbours)
 }
 
-func compareHops(a, b Hop) int {
+// CompareHops is the order of the hops of a route.
+func CompareHops(a, b Hop) int {
 	if c := a.Via.Compare(b.Via); c != 0 {
 		return c
 	}

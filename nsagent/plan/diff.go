@@ -80,12 +80,19 @@ func (d *differ) sysctl(key string) {
 // rest sets what is so for devices, of which the last part of the key but one is the name.
 func (d *differ) rest() {
 	for _, k := range slices.Sorted(maps.Keys(d.want.Sysctls)) {
-		parts := strings.Split(k, "/")
-		if strings.HasPrefix(k, "net/netfilter/") || !d.devices[parts[len(parts)-2]] {
-			continue
+		if d.devices[SysctlDevice(k)] {
+			d.sysctl(k)
 		}
-		d.sysctl(k)
 	}
+}
+
+// SysctlDevice is the device that a sysctl is of, or "" for one that is of the namespace.
+func SysctlDevice(key string) string {
+	parts := strings.Split(key, "/")
+	if len(parts) != 5 || parts[3] == "all" || parts[3] == "default" { // net/ipv4/conf/<device>/…
+		return ""
+	}
+	return parts[3]
 }
 
 // restore changes iptables of a family, and gives the rules of nat that go.

@@ -143,7 +143,7 @@ func (d *differ) deletes() {
 	}
 	doomed := map[string]bool{} // with the device goes all that is on it
 	for _, l := range d.have.Links {
-		if _, still := d.is[l.Name]; still && !d.wants(l.Name) && ourDevice(l.Name) {
+		if _, still := d.is[l.Name]; still && !d.wants(l.Name) && OurDevice(l.Name) {
 			doomed[l.Name] = true
 		}
 	}

@@ -32,8 +32,8 @@ const (
 	tap         = "tap"
 )
 
-// ourDevice says whether a device inside one of our namespaces has a name of ours.
-func ourDevice(name string) bool {
+// OurDevice says whether a device inside one of our namespaces has a name of ours.
+func OurDevice(name string) bool {
 	for _, p := range []string{devRouter, devGateway, devSnat, devExternal, devToFip, devToRouter, devDHCP} {
 		if strings.HasPrefix(name, p) {
 			return true

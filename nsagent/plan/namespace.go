@@ -1,6 +1,9 @@
 package plan
 
-import "net/netip"
+import (
+	"net/netip"
+	"strings"
+)
 
 // Namespace is what must be, or is, in a network namespace. Lists are sorted, so that equal namespaces have equal text.
 type Namespace struct {
@@ -106,6 +109,19 @@ type Rule struct {
 
 // IPv6 says which family the rule is of.
 func (r Rule) IPv6() bool { return r.From.IsValid() && r.From.Addr().Is6() }
+
+// Ours says whether a rule looks like one that we make.
+func (r Rule) Ours() bool {
+	switch {
+	case r.IIF != "":
+		return strings.HasPrefix(r.IIF, devToRouter) && r.Priority == r.Table && !r.From.IsValid()
+	case !r.From.IsValid():
+		return false
+	case r.Table == FloatingTable:
+		return r.Priority >= firstFloatingRule && r.Priority <= lastFloatingRule
+	}
+	return r.Priority == r.Table && r.Priority >= firstFloatingRule
+}
 
 // Neighbour is a PERMANENT neighbour.
 type Neighbour struct {

@@ -83,6 +83,9 @@ func (s ChangeLink) String() string {
 	if s.MTU != 0 {
 		text += fmt.Sprintf(" mtu %d", s.MTU)
 	}
+	if l := s.Link; l.Tap.Name != "" {
+		return fmt.Sprintf("%s up; ethtool -K %s tx off; ip link set %s mtu %d up", text, l.Name, l.Tap.Name, l.Tap.MTU)
+	}
 	return text + " up"
 }
 

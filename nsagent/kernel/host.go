@@ -1,0 +1,164 @@
+package kernel
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
+
+	"github.com/weft-sdn/weft/nsagent/plan"
+)
+
+// Dir is where "ip netns" has namespaces.
+const Dir = "/run/netns"
+
+// replyTimeout is how long the kernel may take to answer.
+const replyTimeout = 5 * time.Second
+
+// mark is what says that something is ours: the alias of lo in a namespace, and the beginning of the alias of a tap.
+const mark = "weft"
+
+// ErrTaken: a name is that of something which is not ours.
+var ErrTaken = errors.New("name is taken")
+
+// Host is this machine's own network namespace, and the namespaces on it.
+type Host struct {
+	home    netns.NsHandle
+	root    *netlink.Handle
+	mounted sync.Mutex // one at a time makes Dir ready
+	ready   bool
+}
+
+// Open opens the network namespace that this process is in.
+func Open() (*Host, error) {
+	home, err := netns.GetFromPath("/proc/self/ns/net")
+	if err != nil {
+		return nil, fmt.Errorf("own network namespace: %w", err)
+	}
+	root, err := newHandle(home)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("own network namespace: %w", err), home.Close())
+	}
+	return &Host{home: home, root: root}, nil
+}
+
+func newHandle(ns netns.NsHandle) (*netlink.Handle, error) {
+	h, err := netlink.NewHandleAt(ns, unix.NETLINK_ROUTE, unix.NETLINK_NETFILTER)
+	if err != nil {
+		return nil, err
+	}
+	if err := h.SetSocketTimeout(replyTimeout); err != nil {
+		h.Close()
+		return nil, err
+	}
+	return h, nil
+}
+
+// Close lets go of the host.
+func (h *Host) Close() error {
+	h.root.Close()
+	return h.home.Close()
+}
+
+// List are the names of the namespaces that have a name of ours, whoever made them.
+func (h *Host) List() ([]string, error) {
+	entries, err := os.ReadDir(Dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list namespaces: %w", err)
+	}
+	var out []string
+	for _, e := range entries {
+		if plan.Ours(e.Name()) {
+			out = append(out, e.Name())
+		}
+	}
+	return out, nil
+}
+
+// Namespace is an open network namespace. It keeps the namespace alive, also when its name is taken away.
+type Namespace struct {
+	name   string
+	host   *Host
+	ns     netns.NsHandle
+	handle *netlink.Handle
+	// hostID is the host's namespace as this one's links name it; -1 for none.
+	hostID int
+	// ours: it was made by us.
+	ours bool
+}
+
+// Name is its name in Dir.
+func (n *Namespace) Name() string { return n.name }
+
+// Ours says whether it was made by us, or taken over.
+func (n *Namespace) Ours() bool { return n.ours }
+
+// Open opens a namespace that is there. The error wraps fs.ErrNotExist when there is none, and ErrTaken when the name is
+// that of something else.
+func (h *Host) Open(name string) (*Namespace, error) {
+	if err := checkName(name); err != nil {
+		return nil, err
+	}
+	path := filepath.Join(Dir, name)
+	ns, err := netns.GetFromPath(path)
+	if err != nil {
+		return nil, fmt.Errorf("namespace %s: %w", name, err)
+	}
+	var fs unix.Statfs_t
+	if err := unix.Fstatfs(int(ns), &fs); err != nil || fs.Type != unix.NSFS_MAGIC {
+		ns.Close()
+		if leftover(path) {
+			return nil, fmt.Errorf("namespace %s: %w", name, os.ErrNotExist)
+		}
+		return nil, fmt.Errorf("namespace %s: %w: %s is no network namespace; remove it", name, ErrTaken, path)
+	}
+	return h.open(name, ns)
+}
+
+func (h *Host) open(name string, ns netns.NsHandle) (*Namespace, error) {
+	handle, err := newHandle(ns)
+	if err != nil {
+		ns.Close()
+		return nil, fmt.Errorf("namespace %s: %w", name, err)
+	}
+	n := &Namespace{name: name, host: h, ns: ns, handle: handle, hostID: -1}
+	lo, err := handle.LinkByName("lo")
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("namespace %s: lo: %w", name, err), n.Close())
+	}
+	n.ours = lo.Attrs().Alias == mark
+	return n, nil
+}
+
+// Close lets go of the namespace, which stays.
+func (n *Namespace) Close() error {
+	n.handle.Close()
+	return n.ns.Close()
+}
+
+// Current says whether the namespace's name still stands for it.
+func (n *Namespace) Current() bool {
+	now, err := netns.GetFromPath(filepath.Join(Dir, n.name))
+	if err != nil {
+		return false
+	}
+	defer now.Close()
+	return now.Equal(n.ns)
+}
+
+func checkName(name string) error {
+	if !plan.Ours(name) || strings.ContainsAny(name, "/\x00") {
+		return fmt.Errorf("namespace %q: %w: it is no name of ours", name, ErrTaken)
+	}
+	return nil
+}

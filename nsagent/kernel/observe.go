@@ -1,0 +1,114 @@
+package kernel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/vishvananda/netlink"
+
+	"github.com/weft-sdn/weft/nsagent/plan"
+)
+
+// Observe looks at the namespace. Of sysctls it looks at those that must be something; of what is wanted it takes which
+// devices are pairs to other namespaces.
+func (n *Namespace) Observe(ctx context.Context, want plan.Namespace) (plan.Namespace, error) {
+	o := &observation{n: n, want: want, have: plan.Namespace{Name: n.name, Sysctls: map[string]string{}}, names: map[int]string{}}
+	v4, err := n.start(ctx, "", "iptables-save")
+	if err != nil {
+		return o.have, err
+	}
+	v6, err := n.start(ctx, "", "ip6tables-save")
+	if err != nil {
+		v4.cancel()
+		_, _ = v4.wait()
+		return o.have, err
+	}
+	err = o.netlink()
+	if err == nil {
+		err = n.Do(o.inside)
+	}
+	out4, err4 := v4.wait()
+	out6, err6 := v6.wait()
+	if o.have.NoIPv6 {
+		out6, err6 = "", nil
+	}
+	if err := errors.Join(err, err4, err6); err != nil {
+		return o.have, fmt.Errorf("observe %s: %w", n.name, err)
+	}
+	o.iptables(out4, out6)
+	return o.have, nil
+}
+
+type observation struct {
+	n    *Namespace
+	want plan.Namespace
+	have plan.Namespace
+	// names are the devices by index, and "" for those that are not ours.
+	names map[int]string
+}
+
+func (o *observation) foreign(section, text string) {
+	o.have.Foreign = append(o.have.Foreign, plan.Line{Section: section, Text: text, State: plan.Foreign})
+}
+
+// netlink looks at all that netlink tells. A list that changed while it was read is read again.
+func (o *observation) netlink() error {
+	for _, look := range []struct {
+		what string
+		f    func() error
+	}{{"links", o.links}, {"addresses", o.addresses}, {"routes", o.routes}, {"rules", o.rules}, {"neighbours", o.neighbours}} {
+		if err := look.f(); err != nil {
+			return fmt.Errorf("%s: %w", look.what, err)
+		}
+	}
+	return nil
+}
+
+// list reads a list until it did not change meanwhile.
+func list[T any](read func() ([]T, error)) ([]T, error) {
+	for i := 0; ; i++ {
+		out, err := read()
+		if !errors.Is(err, netlink.ErrDumpInterrupted) || i == 5 {
+			return out, err
+		}
+	}
+}
+
+// inside looks at what only threads inside see.
+func (o *observation) inside() error {
+	if _, err := os.Stat("/proc/sys/net/ipv6"); errors.Is(err, os.ErrNotExist) {
+		o.have.NoIPv6 = true
+	}
+	for key := range o.want.Sysctls {
+		if v, ok := readSysctl(key); ok {
+			o.have.Sysctls[key] = v
+		}
+	}
+	for i, l := range o.have.Links {
+		if l.Tap.Name == "" {
+			o.have.Links[i].Offload = true // nobody asks
+			continue
+		}
+		on, err := offload(l.Name)
+		if err != nil {
+			return fmt.Errorf("offload of %s: %w", l.Name, err)
+		}
+		o.have.Links[i].Offload = on
+	}
+	return nil
+}
+
+func (o *observation) iptables(v4, v6 string) {
+	for _, x := range []struct {
+		text, tool string
+		to         *plan.Ruleset
+	}{{v4, "iptables ", &o.have.IPv4}, {v6, "ip6tables ", &o.have.IPv6}} {
+		set, foreign := plan.ParseSave(x.text)
+		*x.to = set
+		for _, f := range foreign {
+			o.foreign(plan.SectionIPTables, x.tool+f)
+		}
+	}
+}

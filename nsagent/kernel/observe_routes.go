@@ -1,0 +1,110 @@
+package kernel
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/weft-sdn/weft/nsagent/plan"
+)
+
+func (o *observation) routes() error {
+	for _, family := range []int{netlink.FAMILY_V4, netlink.FAMILY_V6} {
+		routes, err := list(func() ([]netlink.Route, error) {
+			return o.n.handle.RouteListFiltered(family, &netlink.Route{Table: unix.RT_TABLE_UNSPEC}, netlink.RT_FILTER_TABLE)
+		})
+		if err != nil {
+			return ignore(err, unix.EAFNOSUPPORT)
+		}
+		for _, r := range routes {
+			o.route(family, r)
+		}
+	}
+	return nil
+}
+
+func (o *observation) route(family int, r netlink.Route) {
+	dst := prefixOf(r.Dst)
+	if !dst.IsValid() {
+		dst = netip.PrefixFrom(netip.IPv4Unspecified(), 0)
+		if family == netlink.FAMILY_V6 {
+			dst = netip.PrefixFrom(netip.IPv6Unspecified(), 0)
+		}
+	}
+	if r.Table == unix.RT_TABLE_LOCAL || (dst.Addr().Is6() && (dst.Addr().IsLinkLocalUnicast() || dst.Addr().IsMulticast() || dst.Addr().IsLoopback())) {
+		return // the kernel's own
+	}
+	t := plan.TableRoute{Table: uint32(r.Table), Destination: dst, Connected: r.Protocol == unix.RTPROT_KERNEL}
+	if a, ok := netip.AddrFromSlice(r.Src); ok {
+		t.Src = a.Unmap()
+	}
+	ours := r.Type == unix.RTN_UNICAST && (t.Connected || r.Protocol == unix.RTPROT_STATIC)
+	hop := func(index int, gw []byte, flags int) {
+		h := plan.Hop{Dev: o.names[index], OnLink: flags&unix.RTNH_F_ONLINK != 0}
+		if a, ok := netip.AddrFromSlice(gw); ok {
+			h.Via = a.Unmap()
+		}
+		if h.Dev == "" || h.Dev == "lo" {
+			ours = false
+			h.Dev = o.deviceName(index)
+		}
+		t.Hops = append(t.Hops, h)
+	}
+	if len(r.MultiPath) == 0 {
+		hop(r.LinkIndex, r.Gw, r.Flags)
+	}
+	for _, m := range r.MultiPath {
+		hop(m.LinkIndex, m.Gw, m.Flags)
+	}
+	slices.SortFunc(t.Hops, plan.CompareHops)
+	if !ours {
+		o.foreign(plan.SectionRoute, fmt.Sprintf("%v (proto %d)", t, r.Protocol))
+		return
+	}
+	o.have.Routes = append(o.have.Routes, t)
+}
+
+// defaultRules are the kernel's own.
+var defaultRules = []int{0, 32766, 32767}
+
+func (o *observation) rules() error {
+	for _, family := range []int{netlink.FAMILY_V4, netlink.FAMILY_V6} {
+		rules, err := list(func() ([]netlink.Rule, error) { return o.n.handle.RuleList(family) })
+		if err != nil {
+			return ignore(err, unix.EAFNOSUPPORT)
+		}
+		for _, r := range rules {
+			plain := r.Dst == nil && r.Mark == 0 && r.Mask == nil && r.OifName == "" && r.Goto < 0 && !r.Invert && r.IPProto == 0 && r.Sport == nil && r.Dport == nil &&
+				r.UIDRange == nil && r.TunID == 0 && r.Tos == 0
+			if plain && r.Src == nil && r.IifName == "" && slices.Contains(defaultRules, r.Priority) {
+				continue
+			}
+			x := plan.Rule{Priority: uint32(r.Priority), From: prefixOf(r.Src), IIF: r.IifName, Table: uint32(r.Table)}
+			if plain && x.Ours() {
+				o.have.Rules = append(o.have.Rules, x)
+			} else {
+				o.foreign(plan.SectionRule, r.String())
+			}
+		}
+	}
+	return nil
+}
+
+func (o *observation) neighbours() error {
+	neighs, err := list(func() ([]netlink.Neigh, error) { return o.n.handle.NeighList(0, netlink.FAMILY_ALL) })
+	if err != nil {
+		return err
+	}
+	for _, e := range neighs {
+		name := o.names[e.LinkIndex]
+		a, ok := netip.AddrFromSlice(e.IP)
+		if e.State&netlink.NUD_PERMANENT == 0 || name == "" || name == "lo" || !ok {
+			continue
+		}
+		o.have.Neighbours = append(o.have.Neighbours, plan.Neighbour{Dev: name, IP: a.Unmap(), MAC: e.HardwareAddr.String()})
+	}
+	return nil
+}
