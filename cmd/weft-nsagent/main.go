@@ -1,5 +1,6 @@
 // Command weft-nsagent makes one host what the controller wants it to be: bridges, tunnels and port bindings in Open
-// vSwitch. It runs on every host, and what it made goes on when it ends.
+// vSwitch, and the namespaces of routers, floating IPs and DHCP. It runs on every host, and what it made goes on when it
+// ends.
 package main
 
 import (
@@ -43,13 +44,15 @@ func command() *cobra.Command {
 	var o options
 	cmd := &cobra.Command{
 		Use:   "weft-nsagent",
-		Short: "Node agent of Weft: makes a host's bridges, tunnels and port bindings what the controller wants",
-		Long: `Node agent of Weft: makes a host's bridges, tunnels and port bindings what the controller wants.
+		Short: "Node agent of Weft: makes a host's bridges, ports and namespaces what the controller wants",
+		Long: `Node agent of Weft: makes a host's bridges, ports and namespaces what the controller wants.
 
 Every flag can also be given by an environment variable, WEFT_ and the flag in capitals: WEFT_TUNNEL_IP for
 --tunnel-ip. A flag wins over the environment.
 
-SIGTERM ends the agent at once. Everything that it made stays in place, and traffic goes on.`,
+SIGTERM ends the agent at once. Everything that it made stays in place, and traffic goes on; only the metadata service
+is away until the agent is back. A service manager must end this process alone, and not the DHCP servers that it
+started (systemd: KillMode=process).`,
 		Args:          cobra.NoArgs,
 		Version:       program.Version(),
 		SilenceUsage:  true,

@@ -1,15 +1,18 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 	"google.golang.org/grpc/credentials"
@@ -18,6 +21,7 @@ import (
 	"github.com/weft-sdn/weft/cmd/internal/program"
 	"github.com/weft-sdn/weft/cmd/internal/tlsfiles"
 	"github.com/weft-sdn/weft/nsagent/agent"
+	"github.com/weft-sdn/weft/nsagent/dnsmasq"
 	"github.com/weft-sdn/weft/ovsdb"
 )
 
@@ -31,6 +35,8 @@ type options struct {
 	stateDir, ovsdb, runDir string
 	datapath                string
 	integration, tunnel     string
+	metadataURL, secretFile string
+	lease, audit            time.Duration
 	metrics                 string
 	log                     program.Log
 }
@@ -51,6 +57,10 @@ func (o *options) flags(f *pflag.FlagSet) {
 	f.StringVar(&o.datapath, "datapath-type", "auto", "system, netdev, or auto: system where the kernel has Open vSwitch")
 	f.StringVar(&o.integration, "integration-bridge", "br-int", "name of the bridge that VMs are plugged into")
 	f.StringVar(&o.tunnel, "tunnel-bridge", "br-tun", "name of the bridge of tunnels")
+	f.StringVar(&o.metadataURL, "metadata-url", "", "Nova-compatible metadata service, e.g. http://10.0.0.5:8775 (default: the agent answers VMs itself)")
+	f.StringVar(&o.secretFile, "metadata-secret-file", "", "file with the secret that is shared with that service")
+	f.DurationVar(&o.lease, "dhcp-lease-time", 24*time.Hour, "how long DHCP gives an address for")
+	f.DurationVar(&o.audit, "audit-interval", 10*time.Second, "how often namespaces are looked at when nothing announces a change")
 	o.log.Flags(f)
 	f.StringVar(&o.metrics, "metrics", "", "address for Prometheus, e.g. 127.0.0.1:9445 (default: none)")
 }
@@ -134,6 +144,7 @@ func (o *options) config(m machine, log *slog.Logger) (agent.Config, error) {
 		}
 	}
 	errs = append(errs, o.bridges(&c)...)
+	errs = append(errs, o.services(&c)...)
 	if h, _, err := net.SplitHostPort(o.metrics); o.metrics != "" && (err != nil || (!loopback(h) && !o.insecure)) {
 		wrong("--metrics: %q is not a host:port on loopback; --insecure allows others", o.metrics)
 	}
@@ -150,6 +161,41 @@ func (o *options) config(m machine, log *slog.Logger) (agent.Config, error) {
 	}
 	return c, errors.Join(errs...)
 }
+
+// services checks what namespaces need.
+func (o *options) services(c *agent.Config) (errs []error) {
+	wrong := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	if (o.metadataURL == "") != (o.secretFile == "") {
+		wrong("--metadata-url and --metadata-secret-file go together")
+	}
+	if o.metadataURL != "" {
+		u, err := url.Parse(o.metadataURL)
+		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+			wrong("--metadata-url: %q is not http://host:port or https://host:port, without anything behind but a path", o.metadataURL)
+		}
+		c.MetadataURL = u
+	}
+	if o.secretFile != "" {
+		b, err := os.ReadFile(o.secretFile)
+		if err != nil {
+			wrong("--metadata-secret-file: %w", err)
+		}
+		if c.MetadataSecret = bytes.TrimRight(b, "\r\n"); err == nil && len(c.MetadataSecret) == 0 {
+			wrong("--metadata-secret-file: %s is empty", o.secretFile)
+		}
+	}
+	if o.lease < dnsmasq.MinLease || o.lease > maxLease || o.lease%time.Second != 0 {
+		wrong("--dhcp-lease-time: %v is not in %v..%v, in whole seconds", o.lease, dnsmasq.MinLease, maxLease)
+	}
+	if o.audit < time.Second {
+		wrong("--audit-interval: %v is less than a second", o.audit)
+	}
+	c.LeaseTime, c.AuditInterval = o.lease, o.audit
+	return errs
+}
+
+// maxLease is ten years; DHCP counts seconds in 32 bits.
+const maxLease = 10 * 365 * 24 * time.Hour
 
 // bridges checks names of bridges.
 func (o *options) bridges(c *agent.Config) (errs []error) {

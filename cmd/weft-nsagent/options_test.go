@@ -2,8 +2,12 @@ package main
 
 import (
 	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -27,15 +31,20 @@ func parse(t *testing.T, env map[string]string, args ...string) (agent.Config, e
 }
 
 func TestFlagsWinOverTheEnvironment(t *testing.T) {
+	secret := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(secret, []byte("s3cret\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	got, err := parse(t, map[string]string{"WEFT_CONTROLLER": "127.0.0.1:1,127.0.0.1:2", "WEFT_TUNNEL_IP": "10.0.0.9", "WEFT_HOST": "other",
-		"WEFT_BRIDGE_MAPPINGS": "physnet1:br-ex,physnet2:br-p2", "WEFT_OVSDB": "unix:/tmp/ovs/db.sock"},
-		"--tunnel-ip=10.0.0.1", "--roles=compute,network", "--datapath-type=netdev")
+		"WEFT_BRIDGE_MAPPINGS": "physnet1:br-ex,physnet2:br-p2", "WEFT_OVSDB": "unix:/tmp/ovs/db.sock", "WEFT_METADATA_SECRET_FILE": secret},
+		"--metadata-url=http://10.0.0.5:8775", "--dhcp-lease-time=1h", "--tunnel-ip=10.0.0.1", "--roles=compute,network", "--datapath-type=netdev")
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := agent.Config{Host: "other", BootID: "b", TunnelIP: "10.0.0.1", BridgeMappings: map[string]string{"physnet1": "br-ex", "physnet2": "br-p2"},
 		Roles: []string{"compute", "network"}, Controllers: []string{"127.0.0.1:1", "127.0.0.1:2"}, StateDir: "/var/lib/weft", OVSDB: "unix:/tmp/ovs/db.sock",
-		RunDir: "/tmp/ovs", DatapathType: "netdev", IntegrationBridge: "br-int", TunnelBridge: "br-tun"}
+		RunDir: "/tmp/ovs", DatapathType: "netdev", IntegrationBridge: "br-int", TunnelBridge: "br-tun",
+		MetadataURL: &url.URL{Scheme: "http", Host: "10.0.0.5:8775"}, MetadataSecret: []byte("s3cret"), LeaseTime: time.Hour, AuditInterval: 10 * time.Second}
 	if d := cmp.Diff(want, got, cmpopts.IgnoreFields(agent.Config{}, "Credentials")); d != "" {
 		t.Errorf("config (-want +got):\n%s", d)
 	}
@@ -78,6 +87,15 @@ func TestWrongFlags(t *testing.T) {
 				`--bridge-mappings: name: "br-ex;reboot" is no name for a network device: 1 to 15 letters, digits, "_", ".", "-" are`,
 				`--metrics: "9445" is not a host:port on loopback; --insecure allows others`,
 			}},
+		{"services", []string{"--controller=127.0.0.1:1", "--metadata-url=ftp://nova", "--metadata-secret-file=/dev/null", "--dhcp-lease-time=1m", "--audit-interval=0"}, nil, []string{
+			`--metadata-url: "ftp://nova" is not http://host:port or https://host:port, without anything behind but a path`,
+			`--metadata-secret-file: /dev/null is empty`,
+			`--dhcp-lease-time: 1m0s is not in 2m0s..87600h0m0s, in whole seconds`,
+			`--audit-interval: 0s is less than a second`,
+		}},
+		{"half of metadata", []string{"--controller=127.0.0.1:1", "--metadata-url=http://nova:8775"}, nil, []string{"--metadata-url and --metadata-secret-file go together"}},
+		{"no secret", []string{"--controller=127.0.0.1:1", "--metadata-url=http://nova:8775", "--metadata-secret-file=/nowhere"}, nil,
+			[]string{"--metadata-secret-file: open /nowhere: no such file or directory"}},
 		{"environment", []string{"--controller=127.0.0.1:1"}, map[string]string{"WEFT_INSECURE": "perhaps"},
 			[]string{`WEFT_INSECURE: invalid argument "perhaps" for "--insecure" flag: strconv.ParseBool: parsing "perhaps": invalid syntax`}},
 	} {

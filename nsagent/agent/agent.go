@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -13,6 +15,9 @@ import (
 	"golang.org/x/time/rate"
 	"google.golang.org/grpc/credentials"
 
+	"github.com/weft-sdn/weft/nsagent/dnsmasq"
+	"github.com/weft-sdn/weft/nsagent/metadata"
+	"github.com/weft-sdn/weft/nsagent/namespaces"
 	"github.com/weft-sdn/weft/nsagent/replay"
 	"github.com/weft-sdn/weft/nsagent/statefile"
 	"github.com/weft-sdn/weft/ovsdb"
@@ -53,6 +58,14 @@ type Config struct {
 	// ApplyTimeout is how long the switch may take to carry out a Delta before what it has not done is reported as
 	// failed; default 5 s.
 	ApplyTimeout time.Duration
+	// MetadataURL is a Nova-compatible metadata service, and MetadataSecret what it shares with this host; nil: the agent
+	// answers itself, with what the controller knows of ports.
+	MetadataURL    *url.URL
+	MetadataSecret []byte
+	// LeaseTime is how long DHCP gives an address for; default 24 h.
+	LeaseTime time.Duration
+	// AuditInterval is how often namespaces are looked at when nothing announces a change; zero for the default.
+	AuditInterval time.Duration
 	// Replay are the times of flow replay; zero for the defaults.
 	ReplayGrace, SaveInterval time.Duration
 
@@ -66,14 +79,18 @@ type Agent struct {
 	log    *slog.Logger
 	dir    *statefile.Dir
 	keeper *replay.Keeper
+	spaces *namespaces.Keeper
+	close  func() // of what the namespaces need
 	met    metrics
 	// seen is the database as last seen, for the keeper's goroutines; nil while it is away.
 	seen atomic.Pointer[ovsdb.State]
 
 	sessions chan *ovsdb.Session
 	streams  chan streamEvent
-	told     chan replay.Notice
+	told     chan event
 	over     chan struct{} // closed when the loop has ended
+	asks     chan struct{} // holds one for each question that is being answered
+	asked    sync.WaitGroup
 
 	// What follows belongs to the goroutine of Run.
 
@@ -85,6 +102,9 @@ type Agent struct {
 	saveAt  time.Time
 	db      *ovsdb.Session
 	problem map[string]ovsdb.Problem
+	// report is how far the namespaces are; plugged is what they were told of the integration bridge.
+	report  namespaces.Report
+	plugged map[string]bool
 	// need is the transaction that a resource waits for in the switch.
 	need map[string]int64
 	// settled are the resources that were true when last seen, with the row that they were about. One of these that is
@@ -122,12 +142,18 @@ func New(cfg Config) (*Agent, error) {
 		return nil, err
 	}
 	a := &Agent{cfg: cfg, log: cfg.Log, dir: dir,
-		sessions: make(chan *ovsdb.Session), streams: make(chan streamEvent), told: make(chan replay.Notice, 64), over: make(chan struct{}),
+		sessions: make(chan *ovsdb.Session), streams: make(chan streamEvent), told: make(chan event, 64), over: make(chan struct{}),
+		asks: make(chan struct{}, maxAsks),
 		held: nothingHeld(site{cfg.IntegrationBridge, cfg.TunnelBridge, cfg.DatapathType, cfg.SSL}), unsaved: map[string]bool{}, need: map[string]int64{}, settled: map[string]string{}, late: map[string]time.Time{},
 		calm: rate.NewLimiter(rate.Every(time.Second), 20)}
 	a.met.register(cfg.Metrics)
 	a.keeper = replay.New(replay.Config{RunDir: cfg.RunDir, StateDir: cfg.StateDir, Facts: a.facts, Notify: a.notify,
 		Log: cfg.Log, Grace: cfg.ReplayGrace, SaveInterval: cfg.SaveInterval})
+	dhcp := dnsmasq.New(dnsmasq.Config{StateDir: cfg.StateDir, LeaseTime: cfg.LeaseTime, Metrics: cfg.Metrics})
+	meta := metadata.New(metadata.Config{URL: cfg.MetadataURL, Secret: cfg.MetadataSecret, Log: cfg.Log, Metrics: cfg.Metrics})
+	a.close = meta.Close
+	a.spaces = namespaces.New(namespaces.Config{StateDir: cfg.StateDir, DHCP: dhcp, Metadata: meta, Notify: a.spaceNotice,
+		AuditInterval: cfg.AuditInterval, Log: cfg.Log, Metrics: cfg.Metrics})
 	if err := a.load(); err != nil {
 		return nil, errors.Join(err, dir.Close())
 	}
@@ -159,14 +185,17 @@ func (a *Agent) Run(ctx context.Context) error {
 	g.Go(func() error { a.keepDatabase(ctx); return nil })
 	g.Go(func() error { a.keepController(ctx); return nil })
 	g.Go(func() error { a.keeper.Run(ctx); return nil })
+	g.Go(func() error { defer a.close(); return a.spaces.Run(ctx) })
 	g.Go(func() error { a.run(ctx); return nil })
 	return g.Wait()
 }
 
 func (a *Agent) run(ctx context.Context) {
+	defer a.asked.Wait()
 	defer close(a.over)
 	a.log.Info("started", "version", a.cfg.Version, "host", a.cfg.Host, "rev", a.held.revision, "resources", len(a.held.resources), "epoch", a.epoch)
 	a.keepFlows()
+	a.wantSpaces()
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
@@ -184,9 +213,10 @@ func (a *Agent) run(ctx context.Context) {
 			a.databaseDown()
 		case <-changed:
 		case e := <-a.streams:
-			a.streamEvent(e)
-		case n := <-a.told:
-			a.flowNotice(n)
+			a.streamEvent(ctx, e)
+		case <-a.spaces.Changed():
+		case e := <-a.told:
+			a.heard(e)
 			continue
 		case <-timer.C:
 			if !a.saveAt.IsZero() && !time.Now().Before(a.saveAt) {

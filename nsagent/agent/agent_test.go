@@ -132,7 +132,7 @@ func TestBadResourcesAreNamedAndTheRestIsMade(t *testing.T) {
   bridge/br-int2|name|Invalid|the integration bridge of this host is br-int, as its agent was started, not br-int2
   port/never-sent||NotHeld|it is said to be unchanged, and this agent does not hold it
   port/p1|vlan|Invalid|5000 is not in 1..4095
-  router/r1||Unsupported|this agent knows bridges, tunnels and port bindings, and this is none; a newer agent may know it
+  router/r1||Unsupported|this agent does not know what it is; a newer agent may know it
   tunnel/gre-0a5b0016|name|NameTaken|port gre-0a5b0016 exists, but on elsewhere and not on br-tun; remove it there
   tunnel/gre-0a5b0019|remote_ip|Invalid|"10.91.0" is not an IP address
   tunnel/vxlan-0a5b0018|name|Invalid|"tunnel/vxlan-0a5b0018" is the name of a resource whose own name would be "tunnel/vxlan-0a5b0017"`)

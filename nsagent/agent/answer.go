@@ -83,9 +83,9 @@ func (a *Agent) failures() (errs []*nodev1.ResourceError, waiting bool) {
 
 // mayPass says whether a problem is one that time alone often cures. An interface that vanishes mostly does so because its
 // port is being unbound, or because its VM is being restarted; only a Delta that asks for one that is not there is
-// answered at once.
+// answered at once, unless we make it ourselves.
 func (a *Agent) mayPass(p ovsdb.Problem) bool {
-	return p.Reason == ovsdb.NotApplied || p.Reason == databaseAway || (p.Reason == ovsdb.InterfaceMissing && a.answered != "")
+	return p.Reason == ovsdb.NotApplied || p.Reason == databaseAway || (p.Reason == ovsdb.InterfaceMissing && (a.answered != "" || a.ours(p.Resource)))
 }
 
 // tellInventory tells the controller which interfaces there are: all, or what changed since it was told.
@@ -146,20 +146,33 @@ func (a *Agent) notice(reason, resource, message string) {
 	a.notices = a.notices[max(0, len(a.notices)-maxNotices):]
 }
 
-// notify takes a notice of the keeper, whose goroutines must not wait for the loop.
-func (a *Agent) notify(n replay.Notice) {
+// event is something that a keeper of flows or of namespaces has to tell.
+type event struct {
+	log, reason, resource, message string
+	drift                          bool
+}
+
+// tell takes an event of a keeper, whose goroutines must not wait for the loop.
+func (a *Agent) tell(e event) {
 	select {
-	case a.told <- n:
+	case a.told <- e:
 	default:
-		a.log.Warn("notice not passed on", "bridge", n.Bridge, "reason", n.Reason, "message", n.Message)
+		a.log.Warn("notice not passed on", "object", e.resource, "reason", e.reason, "message", e.message)
 	}
 }
 
-func (a *Agent) flowNotice(n replay.Notice) {
-	a.met.flows.WithLabelValues(n.Reason).Inc()
-	if n.Reason == replay.FlowsSaved {
-		return // nothing that people wait for
+func (a *Agent) heard(e event) {
+	a.log.Info(e.log, "object", e.resource, "reason", e.reason, "message", e.message)
+	if e.drift {
+		a.met.drift.Inc()
 	}
-	a.log.Info("flows", "bridge", n.Bridge, "reason", n.Reason, "message", n.Message)
-	a.notice(n.Reason, "bridge/"+n.Bridge, n.Message)
+	a.notice(e.reason, e.resource, e.message)
+}
+
+// notify takes a notice of the keeper of flows.
+func (a *Agent) notify(n replay.Notice) {
+	a.met.flows.WithLabelValues(n.Reason).Inc()
+	if n.Reason != replay.FlowsSaved { // nothing that people wait for
+		a.tell(event{log: "flows", reason: n.Reason, resource: "bridge/" + n.Bridge, message: n.Message})
+	}
 }

@@ -88,6 +88,7 @@ func (a *Agent) databaseDown() {
 
 // reconcile makes the host what is desired, as far as it can be now, and tells what was found.
 func (a *Agent) reconcile(ctx context.Context) {
+	a.report = a.spaces.Report()
 	if a.db == nil {
 		a.away("ovsdb-server does not answer at " + a.cfg.OVSDB)
 		return
@@ -95,7 +96,7 @@ func (a *Agent) reconcile(ctx context.Context) {
 	if time.Now().Before(a.quiet) {
 		return
 	}
-	want := a.held.desired()
+	want := a.desired()
 	actx, cancel := context.WithTimeout(ctx, transactTimeout)
 	out, err := a.db.Apply(actx, want)
 	cancel()
@@ -110,8 +111,10 @@ func (a *Agent) reconcile(ctx context.Context) {
 	a.noteFreshTunnels(out)
 	a.forgetOldPaths(ctx, out.State)
 	a.judge(out)
+	a.judgeSpaces()
 	a.settle(want, out)
 	a.poke(ctx, out.State)
+	a.tellPlugged(out.State)
 	a.tellInventory(out.State)
 	a.answer()
 	a.callBack(ctx, out.State)
@@ -122,9 +125,16 @@ func (a *Agent) reconcile(ctx context.Context) {
 func (a *Agent) away(why string) {
 	a.problem = map[string]ovsdb.Problem{}
 	a.retryAt = time.Time{}
-	for name := range a.held.wants {
-		a.problem[name] = ovsdb.Problem{Resource: name, Reason: databaseAway, Message: why}
+	for name, w := range a.held.wants {
+		if spaceOf(w) == nil {
+			a.problem[name] = ovsdb.Problem{Resource: name, Reason: databaseAway, Message: why}
+		}
 	}
+	// Of the namespaces, those are not true that nothing can be said to be plugged of.
+	for _, d := range a.held.devices() {
+		a.problem[d.resource] = ovsdb.Problem{Resource: d.resource, Reason: databaseAway, Message: why}
+	}
+	a.judgeReport(a.report)
 	a.answer()
 }
 
@@ -160,8 +170,8 @@ func (a *Agent) changed(out ovsdb.Outcome) {
 	}
 	for _, r := range slices.Sorted(maps.Keys(drift)) {
 		text := strings.Join(drift[r], "; ")
-		a.log.Warn("drift repaired", "object", r, "was", text)
-		a.notice("DriftRepaired", r, text+"; it is right again")
+		a.log.Warn("drift repaired", "object", a.owner(r), "was", text)
+		a.notice("DriftRepaired", a.owner(r), text+"; it is right again")
 		a.met.drift.Inc()
 	}
 	if len(drift) > 0 {
@@ -178,7 +188,7 @@ func (a *Agent) judge(out ovsdb.Outcome) {
 	for r, cfg := range a.need {
 		if out.State.Applied(cfg) {
 			delete(a.need, r)
-		} else if _, other := a.problem[r]; !other && a.held.wants[r] != nil {
+		} else if _, other := a.problem[r]; !other && a.held.wants[a.owner(r)] != nil {
 			a.problem[r] = ovsdb.Problem{Resource: r, Reason: ovsdb.NotApplied,
 				Message: fmt.Sprintf("ovs-vswitchd has not carried out transaction %d; is it running?", cfg)}
 		}
@@ -204,6 +214,11 @@ func (a *Agent) settle(want ovsdb.Desired, out ovsdb.Outcome) {
 	}
 	for _, b := range want.Bindings {
 		ok(b.Resource(), out.State.Row(b.Interface))
+	}
+	for _, p := range want.Plugs {
+		if !p.Absent {
+			ok(p.Resource(), "")
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/weft-sdn/weft/nsagent/plan"
 	"github.com/weft-sdn/weft/nsagent/statefile"
 	"github.com/weft-sdn/weft/ovsdb"
 	nodev1 "github.com/weft-sdn/weft/proto/weft/node/v1"
@@ -40,11 +41,13 @@ type held struct {
 	revision  int64
 	resources map[string]*nodev1.Resource
 	// wants is the same, checked and read.
-	wants map[string]any // ovsdb.Bridge, ovsdb.TunnelPort or ovsdb.Binding
+	wants map[string]any // ovsdb.Bridge, ovsdb.TunnelPort, ovsdb.Binding or plan.Resource
 	// rejected are resources that were sent and could not be taken in.
 	rejected map[string]*nodev1.ResourceError
 	// wanted is all that is wanted, sorted; made when it is first asked for.
 	wanted *ovsdb.Desired
+	// taps are the devices of namespaces on the integration bridge; made when they are first asked for.
+	taps map[string]tapDevice
 	// complete says that a full Delta was taken in since the agent began.
 	complete bool
 }
@@ -147,7 +150,7 @@ func (h *held) state(epoch uint64) statefile.State {
 	return s
 }
 
-// desired is what the database must hold. It is not to be changed.
+// desired is what the database must hold, but for the devices of namespaces. It is not to be changed.
 func (h *held) desired() ovsdb.Desired {
 	if h.wanted != nil {
 		return *h.wanted
@@ -196,7 +199,13 @@ func (n site) read(r *nodev1.Resource) (want any, e *nodev1.ResourceError) {
 		b.VLAN = uint16(p.GetVlan())
 		want, resource, err = b, b.Resource(), b.Check()
 	default:
-		return nil, &nodev1.ResourceError{Reason: unsupported, Message: "this agent knows bridges, tunnels and port bindings, and this is none; a newer agent may know it"}
+		var p plan.Resource
+		if p, err = plan.Read(r); err != nil {
+			break
+		}
+		want, resource = p, p.Resource()
+	case nil:
+		return nil, &nodev1.ResourceError{Reason: unsupported, Message: "this agent does not know what it is; a newer agent may know it"}
 	}
 	if err == nil && r.Name != resource {
 		err = &ovsdb.FieldError{Field: "name", Message: fmt.Sprintf("%q is the name of a resource whose own name would be %q", r.Name, resource)}
@@ -212,7 +221,10 @@ func (n site) read(r *nodev1.Resource) (want any, e *nodev1.ResourceError) {
 
 func fieldError(err error) *nodev1.ResourceError {
 	e := &nodev1.ResourceError{Reason: invalid, Message: err.Error()}
-	if f, ok := err.(*ovsdb.FieldError); ok {
+	switch f := err.(type) {
+	case *ovsdb.FieldError:
+		e.Field, e.Message = f.Field, f.Message
+	case *plan.FieldError:
 		e.Field, e.Message = f.Field, f.Message
 	}
 	return e

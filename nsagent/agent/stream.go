@@ -140,7 +140,7 @@ func (a *Agent) post(ctx context.Context, e streamEvent) bool {
 }
 
 // streamEvent takes what happened to a stream.
-func (a *Agent) streamEvent(e streamEvent) {
+func (a *Agent) streamEvent(ctx context.Context, e streamEvent) {
 	switch {
 	case e.message == nil && e.err == nil:
 		a.streamUp(e.stream)
@@ -153,7 +153,7 @@ func (a *Agent) streamEvent(e streamEvent) {
 		e.stream.cancel(err)
 		a.streamDown(err)
 	default:
-		a.message(e.message)
+		a.message(ctx, e.message)
 	}
 }
 
@@ -182,7 +182,7 @@ func (a *Agent) streamDown(err error) {
 }
 
 // message takes a message of a controller that is not outdated.
-func (a *Agent) message(m *nodev1.SyncResponse) {
+func (a *Agent) message(ctx context.Context, m *nodev1.SyncResponse) {
 	raised := m.Epoch > a.epoch
 	if !a.greeted {
 		a.replaced = raised && a.spoken
@@ -193,6 +193,8 @@ func (a *Agent) message(m *nodev1.SyncResponse) {
 		a.takeDelta(msg.Delta, raised)
 	case *nodev1.SyncResponse_Checkpoint:
 		a.keeper.Checkpoint(msg.Checkpoint.GetBridge(), msg.Checkpoint.GetRevision())
+	case *nodev1.SyncResponse_Ask:
+		a.answerAsk(ctx, a.stream, msg.Ask)
 	default:
 		a.log.Warn("message of an unknown kind; the controller is newer than this agent", "controller", a.stream.addr)
 	}
@@ -215,6 +217,8 @@ func (a *Agent) takeDelta(d *nodev1.Delta, raised bool) {
 	}
 	a.met.resources.Set(float64(len(next.resources)))
 	a.keepFlows()
+	a.forgetPlugs()
+	a.wantSpaces()
 }
 
 // save writes the desired state to disk. What could not be written is told with the answer and tried again.

@@ -16,7 +16,7 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the files in testdata/weft instead of comparing with them")
 
-func ip(s string) netip.Addr    { return netip.MustParseAddr(s) }
+func ip(s string) netip.Addr     { return netip.MustParseAddr(s) }
 func cidr(s string) netip.Prefix { return netip.MustParsePrefix(s) }
 
 func hostAt(port, mac, name string, addresses ...string) plan.ServerHost {

@@ -1,0 +1,204 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/weft-sdn/weft/nsagent/namespaces"
+	"github.com/weft-sdn/weft/nsagent/plan"
+	"github.com/weft-sdn/weft/ovsdb"
+	nodev1 "github.com/weft-sdn/weft/proto/weft/node/v1"
+)
+
+// tapDevice is a device of a namespace's port on the integration bridge, by its name: whose it is, and which resource
+// wants it.
+type tapDevice struct{ portID, resource string }
+
+// spaces are the resources that ask for something in namespaces.
+func (h *held) spaces() map[string]plan.Resource {
+	out := map[string]plan.Resource{}
+	for name, w := range h.wants {
+		if r := spaceOf(w); r != nil {
+			out[name] = r
+		}
+	}
+	return out
+}
+
+// spaceOf is what a wanted thing asks for in namespaces; nil for what the database holds.
+func spaceOf(w any) plan.Resource {
+	switch w := w.(type) {
+	case ovsdb.Bridge, ovsdb.TunnelPort, ovsdb.Binding:
+		return nil
+	case plan.Resource:
+		return w
+	}
+	return nil
+}
+
+// devices are the devices that resources want on the integration bridge. The map is not to be changed.
+func (h *held) devices() map[string]tapDevice {
+	if h.taps != nil {
+		return h.taps
+	}
+	h.taps = map[string]tapDevice{}
+	for name, w := range h.wants {
+		add := func(ds ...plan.Device) {
+			for _, d := range ds {
+				h.taps[plan.Tap(d.PortID)] = tapDevice{d.PortID, name}
+			}
+		}
+		switch r := w.(type) {
+		case *plan.Router:
+			for _, i := range r.Interfaces {
+				add(i.Device)
+			}
+			if r.Gateway != nil {
+				add(r.Gateway.Device)
+			}
+		case *plan.Snat:
+			add(r.Gateway.Device)
+			add(r.Interfaces...)
+		case *plan.FipNamespace:
+			add(r.Device)
+		case *plan.DHCP:
+			add(r.Device)
+		}
+	}
+	return h.taps
+}
+
+// wantSpaces tells the keeper of namespaces what is desired. It does its work aside; nothing here waits for it.
+func (a *Agent) wantSpaces() { a.spaces.Set(a.held.spaces(), a.held.complete) }
+
+// desired is what the database must hold: what the resources say, and the devices of namespaces. One that does not exist
+// yet, or not any more for a moment, is no reason to take its port away.
+func (a *Agent) desired() ovsdb.Desired {
+	d := a.held.desired()
+	exists := make(map[string]bool, len(a.report.Devices))
+	for _, t := range a.report.Devices {
+		exists[t.Name] = true
+	}
+	taps := a.held.devices()
+	for _, name := range slices.Sorted(maps.Keys(taps)) {
+		d.Plugs = append(d.Plugs, ovsdb.Plug{Interface: name, PortID: taps[name].portID, Absent: !exists[name]})
+	}
+	return d
+}
+
+// owner is the resource that a change or problem is about, as the controller knows it: of a plug, the one that wants it.
+func (a *Agent) owner(resource string) string {
+	if tap, ok := ovsdb.Plugged(resource); ok {
+		if d, ok := a.held.devices()[tap]; ok {
+			return d.resource
+		}
+	}
+	return resource
+}
+
+// judgeSpaces notes which resources are not true in their namespaces, and gives problems of plugs to who wants them.
+func (a *Agent) judgeSpaces() {
+	for r, p := range a.problem {
+		if to := a.owner(r); to != r {
+			delete(a.problem, r)
+			if _, other := a.problem[to]; !other {
+				p.Resource, p.Field = to, ""
+				a.problem[to] = p
+			}
+		}
+	}
+	a.judgeReport(a.report)
+}
+
+func (a *Agent) judgeReport(rep namespaces.Report) {
+	for r, p := range rep.Problems {
+		if a.held.wants[r] != nil {
+			a.problem[r] = ovsdb.Problem{Resource: r, Field: p.Field, Reason: p.Reason, Message: p.Message}
+		}
+	}
+	for r := range rep.Pending {
+		if _, other := a.problem[r]; !other && a.held.wants[r] != nil {
+			a.problem[r] = ovsdb.Problem{Resource: r, Reason: ovsdb.NotApplied, Message: "its namespace is still being worked on"}
+		}
+	}
+}
+
+// ours says whether a binding's interface is a device of a namespace, which comes when that is built.
+func (a *Agent) ours(resource string) bool {
+	b, ok := a.held.wants[resource].(ovsdb.Binding)
+	if !ok {
+		return false
+	}
+	_, ok = a.held.devices()[b.Interface]
+	return ok
+}
+
+// tellPlugged tells the keeper which devices the integration bridge holds: it deletes one only when its port is gone.
+func (a *Agent) tellPlugged(st *ovsdb.State) {
+	names := map[string]bool{}
+	for name := range st.Interfaces(a.cfg.IntegrationBridge) {
+		names[name] = true
+	}
+	if a.plugged == nil || !maps.Equal(a.plugged, names) {
+		a.plugged = names
+		a.spaces.Unplugged(maps.Clone(names))
+	}
+}
+
+// forgetPlugs forgets that devices were true which are wanted no more: if they are wanted again, that is no drift.
+func (a *Agent) forgetPlugs() {
+	taps := a.held.devices()
+	for r := range a.settled {
+		if tap, ok := ovsdb.Plugged(r); ok && taps[tap].portID == "" {
+			delete(a.settled, r)
+		}
+	}
+}
+
+// spaceNotice takes a notice of the keeper of namespaces, whose goroutines must not wait for the loop.
+func (a *Agent) spaceNotice(n namespaces.Notice) {
+	message := n.Message
+	if n.Namespace != "" {
+		message = n.Namespace + ": " + message
+	}
+	a.tell(event{log: "namespace", reason: n.Reason, resource: n.Resource, message: message, drift: n.Reason == namespaces.DriftRepaired})
+}
+
+const (
+	// describeTimeout bounds a look at a namespace.
+	describeTimeout = 10 * time.Second
+	// maxAsks is how many namespaces are looked at for people at the same time.
+	maxAsks = 4
+)
+
+// answerAsk compares a namespace with what is desired, aside, and tells whoever asked.
+func (a *Agent) answerAsk(ctx context.Context, s *stream, ask *nodev1.Ask) {
+	reply := func(n *nodev1.Answer) {
+		n.Nonce = ask.GetNonce()
+		s.send(&nodev1.SyncRequest{Message: &nodev1.SyncRequest_Answer{Answer: n}})
+	}
+	select {
+	case a.asks <- struct{}{}:
+	default:
+		reply(&nodev1.Answer{Error: fmt.Sprintf("this host is asked about %d namespaces already; try again", maxAsks)})
+		return
+	}
+	a.asked.Go(func() {
+		defer func() { <-a.asks }()
+		ctx, cancel := context.WithTimeout(ctx, describeTimeout)
+		defer cancel()
+		lines, err := a.spaces.Describe(ctx, ask.GetNamespace())
+		if err != nil {
+			reply(&nodev1.Answer{Error: err.Error()})
+			return
+		}
+		n := &nodev1.Answer{}
+		for _, l := range lines {
+			n.Lines = append(n.Lines, &nodev1.NamespaceLine{Section: l.Section, Text: l.Text, State: l.State})
+		}
+		reply(n)
+	})
+}
