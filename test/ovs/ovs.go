@@ -1,5 +1,5 @@
 // Package ovs starts a private Open vSwitch for a test: ovsdb-server and ovs-vswitchd in a directory of their own, with
-// the dummy datapath, so that bridges and tunnels exist in the switch and nowhere on the machine.
+// the dummy datapath, so that bridges and tunnels exist in the switch and nowhere on the machine; or with real devices.
 //
 // Both daemons can be killed and started again, as often as a test wants. They end with the test, by process id, and
 // also when the test's process is killed.
@@ -31,9 +31,10 @@ type Switch struct {
 	// Dir is the run directory: database, sockets (db.sock, br-int.mgmt, …) and logs.
 	Dir string
 
-	t   testing.TB
-	db  *daemon
-	vsw *daemon
+	t    testing.TB
+	real bool // ports are devices of the machine
+	db   *daemon
+	vsw  *daemon
 }
 
 // daemon is a process, and the channel that is closed when it has ended.
@@ -46,6 +47,16 @@ type daemon struct {
 func Start(t testing.TB) *Switch {
 	t.Helper()
 	s := StartDBOnly(t)
+	s.StartSwitchd()
+	return s
+}
+
+// StartReal is Start, but with the userspace datapath and real devices: bridges and ports are those of the network
+// namespace that the test is in, which should be one of its own.
+func StartReal(t testing.TB) *Switch {
+	t.Helper()
+	s := StartDBOnly(t)
+	s.real = true
 	s.StartSwitchd()
 	return s
 }
@@ -94,9 +105,12 @@ func (s *Switch) KillDB() { s.db.stop(); os.Remove(s.Socket()) }
 func (s *Switch) StartSwitchd() {
 	s.t.Helper()
 	ctl := filepath.Join(s.Dir, "ovs-vswitchd.ctl")
-	// With override, datapaths and ports of every type are dummies: what is said to be netdev makes no device.
-	s.vsw = s.start("ovs-vswitchd", s.Endpoint(), "--unixctl="+ctl,
-		"--enable-dummy=override", "--disable-system", "--disable-system-route")
+	args := []string{s.Endpoint(), "--unixctl=" + ctl, "--disable-system"}
+	if !s.real {
+		// With override, datapaths and ports of every type are dummies: what is said to be netdev makes no device.
+		args = append(args, "--enable-dummy=override", "--disable-system-route")
+	}
+	s.vsw = s.start("ovs-vswitchd", args...)
 	s.Await("ovs-vswitchd", func() bool { return listens(ctl) })
 }
 
