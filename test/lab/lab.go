@@ -182,6 +182,10 @@ func clear(dir string) error {
 		if err := os.MkdirAll(d, 0o700); err != nil {
 			return fmt.Errorf("run directory: %w", err)
 		}
+		// DHCP servers, who give up root, go through it to their files.
+		if err := os.Chmod(d, 0o711); err != nil {
+			return fmt.Errorf("run directory: %w", err)
+		}
 	}
 	return nil
 }
