@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/vishvananda/netlink"
@@ -34,6 +35,8 @@ type Host struct {
 	root    *netlink.Handle
 	mounted sync.Mutex // one at a time makes Dir ready
 	ready   bool
+	// countsRules says whether iptables is the one whose rules the kernel counts the changes of.
+	countsRules func() bool
 }
 
 // Open opens the network namespace that this process is in.
@@ -42,11 +45,14 @@ func Open() (*Host, error) {
 	if err != nil {
 		return nil, fmt.Errorf("own network namespace: %w", err)
 	}
-	root, err := newHandle(home)
+	root, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+	if err == nil {
+		err = root.SetSocketTimeout(replyTimeout)
+	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("own network namespace: %w", err), home.Close())
 	}
-	return &Host{home: home, root: root}, nil
+	return &Host{home: home, root: root, countsRules: sync.OnceValue(usesNftables)}, nil
 }
 
 func newHandle(ns netns.NsHandle) (*netlink.Handle, error) {
@@ -95,6 +101,8 @@ type Namespace struct {
 	hostID int
 	// ours: it was made by us.
 	ours bool
+	// seen are the rules as they were looked at last.
+	seen atomic.Pointer[rules]
 }
 
 // Name is its name in Dir.

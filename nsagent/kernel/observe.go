@@ -15,30 +15,24 @@ import (
 // devices are pairs to other namespaces.
 func (n *Namespace) Observe(ctx context.Context, want plan.Namespace) (plan.Namespace, error) {
 	o := &observation{n: n, want: want, have: plan.Namespace{Name: n.name, Sysctls: map[string]string{}}, names: map[int]string{}}
-	v4, err := n.start(ctx, "", "iptables-save")
-	if err != nil {
-		return o.have, err
-	}
-	v6, err := n.start(ctx, "", "ip6tables-save")
-	if err != nil {
-		v4.cancel()
-		_, _ = v4.wait()
-		return o.have, err
-	}
-	err = o.netlink()
+	err := o.netlink()
 	if err == nil {
 		err = n.Do(o.inside)
 	}
-	out4, err4 := v4.wait()
-	out6, err6 := v6.wait()
-	if o.have.NoIPv6 {
-		out6, err6 = "", nil
+	if err == nil {
+		err = o.iptables(ctx)
 	}
-	if err := errors.Join(err, err4, err6); err != nil {
+	if err != nil {
 		return o.have, fmt.Errorf("observe %s: %w", n.name, err)
 	}
-	o.iptables(out4, out6)
 	return o.have, nil
+}
+
+// Links are the devices of ours that are there, and lo.
+func (n *Namespace) Links() ([]plan.Link, error) {
+	o := &observation{n: n, names: map[int]string{}}
+	err := o.links()
+	return o.have.Links, err
 }
 
 type observation struct {
@@ -47,6 +41,8 @@ type observation struct {
 	have plan.Namespace
 	// names are the devices by index, and "" for those that are not ours.
 	names map[int]string
+	// generation counts the changes of rules in the namespace; 0 when that is not known.
+	generation uint32
 }
 
 func (o *observation) foreign(section, text string) {
@@ -86,6 +82,9 @@ func (o *observation) inside() error {
 			o.have.Sysctls[key] = v
 		}
 	}
+	if o.n.host.countsRules() {
+		o.generation, _ = ruleGeneration() // unknown, they are looked at
+	}
 	for i, l := range o.have.Links {
 		if l.Tap.Name == "" {
 			o.have.Links[i].Offload = true // nobody asks
@@ -98,17 +97,4 @@ func (o *observation) inside() error {
 		o.have.Links[i].Offload = on
 	}
 	return nil
-}
-
-func (o *observation) iptables(v4, v6 string) {
-	for _, x := range []struct {
-		text, tool string
-		to         *plan.Ruleset
-	}{{v4, "iptables ", &o.have.IPv4}, {v6, "ip6tables ", &o.have.IPv6}} {
-		set, foreign := plan.ParseSave(x.text)
-		*x.to = set
-		for _, f := range foreign {
-			o.foreign(plan.SectionIPTables, x.tool+f)
-		}
-	}
 }

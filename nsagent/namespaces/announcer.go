@@ -1,0 +1,74 @@
+package namespaces
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/weft-sdn/weft/nsagent/plan"
+)
+
+// rounds are the times after which addresses are announced, after the one before. The first may be lost because the port
+// is not bound yet, later ones because a switch on the way was busy.
+var rounds = []time.Duration{0, 100 * time.Millisecond, 200 * time.Millisecond, 400 * time.Millisecond, 800 * time.Millisecond, 1600 * time.Millisecond, 3200 * time.Millisecond}
+
+// announcer announces addresses that have come, several times.
+type announcer struct {
+	addresses map[string][]netip.Addr // by device
+	round     int
+	at        time.Time // of the next round; zero for none
+}
+
+func (a *announcer) add(dev string, list []netip.Addr) {
+	if len(list) == 0 {
+		return
+	}
+	if a.addresses == nil {
+		a.addresses = map[string][]netip.Addr{}
+	}
+	for _, ip := range list {
+		if !slices.Contains(a.addresses[dev], ip) {
+			a.addresses[dev] = append(a.addresses[dev], ip)
+		}
+	}
+	a.round, a.at = 0, time.Now()
+}
+
+// announce announces what is due: of what was to be announced, that which is still so.
+func (w *worker) announce() {
+	w.k.mu.Lock()
+	arrived := w.arrived
+	w.arrived = nil
+	w.k.mu.Unlock()
+	for _, l := range w.target.Links {
+		if slices.Contains(arrived, l.Tap.Name) {
+			w.announcer.add(l.Name, w.target.Announcements(l.Name))
+		}
+	}
+	a := &w.announcer
+	if a.at.IsZero() || time.Now().Before(a.at) || w.ns == nil {
+		if w.ns == nil {
+			*a = announcer{}
+		}
+		return
+	}
+	var list []plan.Announce
+	for dev, ips := range a.addresses {
+		valid := map[netip.Addr]bool{}
+		for _, ip := range w.target.Announcements(dev) {
+			valid[ip] = true
+		}
+		if ips = slices.DeleteFunc(ips, func(ip netip.Addr) bool { return !valid[ip] }); len(ips) > 0 {
+			list = append(list, plan.Announce{Dev: dev, Addresses: ips})
+		}
+		a.addresses[dev] = ips
+	}
+	if err := w.ns.Announce(list); err != nil {
+		w.k.log.Warn("addresses not announced", "namespace", w.name, "err", err)
+	}
+	if a.round++; a.round == len(rounds) {
+		*a = announcer{}
+		return
+	}
+	a.at = time.Now().Add(rounds[a.round])
+}

@@ -1,0 +1,58 @@
+package namespaces
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+
+	"github.com/weft-sdn/weft/nsagent/plan"
+)
+
+// Describe compares a namespace as it is with what is desired.
+func (k *Keeper) Describe(ctx context.Context, namespace string) ([]plan.Line, error) {
+	k.mu.Lock()
+	host := k.host
+	var want plan.Namespace
+	w := k.workers[namespace]
+	desired := w != nil && w.sources != nil && w.want != nil
+	if desired {
+		want = *w.want
+	}
+	k.mu.Unlock()
+	if host == nil {
+		return nil, errors.New("the agent is only just starting; try again")
+	}
+	ns, err := host.Open(namespace)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && desired:
+		return plan.Lines(want, plan.Namespace{}), nil
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("this host has no namespace %s, and none is desired here", namespace)
+	case err != nil:
+		return nil, err
+	}
+	defer ns.Close()
+	have, err := ns.Observe(ctx, want)
+	if err != nil {
+		return nil, err
+	}
+	running, err := k.cfg.DHCP.Running()
+	if err != nil {
+		return nil, err
+	}
+	if slices.Contains(running, namespace) {
+		have.Server = want.Server
+	}
+	if want.Listener != nil {
+		on, err := ns.Listens(want.Listener.Addr)
+		if err != nil {
+			return nil, err
+		}
+		if on {
+			have.Listener = want.Listener
+		}
+	}
+	return plan.Lines(want, have), nil
+}
