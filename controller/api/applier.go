@@ -13,6 +13,9 @@ import (
 type applier interface {
 	// among says among which objects a name is looked for; nil: all of the kind.
 	among(rd *reading, in object) func(any) bool
+	// known finds the object that a message without id and name is about; nil when there is none yet, and false when the
+	// message does not tell.
+	known(rd *reading, in object) (any, bool)
 	// masked are the fields that an update mask stands for; those that are set in the object, when it is empty.
 	masked(in object, mask []string) ([]field, []model.Violation)
 	// put creates the object, or gives old the fields.
@@ -35,6 +38,12 @@ func applied(k state.Kind) applier {
 		return ports
 	case state.Hosts:
 		return hosts
+	case state.Routers:
+		return routers
+	case state.FloatingIPs:
+		return floatingIPs
+	case state.PortForwardings:
+		return portForwardings
 	}
 	panic(fmt.Sprintf("api: no requests are about %s", k))
 }
@@ -44,6 +53,13 @@ func (r *resource[M, P]) among(rd *reading, in object) func(any) bool {
 		return nil
 	}
 	return r.scope(rd, in.(P))
+}
+
+func (r *resource[M, P]) known(rd *reading, in object) (any, bool) {
+	if r.same == nil {
+		return nil, false
+	}
+	return r.same(rd, in.(P))
 }
 
 func (r *resource[M, P]) leavesChoice(in object) bool {

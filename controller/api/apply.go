@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/weft-sdn/weft/controller/model"
 	"github.com/weft-sdn/weft/controller/state"
@@ -97,7 +98,7 @@ func newApplication(tx *store.Tx, req *weftv1.ApplyRequest) *application {
 		st := &step{at: fmt.Sprintf("objects[%d]", i)}
 		st.kind, st.in = unwrap(o)
 		if st.kind == "" || !st.in.ProtoReflect().IsValid() {
-			st.fail(invalid("", "holds no object; set network, subnet, port or host"))
+			st.fail(invalid("", "holds no object; set one of %s", strings.Join(words(), ", ")))
 		} else {
 			a.called[ident{st.kind, st.in.GetMetadata().GetId()}] = st
 			a.called[ident{st.kind, st.in.GetMetadata().GetName()}] = st

@@ -34,6 +34,9 @@ type door struct {
 	weftv1.SubnetServiceClient
 	weftv1.PortServiceClient
 	weftv1.HostServiceClient
+	weftv1.RouterServiceClient
+	weftv1.FloatingIPServiceClient
+	weftv1.PortForwardingServiceClient
 	weftv1.WeftServiceClient
 	weftv1.DiagnosticsServiceClient
 
@@ -54,6 +57,7 @@ type fakeFleet struct {
 	lags    func(ctx context.Context, revision int64) []report.Lag
 	rows    map[string][]report.Row
 	drifts  map[string][]report.Drift
+	spaces  map[string][]report.NamespaceLine
 	unknown []string
 }
 
@@ -93,6 +97,13 @@ func (f *fakeFleet) Drift(_ context.Context, host string) ([]report.Drift, error
 		return nil, fmt.Errorf("host %s: br-int: OpenFlow not connected", host)
 	}
 	return ds, nil
+}
+
+func (f *fakeFleet) Namespace(_ context.Context, host, namespace string) (report.Namespace, error) {
+	if f.spaces == nil {
+		return report.Namespace{}, fmt.Errorf("host %s: agent not connected", host)
+	}
+	return report.Namespace{Host: host, Name: namespace, Lines: f.spaces[host+"/"+namespace]}, nil
 }
 
 func (f *fakeFleet) UnknownSwitches() []string { return f.unknown }
@@ -203,6 +214,9 @@ func openDoor(t *testing.T, change func(*store.Config)) *door {
 	d.SubnetServiceClient = weftv1.NewSubnetServiceClient(conn)
 	d.PortServiceClient = weftv1.NewPortServiceClient(conn)
 	d.HostServiceClient = weftv1.NewHostServiceClient(conn)
+	d.RouterServiceClient = weftv1.NewRouterServiceClient(conn)
+	d.FloatingIPServiceClient = weftv1.NewFloatingIPServiceClient(conn)
+	d.PortForwardingServiceClient = weftv1.NewPortForwardingServiceClient(conn)
 	d.WeftServiceClient = weftv1.NewWeftServiceClient(conn)
 	d.DiagnosticsServiceClient = weftv1.NewDiagnosticsServiceClient(conn)
 	return d
@@ -359,4 +373,29 @@ func actions(res *weftv1.ApplyResponse) (lines []string) {
 		lines = append(lines, line)
 	}
 	return lines
+}
+
+func router(name string, change ...func(*weftv1.Router)) *weftv1.Object {
+	r := &weftv1.Router{Metadata: &weftv1.Metadata{Name: name}}
+	for _, c := range change {
+		c(r)
+	}
+	return wrap(r)
+}
+
+func floatingIP(network string, change ...func(*weftv1.FloatingIP)) *weftv1.Object {
+	f := &weftv1.FloatingIP{Metadata: &weftv1.Metadata{}, FloatingNetworkId: network}
+	for _, c := range change {
+		c(f)
+	}
+	return wrap(f)
+}
+
+func portForwarding(floatingIP, protocol string, external uint32, port string, internal uint32, change ...func(*weftv1.PortForwarding)) *weftv1.Object {
+	f := &weftv1.PortForwarding{Metadata: &weftv1.Metadata{}, FloatingipId: floatingIP, Protocol: protocol, ExternalPort: external,
+		InternalPortId: port, InternalPort: internal}
+	for _, c := range change {
+		c(f)
+	}
+	return wrap(f)
 }

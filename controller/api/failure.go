@@ -128,6 +128,7 @@ func (v *verdict) add(p problem) {
 		bad       *model.Invalid
 		missing   *store.ErrNotFound
 		noSuch    *errNoSuch
+		nowhere   *errNowhere
 		ambiguous *errAmbiguous
 		inUse     *store.ErrInUse
 		exhausted *store.ErrExhausted
@@ -160,6 +161,8 @@ func (v *verdict) add(p problem) {
 		v.notFound(noSuch.kind, noSuch.ref)
 	case errors.As(err, &missing):
 		v.notFound(missing.Kind, missing.ID)
+	case errors.As(err, &nowhere):
+		v.judge(codes.NotFound, "NOT_FOUND", "name", nowhere.ref)
 	case errors.As(err, &inUse):
 		v.judge(codes.FailedPrecondition, "IN_USE", "kind", store.Singular(inUse.Kind), "id", inUse.ID, "users", fmt.Sprint(inUse.Total))
 		for _, by := range inUse.By {

@@ -2,6 +2,8 @@ package api
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -183,10 +185,23 @@ func (s *fieldSet) changes(old, new proto.Message) ([]*weftv1.FieldChange, error
 	var cs []*weftv1.FieldChange
 	for _, f := range s.all {
 		if o, n := valueAt(was, f.path), valueAt(is, f.path); o != n {
+			if f.steps[len(f.steps)-1].Kind() == protoreflect.BytesKind {
+				o, n = sized(o), sized(n)
+			}
 			cs = append(cs, &weftv1.FieldChange{Path: f.path, OldValue: o, NewValue: n})
 		}
 	}
 	return cs, nil
+}
+
+// sized tells bytes apart, of which there may be too many to show.
+func sized(code string) string {
+	// What came from JSON is base64.
+	b, _ := base64.StdEncoding.DecodeString(code)
+	if len(b) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d bytes, sha256 %.12x…", len(b), sha256.Sum256(b))
 }
 
 // tree is a message as JSON has it.

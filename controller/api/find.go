@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -71,12 +72,29 @@ func find(s state.Snapshot, k state.Kind, ref string, in func(any) bool) (any, e
 	return obj, err
 }
 
-// findNamed looks an object up by its name alone; a host also by its id, which is one.
+// findNamed looks an object up by its name alone; a host also by its id, which is one, and a floating IP by its address.
 func findNamed(s state.Snapshot, k state.Kind, name string, in func(any) bool) (any, error) {
 	if obj := s.Object(k, name); obj != nil && k == state.Hosts {
 		return obj, nil
 	}
-	return only(k, name, s.Named(k, name), in)
+	obj, err := only(k, name, s.Named(k, name), in)
+	if missing := (*errNoSuch)(nil); k == state.FloatingIPs && errors.As(err, &missing) {
+		if address, bad := model.ParseAddr(name); bad == nil {
+			return only(k, name, addressed(s, address), in)
+		}
+	}
+	return obj, err
+}
+
+// addressed are the floating IPs with an address: one in each external network that has it.
+func addressed(s state.Snapshot, address netip.Addr) iter.Seq[any] {
+	return func(yield func(any) bool) {
+		for f := range s.FloatingIPsByAddress(address) {
+			if !yield(f) {
+				return
+			}
+		}
+	}
 }
 
 // only takes the one object that in holds for (nil: any).
@@ -127,14 +145,17 @@ func suggest(s state.Snapshot, err error, in func(any) bool, budget *int) {
 		if m := metaOf(obj); m.Name != "" {
 			names = append(names, m.Name)
 		}
-		if e.kind == state.Hosts {
-			names = append(names, state.Key(obj))
+		switch o := obj.(type) {
+		case *model.Host:
+			names = append(names, o.ID)
+		case *model.FloatingIP:
+			names = append(names, o.Address.String())
 		}
 	}
 	e.hint = didYouMean(e.ref, names)
 }
 
-// metaOf is the Meta of a network, subnet, port or host.
+// metaOf is the Meta of an object that people ask for.
 func metaOf(obj any) *model.Meta {
 	switch o := obj.(type) {
 	case *model.Network:
@@ -144,6 +165,12 @@ func metaOf(obj any) *model.Meta {
 	case *model.Port:
 		return &o.Meta
 	case *model.Host:
+		return &o.Meta
+	case *model.Router:
+		return &o.Meta
+	case *model.FloatingIP:
+		return &o.Meta
+	case *model.PortForwarding:
 		return &o.Meta
 	}
 	panic(fmt.Sprintf("api: a %T has no Meta", obj))
@@ -156,20 +183,31 @@ func refTo(k state.Kind, obj any) store.Ref {
 	if m.Name != m.ID {
 		r.Name = m.Name
 	}
+	if f, ok := obj.(*model.FloatingIP); ok && r.Name == "" {
+		r.Name = spellAddr(f.Address)
+	}
 	return r
 }
 
 // kinds are the kinds of objects that people ask for, each after those that it refers to.
-var kinds = []state.Kind{state.Hosts, state.Networks, state.Subnets, state.Ports}
+var kinds = []state.Kind{state.Hosts, state.Networks, state.Subnets, state.Ports, state.Routers, state.FloatingIPs, state.PortForwardings}
 
 // kindNamed finds a kind by the word for one of it, as requests spell it.
 func kindNamed(word string) (state.Kind, error) {
-	words := make([]string, len(kinds))
-	for i, k := range kinds {
-		if words[i] = store.Singular(k); words[i] == word {
+	for _, k := range kinds {
+		if store.Singular(k) == word {
 			return k, nil
 		}
 	}
+	return "", fmt.Errorf("%q is no kind of object; choose one of %s", word, strings.Join(words(), ", "))
+}
+
+// words are the words of all kinds, sorted.
+func words() []string {
+	words := make([]string, len(kinds))
+	for i, k := range kinds {
+		words[i] = store.Singular(k)
+	}
 	slices.Sort(words)
-	return "", fmt.Errorf("%q is no kind of object; choose one of %s", word, strings.Join(words, ", "))
+	return words
 }

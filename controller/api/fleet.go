@@ -21,6 +21,13 @@ type Fleet interface {
 	UnknownSwitches() []string
 }
 
+// inspector is a Fleet whose agents can be asked about namespaces.
+type inspector interface {
+	// Namespace compares a network namespace of a host with what it should be. It has no lines when there is none of that
+	// name and there should be none.
+	Namespace(ctx context.Context, host, namespace string) (report.Namespace, error)
+}
+
 // Journal knows what happened lately.
 type Journal interface {
 	// Events lists the events that keep holds for, oldest first.

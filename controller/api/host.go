@@ -5,6 +5,7 @@ import (
 	"iter"
 	"net/netip"
 
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	"github.com/weft-sdn/weft/controller/model"
@@ -17,7 +18,8 @@ var hosts = &resource[model.Host, *weftv1.Host]{
 	kind:   state.Hosts,
 	fields: writable("host", (*weftv1.Host)(nil).ProtoReflect().Descriptor()),
 	spell: func(h *model.Host) *weftv1.Host {
-		p := &weftv1.Host{Metadata: spellMeta(&h.Meta), BridgeMappings: h.BridgeMappings, Roles: h.Roles}
+		p := &weftv1.Host{Metadata: spellMeta(&h.Meta), BridgeMappings: h.BridgeMappings, Roles: h.Roles,
+			Draining: proto.Bool(h.Draining)}
 		if h.TunnelIP.IsValid() {
 			p.TunnelIp = h.TunnelIP.String()
 		}
@@ -29,6 +31,7 @@ var hosts = &resource[model.Host, *weftv1.Host]{
 			TunnelIP:       r.addr("tunnel_ip", in.TunnelIp),
 			BridgeMappings: in.BridgeMappings,
 			Roles:          in.Roles,
+			Draining:       unset(in.Draining, false),
 		}
 	},
 	status: hostStatus,

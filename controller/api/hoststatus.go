@@ -30,15 +30,20 @@ func hostStatus(s *sight, h *model.Host, out *weftv1.Host) {
 	if tunnelIP.IsValid() {
 		st.TunnelIp = tunnelIP.String()
 	}
-	st.Roles = h.Roles
+	st.Roles = s.Roles(h.ID)
 	if facts != nil {
 		st.AgentVersion, st.OvsVersion = facts.AgentVersion, facts.OVSVersion
-		if len(st.Roles) == 0 {
-			st.Roles = facts.Roles
-		}
 	}
-	if len(st.Roles) == 0 {
-		st.Roles = []string{model.RoleCompute}
+	if health := s.HostHealth(h.ID); health != nil && health.Down {
+		st.Status, st.DownSince = "NotReady", since(health.Since)
+	}
+	for range s.SchedulesOn(h.ID) {
+		st.ScheduledRouters++
+	}
+	for p := range s.PortsWantedOn(h.ID) {
+		if p.DeviceOwner == model.OwnerDHCP {
+			st.DhcpNetworks++
+		}
 	}
 	if slices.ContainsFunc(st.Conditions, func(c *weftv1.Condition) bool { return c.Status != conditionTrue && c.Reason != reasonBehind }) {
 		st.Status = "NotReady"

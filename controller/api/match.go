@@ -16,6 +16,8 @@ func (st *step) naming() string {
 		return "name"
 	case st.in.GetMetadata().GetId() != "":
 		return "metadata.id"
+	case st.in.GetMetadata().GetName() == "":
+		return "metadata" // by what of it there can be only once
 	}
 	return "metadata.name"
 }
@@ -33,7 +35,13 @@ func (a *application) match(st *step) error {
 		among := applied(st.kind).among(&reading{Snapshot: a.tx.Snapshot}, st.in)
 		obj, err = findNamed(a.tx.Snapshot, st.kind, md.Name, among)
 	default:
-		return invalid("metadata", "has neither id nor name; give one, so that the object is found again the next time")
+		known := false
+		if obj, known = applied(st.kind).known(&reading{Snapshot: a.tx.Snapshot}, st.in); !known {
+			return invalid("metadata", "has neither id nor name; give one, so that the object is found again the next time")
+		}
+		if obj == nil {
+			return nil
+		}
 	}
 	var ambiguous *errAmbiguous
 	switch {

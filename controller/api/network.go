@@ -29,6 +29,7 @@ var networks = &resource[model.Network, *weftv1.Network]{
 			ProviderPhysicalNetwork: n.PhysicalNetwork,
 			ProviderSegmentationId:  n.SegmentID,
 			L2Population:            proto.Bool(n.L2Population),
+			RouterExternal:          proto.Bool(n.RouterExternal),
 		}
 	},
 	read: func(r *reading, in *weftv1.Network) *model.Network {
@@ -40,6 +41,7 @@ var networks = &resource[model.Network, *weftv1.Network]{
 			PhysicalNetwork: in.ProviderPhysicalNetwork,
 			SegmentID:       in.ProviderSegmentationId,
 			L2Population:    unset(in.L2Population, true),
+			RouterExternal:  unset(in.RouterExternal, false),
 		}
 	},
 	status: networkStatus,
@@ -91,7 +93,64 @@ func networkStatus(s *sight, n *model.Network, p *weftv1.Network) {
 		c.Message = fmt.Sprintf("no bridge leads to %s on %s: add it to the host's bridge_mappings", n.PhysicalNetwork, strings.Join(lacking, ", "))
 	}
 	st.Conditions = []*weftv1.Condition{c}
+	if d := dhcpCondition(s, n); d != nil {
+		st.Conditions = append(st.Conditions, d)
+	}
 	p.Status = st
+}
+
+// dhcpCondition tells whether the network's ports get their addresses by DHCP; nil when nobody asked for that.
+func dhcpCondition(s *sight, n *model.Network) *weftv1.Condition {
+	if !wantsDHCP(s.Snapshot, n) {
+		return nil
+	}
+	spots := dhcpSpots(s.Snapshot, n)
+	if len(spots) == 0 {
+		return &weftv1.Condition{Type: "DHCP", Status: conditionFalse, Reason: "NoHost", Message: noHost(s.Snapshot, needs(n))}
+	}
+	c, _ := s.programmedOn(spots)
+	c.Type = "DHCP"
+	if c.Status == conditionTrue {
+		c.Reason = "Served"
+	}
+	return c
+}
+
+// wantsDHCP says whether ports of the network get their address by DHCP.
+func wantsDHCP(s state.Snapshot, n *model.Network) bool {
+	for sub := range s.SubnetsOf(n.ID) {
+		if sub.EnableDHCP && sub.CIDR.Addr().Is4() {
+			return true
+		}
+	}
+	return false
+}
+
+// needs are the physical networks that a host must lead to which has a namespace on the network.
+func needs(n *model.Network) []string {
+	if n.PhysicalNetwork == "" {
+		return nil
+	}
+	return []string{n.PhysicalNetwork}
+}
+
+// dhcpSpots are the network's DHCP namespaces.
+func dhcpSpots(s state.Snapshot, n *model.Network) []spot {
+	var spots []spot
+	for p := range s.PortsOwned(n.ID, model.OwnerDHCP) {
+		spots = append(spots, spot{host: p.BindingHostID, what: "qdhcp-" + n.ID, revision: n.Revision, bound: []string{p.ID},
+			resources: []string{"dhcp/" + n.ID}, why: fmt.Sprintf("a DHCP server of the network is there, with %s", addressesOf(p))})
+	}
+	return spots
+}
+
+// addressesOf lists a port's addresses for people.
+func addressesOf(p *model.Port) string {
+	var ips []string
+	for _, f := range p.FixedIPs {
+		ips = append(ips, f.IP.String())
+	}
+	return strings.Join(ips, ", ")
 }
 
 // CreateNetwork implements NetworkService.

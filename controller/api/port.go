@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -46,6 +47,22 @@ func spellPort(p *model.Port) *weftv1.Port {
 	for _, f := range p.FixedIPs {
 		out.FixedIps = append(out.FixedIps, &weftv1.FixedIP{SubnetId: f.SubnetID, IpAddress: f.IP.String()})
 	}
+	for _, a := range p.AllowedAddressPairs {
+		pair := &weftv1.AddressPair{IpAddress: a.IP.String()}
+		if a.IP.IsSingleIP() {
+			pair.IpAddress = a.IP.Addr().String()
+		}
+		if !a.MAC.IsZero() {
+			pair.MacAddress = a.MAC.String()
+		}
+		out.AllowedAddressPairs = append(out.AllowedAddressPairs, pair)
+	}
+	for _, o := range p.ExtraDHCPOpts {
+		out.ExtraDhcpOpts = append(out.ExtraDhcpOpts, &weftv1.DHCPOption{OptName: o.Name, OptValue: o.Value, IpVersion: int32(o.IPVersion)})
+	}
+	if i := p.Instance; i != nil {
+		out.Instance = &weftv1.Instance{Hostname: i.Hostname, UserData: i.UserData, PublicKeys: i.PublicKeys, Meta: i.Meta}
+	}
 	return out
 }
 
@@ -73,7 +90,29 @@ func readPort(r *reading, in *weftv1.Port) *model.Port {
 	if len(in.FixedIps) == 0 && slices.Contains(r.named, "fixed_ips") {
 		p.FixedIPs = []model.FixedIP{}
 	}
+	for i, a := range atMost(r, "allowed_address_pairs", in.AllowedAddressPairs) {
+		p.AllowedAddressPairs = append(p.AllowedAddressPairs, model.AddressPair{
+			IP:  r.addrOrPrefix(item("allowed_address_pairs", i, "ip_address"), a.GetIpAddress()),
+			MAC: r.mac(item("allowed_address_pairs", i, "mac_address"), a.GetMacAddress()),
+		})
+	}
+	for i, o := range atMost(r, "extra_dhcp_opts", in.ExtraDhcpOpts) {
+		if v := o.GetIpVersion(); v != 0 && v != 4 && v != 6 {
+			r.add(item("extra_dhcp_opts", i, "ip_version"), "%d is neither 4 nor 6; leave it out for 4", v)
+		}
+		p.ExtraDHCPOpts = append(p.ExtraDHCPOpts, model.DHCPOption{Name: o.GetOptName(), Value: o.GetOptValue(),
+			IPVersion: int(cmp.Or(o.GetIpVersion(), 4))})
+	}
+	p.Instance = readInstance(in.Instance)
 	return p
+}
+
+// readInstance is nil for one that says nothing.
+func readInstance(in *weftv1.Instance) *model.Instance {
+	if in.GetHostname() == "" && len(in.GetUserData()) == 0 && len(in.GetPublicKeys()) == 0 && len(in.GetMeta()) == 0 {
+		return nil
+	}
+	return &model.Instance{Hostname: in.GetHostname(), UserData: in.GetUserData(), PublicKeys: in.GetPublicKeys(), Meta: in.GetMeta()}
 }
 
 // maxItems is how many items a list in an object may have; every one of them costs time inside a transaction.
@@ -143,10 +182,14 @@ func portsLike(snap state.Snapshot, req *weftv1.ListPortsRequest) (iter.Seq[*mod
 		all = inOrder(onHost)
 	case network != "":
 		all = snap.PortsOf(network)
+		if req.DeviceOwner != "" {
+			all = snap.PortsOwned(network, req.DeviceOwner)
+		}
 	}
 	return func(yield func(*model.Port) bool) {
 		for p := range all {
-			if network != "" && p.NetworkID != network || onHost != nil && onHost[p.ID] == nil {
+			if network != "" && p.NetworkID != network || onHost != nil && onHost[p.ID] == nil ||
+				req.DeviceOwner != "" && p.DeviceOwner != req.DeviceOwner {
 				continue
 			}
 			if !yield(p) {

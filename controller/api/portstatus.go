@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/weft-sdn/weft/controller/model"
+	"github.com/weft-sdn/weft/controller/state"
 	weftv1 "github.com/weft-sdn/weft/proto/weft/v1"
 )
 
@@ -30,6 +31,15 @@ func since(t time.Time) *timestamppb.Timestamp {
 // portStatus tells what hosts acknowledged about the port. It is a function of the store alone, so that whoever watches
 // sees each of its changes.
 func portStatus(s *sight, p *model.Port, out *weftv1.Port) {
+	switch p.DeviceOwner {
+	case model.OwnerDistributedInterface:
+		copiedStatus(s, p, out)
+		return
+	case model.OwnerFloatingIP:
+		out.Status = &weftv1.PortStatus{Status: "N/A", Conditions: []*weftv1.Condition{{Type: "Bound", Status: conditionFalse,
+			Reason: "NotPlugged", Message: "it keeps the address of a floating IP; nothing is ever plugged into it"}}}
+		return
+	}
 	b, st := s.Binding(p.ID), s.PortState(p.ID)
 	if st != nil && b != nil && st.Host != b.Host {
 		st = nil // of an earlier place
@@ -40,6 +50,31 @@ func portStatus(s *sight, p *model.Port, out *weftv1.Port) {
 		out.Status.Ofport, out.Status.BoundBy = b.OFPort, b.BoundBy
 	}
 	out.Status.Conditions = []*weftv1.Condition{bound(s, p, b, st), programmed(s, p, b, st)}
+}
+
+// copiedStatus is the status of a port of a distributed router, which is on every host that has the router.
+func copiedStatus(s *sight, p *model.Port, out *weftv1.Port) {
+	st := &weftv1.PortStatus{Status: stateDown}
+	out.Status = st
+	bound := &weftv1.Condition{Type: "Bound", Status: conditionFalse, Reason: "NotNeeded", Message: "its router is on no host"}
+	st.Conditions = []*weftv1.Condition{bound}
+	r := s.Router(p.DeviceID)
+	if r == nil {
+		return
+	}
+	var spots []spot
+	for _, at := range routerSpots(s.Snapshot, r) {
+		if len(at.copied) > 0 {
+			at.copied = []string{p.ID}
+			spots = append(spots, at)
+		}
+	}
+	if len(spots) == 0 {
+		return
+	}
+	bound.Status, bound.Reason, bound.Message = conditionTrue, "Distributed", fmt.Sprintf("it is on each of the %d hosts that have %s", len(spots), refTo(state.Routers, r))
+	programmed, word := s.programmedOn(spots)
+	st.Conditions, st.Status = append(st.Conditions, programmed), word
 }
 
 func portWord(s *sight, p *model.Port, b *model.Binding, st *model.PortState) string {

@@ -113,6 +113,34 @@ func (r *reading) prefix(field, s string) netip.Prefix {
 	return p
 }
 
+// someAddr reads an address that must be there.
+func (r *reading) someAddr(field, s string) netip.Addr {
+	if s == "" {
+		r.add(field, "is missing; give an address")
+	}
+	return r.addr(field, s)
+}
+
+// somePrefix reads an address block that must be there.
+func (r *reading) somePrefix(field, s string) netip.Prefix {
+	if s == "" {
+		r.add(field, "is missing; give a block of addresses, e.g. 192.168.0.0/16")
+	}
+	return r.prefix(field, s)
+}
+
+// addrOrPrefix reads an address, which is a block of one, or a block.
+func (r *reading) addrOrPrefix(field, s string) netip.Prefix {
+	if strings.Contains(s, "/") || s == "" {
+		return r.somePrefix(field, s)
+	}
+	a := r.addr(field, s)
+	if !a.IsValid() {
+		return netip.Prefix{}
+	}
+	return netip.PrefixFrom(a, a.BitLen())
+}
+
 // mac reads a MAC; empty is the zero MAC.
 func (r *reading) mac(field, s string) model.MAC {
 	if s == "" {

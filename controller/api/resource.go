@@ -10,7 +10,7 @@ import (
 	weftv1 "github.com/weft-sdn/weft/proto/weft/v1"
 )
 
-// object is an object as the API spells it: *weftv1.Network, Subnet, Port or Host.
+// object is an object as the API spells it: *weftv1.Network, Subnet, Port …
 type object interface {
 	proto.Message
 	GetMetadata() *weftv1.Metadata
@@ -28,6 +28,9 @@ type resource[M any, P object] struct {
 	status func(*sight, *M, P)
 	// scope says among which objects a name is looked for when Apply is given no id; nil: all of the kind.
 	scope func(*reading, P) func(any) bool
+	// same finds the object that Apply is about when it is given neither id nor name, by what of it there can be only once;
+	// nil when there is none yet. False: the message does not tell that. Nil: the kind has no such thing.
+	same func(*reading, P) (any, bool)
 	// chooses says that the server has to choose something for the object that others may ask for by value.
 	chooses func(P) bool
 
@@ -109,6 +112,12 @@ func wrap(p object) *weftv1.Object {
 		return &weftv1.Object{Object: &weftv1.Object_Port{Port: o}}
 	case *weftv1.Host:
 		return &weftv1.Object{Object: &weftv1.Object_Host{Host: o}}
+	case *weftv1.Router:
+		return &weftv1.Object{Object: &weftv1.Object_Router{Router: o}}
+	case *weftv1.FloatingIP:
+		return &weftv1.Object{Object: &weftv1.Object_Floatingip{Floatingip: o}}
+	case *weftv1.PortForwarding:
+		return &weftv1.Object{Object: &weftv1.Object_Portforwarding{Portforwarding: o}}
 	}
 	return &weftv1.Object{}
 }
@@ -124,6 +133,12 @@ func unwrap(o *weftv1.Object) (state.Kind, object) {
 		return state.Ports, o.Port
 	case *weftv1.Object_Host:
 		return state.Hosts, o.Host
+	case *weftv1.Object_Router:
+		return state.Routers, o.Router
+	case *weftv1.Object_Floatingip:
+		return state.FloatingIPs, o.Floatingip
+	case *weftv1.Object_Portforwarding:
+		return state.PortForwardings, o.Portforwarding
 	}
 	return "", nil
 }

@@ -110,6 +110,9 @@ func newGateway(conn *grpc.ClientConn) (http.Handler, error) {
 		weftv1.RegisterSubnetServiceHandler,
 		weftv1.RegisterPortServiceHandler,
 		weftv1.RegisterHostServiceHandler,
+		weftv1.RegisterRouterServiceHandler,
+		weftv1.RegisterFloatingIPServiceHandler,
+		weftv1.RegisterPortForwardingServiceHandler,
 		weftv1.RegisterWeftServiceHandler,
 		weftv1.RegisterDiagnosticsServiceHandler,
 	} {
@@ -166,7 +169,7 @@ func guarded(next http.Handler) http.Handler {
 		case foreignOrigin(r):
 			refuseHTTP(w, http.StatusForbidden, codes.PermissionDenied, fmt.Sprintf("pages of %s may not use this API", r.Header.Get("Origin")))
 			return
-		case (r.Method == http.MethodPost || r.Method == http.MethodPatch) && !isJSON(r.Header.Get("Content-Type")):
+		case (r.Method == http.MethodPost || r.Method == http.MethodPatch || r.Method == http.MethodPut) && !isJSON(r.Header.Get("Content-Type")):
 			refuseHTTP(w, http.StatusUnsupportedMediaType, codes.InvalidArgument, "send Content-Type: application/json")
 			return
 		}

@@ -128,7 +128,7 @@ func TestRESTDoesWhatGRPCDoes(t *testing.T) {
 			[]string{"message"}, `validate_onyl: is no parameter of this request; did you mean "validate_only"?`},
 		{"no JSON", "POST", "/v1/networks", `{"mtu":`, 400, []string{"code"}, "3"},
 		{"a number where there is text", "POST", "/v1/networks", `{"metadata":{"name":7}}`, 400, []string{"code"}, "3"},
-		{"nothing there", "GET", "/v1/routers", "", 404, []string{"code"}, "5"},
+		{"nothing there", "GET", "/v1/vpns", "", 404, []string{"code"}, "5"},
 		{"a method that there is not", "PUT", "/v1/networks/blue", "{}", 501, []string{"code"}, "12"},
 	} {
 		code, body := r.do(tc.method, tc.path, tc.body)

@@ -51,6 +51,9 @@ type Server struct {
 	weftv1.UnimplementedSubnetServiceServer
 	weftv1.UnimplementedPortServiceServer
 	weftv1.UnimplementedHostServiceServer
+	weftv1.UnimplementedRouterServiceServer
+	weftv1.UnimplementedFloatingIPServiceServer
+	weftv1.UnimplementedPortForwardingServiceServer
 	weftv1.UnimplementedWeftServiceServer
 	weftv1.UnimplementedDiagnosticsServiceServer
 
@@ -88,6 +91,9 @@ var services = []string{
 	weftv1.SubnetService_ServiceDesc.ServiceName,
 	weftv1.PortService_ServiceDesc.ServiceName,
 	weftv1.HostService_ServiceDesc.ServiceName,
+	weftv1.RouterService_ServiceDesc.ServiceName,
+	weftv1.FloatingIPService_ServiceDesc.ServiceName,
+	weftv1.PortForwardingService_ServiceDesc.ServiceName,
 	weftv1.WeftService_ServiceDesc.ServiceName,
 	weftv1.DiagnosticsService_ServiceDesc.ServiceName,
 }
@@ -98,6 +104,9 @@ func (s *Server) Register(r grpc.ServiceRegistrar) {
 	weftv1.RegisterSubnetServiceServer(r, s)
 	weftv1.RegisterPortServiceServer(r, s)
 	weftv1.RegisterHostServiceServer(r, s)
+	weftv1.RegisterRouterServiceServer(r, s)
+	weftv1.RegisterFloatingIPServiceServer(r, s)
+	weftv1.RegisterPortForwardingServiceServer(r, s)
 	weftv1.RegisterWeftServiceServer(r, s)
 	weftv1.RegisterDiagnosticsServiceServer(r, s)
 	healthv1.RegisterHealthServer(r, s.health)

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"strings"
 
@@ -32,11 +33,16 @@ const noGateway = "none"
 
 func spellSubnet(s *model.Subnet) *weftv1.Subnet {
 	p := &weftv1.Subnet{
-		Metadata:  spellMeta(&s.Meta),
-		NetworkId: s.NetworkID,
-		IpVersion: int32(ipVersion(s.CIDR.Addr().Is4())),
-		Cidr:      s.CIDR.String(),
-		GatewayIp: proto.String(""),
+		Metadata:   spellMeta(&s.Meta),
+		NetworkId:  s.NetworkID,
+		IpVersion:  int32(ipVersion(s.CIDR.Addr().Is4())),
+		Cidr:       s.CIDR.String(),
+		GatewayIp:  proto.String(""),
+		EnableDhcp: proto.Bool(s.EnableDHCP),
+		HostRoutes: spellRoutes(s.HostRoutes),
+	}
+	for _, a := range s.DNSNameservers {
+		p.DnsNameservers = append(p.DnsNameservers, a.String())
 	}
 	if s.GatewayIP.IsValid() {
 		p.GatewayIp = proto.String(s.GatewayIP.String())
@@ -53,6 +59,8 @@ func readSubnet(r *reading, in *weftv1.Subnet) *model.Subnet {
 		NetworkID: r.ref("network_id", state.Networks, in.NetworkId, nil),
 		CIDR:      r.prefix("cidr", in.Cidr),
 	}
+	// What of IPv6 is announced is the routers' business, until somebody asks for DHCPv6.
+	s.EnableDHCP = unset(in.EnableDhcp, s.CIDR.Addr().Is4())
 	switch v := in.IpVersion; {
 	case v != 0 && v != 4 && v != 6:
 		r.add("ip_version", "%d is neither 4 nor 6; leave it out to take it from cidr", v)
@@ -71,7 +79,31 @@ func readSubnet(r *reading, in *weftv1.Subnet) *model.Subnet {
 			End:   r.addr(item("allocation_pools", i, "end"), p.GetEnd()),
 		})
 	}
+	for i, a := range atMost(r, "dns_nameservers", in.DnsNameservers) {
+		s.DNSNameservers = append(s.DNSNameservers, r.someAddr(fmt.Sprintf("dns_nameservers[%d]", i), a))
+	}
+	s.HostRoutes = r.routes("host_routes", in.HostRoutes)
 	return s
+}
+
+func spellRoutes(routes []model.Route) []*weftv1.Route {
+	var out []*weftv1.Route
+	for _, r := range routes {
+		out = append(out, &weftv1.Route{Destination: r.Destination.String(), Nexthop: r.NextHop.String()})
+	}
+	return out
+}
+
+// routes reads routes; both parts of each must be there.
+func (r *reading) routes(field string, in []*weftv1.Route) []model.Route {
+	var out []model.Route
+	for i, route := range atMost(r, field, in) {
+		out = append(out, model.Route{
+			Destination: r.somePrefix(item(field, i, "destination"), route.GetDestination()),
+			NextHop:     r.someAddr(item(field, i, "nexthop"), route.GetNexthop()),
+		})
+	}
+	return out
 }
 
 func ipVersion(is4 bool) int {

@@ -11,7 +11,6 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/weft-sdn/weft/controller/model"
 	"github.com/weft-sdn/weft/controller/state"
 	"github.com/weft-sdn/weft/controller/store"
 	weftv1 "github.com/weft-sdn/weft/proto/weft/v1"
@@ -30,7 +29,7 @@ func (s *Server) Watch(req *weftv1.WatchRequest, stream weftv1.WeftService_Watch
 	if field := unknownField(req.ProtoReflect()); field != "" {
 		return s.refuse(unknown(field))
 	}
-	w := &watcher{server: s, send: stream.Send, kinds: map[state.Kind]bool{}, health: map[string]string{}}
+	w := &watcher{server: s, send: stream.Send, kinds: map[state.Kind]bool{}, told: map[ident]string{}}
 	for i, word := range req.Kinds {
 		k, err := kindNamed(word)
 		if err != nil {
@@ -70,8 +69,10 @@ type watcher struct {
 	hasBefore bool
 	// at is the revision up to which everything has been sent.
 	at int64
-	// health is what was told of each host's connections.
-	health map[string]string
+	// told is what was said of each object's live state: what the hosts tell beside the store.
+	told map[ident]string
+	// looked is the fleet as it was when the live states were last compared.
+	looked string
 }
 
 func (w *watcher) run(ctx context.Context, from int64) error {
@@ -108,7 +109,7 @@ func (w *watcher) run(ctx context.Context, from int64) error {
 		case <-bookmarks.C:
 			err = w.bookmark()
 		case <-health.C:
-			err = w.hosts()
+			err = w.live()
 		case err = <-end:
 		}
 		if err != nil {
@@ -139,8 +140,8 @@ func (w *watcher) list() error {
 }
 
 func (w *watcher) event(kind string, revision int64, obj object) error {
-	if h, ok := obj.(*weftv1.Host); ok && kind != eventDeleted {
-		w.health[h.Metadata.Id] = healthOf(h)
+	if k, ok := liveKind(obj); ok && kind != eventDeleted {
+		w.told[ident{k, obj.GetMetadata().GetId()}] = liveOf(obj)
 	}
 	return w.send(&weftv1.WatchResponse{Type: kind, Revision: revision, Object: wrap(obj)})
 }
@@ -157,7 +158,7 @@ func (w *watcher) batch(b store.Batch) error {
 		if c.New != nil || !w.kinds[c.Kind] {
 			continue
 		}
-		delete(w.health, c.Key)
+		delete(w.told, ident{c.Kind, c.Key})
 		sent++
 		if err := w.event(eventDeleted, b.Revision, applied(c.Kind).show(nil, c.Old)); err != nil {
 			return err
@@ -211,108 +212,6 @@ func still(h *weftv1.Host) *weftv1.Host {
 	h = proto.CloneOf(h)
 	h.Status.AppliedRevision, h.Status.Bridges, h.Status.Conditions = 0, nil, nil
 	return h
-}
-
-// hosts sends the hosts whose connections came or went since they were last told of, which is no change of the store.
-func (w *watcher) hosts() error {
-	if !w.kinds[state.Hosts] || !w.hasBefore {
-		return nil
-	}
-	now := &sight{Snapshot: w.before, revision: w.at, fleet: w.server.cfg.Fleet}
-	for h := range w.before.Hosts() {
-		shown := hosts.answer(now, h, 0)
-		if w.health[h.ID] == healthOf(shown) {
-			continue
-		}
-		if err := w.event(eventModified, w.at, shown); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// healthOf is what a watcher is told anew when it differs.
-func healthOf(h *weftv1.Host) string {
-	var s strings.Builder
-	s.WriteString(h.Status.Status)
-	for _, c := range h.Status.Conditions {
-		if c.Reason == reasonBehind {
-			continue
-		}
-		fmt.Fprintf(&s, " %s=%s/%s", c.Type, c.Status, c.Reason)
-	}
-	return s.String()
-}
-
-// touchedBy finds the objects that changes concern, and of each whether it is new or only different.
-func touchedBy(s state.Snapshot, changes []state.Change) map[ident]string {
-	touched := map[ident]string{}
-	touch := func(k state.Kind, id string) {
-		if id != "" && touched[ident{k, id}] == "" {
-			touched[ident{k, id}] = eventModified
-		}
-	}
-	for _, c := range changes {
-		for _, side := range []any{c.Old, c.New} {
-			switch o := side.(type) {
-			case *model.Network:
-				touch(state.Networks, o.ID)
-				if old, ok := c.Old.(*model.Network); ok && old.AdminStateUp != o.AdminStateUp {
-					for p := range s.PortsOf(o.ID) {
-						touch(state.Ports, p.ID)
-					}
-				}
-			case *model.Subnet:
-				touch(state.Subnets, o.ID)
-			case *model.Port:
-				touch(state.Ports, o.ID)
-				// Those with the same MAC are, or are no longer, ambiguous.
-				for p := range s.PortsByAttachedMAC(o.MAC) {
-					touch(state.Ports, p.ID)
-				}
-			case *model.Host:
-				touchHost(s, o.ID, touch)
-			case *model.HostFacts:
-				touchHost(s, o.Host, touch)
-			case *model.LocalVLAN:
-				touch(state.Networks, o.NetworkID)
-			case *model.Binding:
-				touch(state.Ports, o.PortID)
-				touch(state.Hosts, o.Host)
-			case *model.PortState:
-				touch(state.Ports, o.PortID)
-			case *model.Interface:
-				touch(state.Hosts, o.Host)
-				touchClaimed(s, o, touch)
-			}
-		}
-		if c.Old == nil && slices.Contains(kinds, c.Kind) {
-			touched[ident{c.Kind, c.Key}] = eventAdded
-		}
-	}
-	return touched
-}
-
-// touchHost also touches the networks that the host carries, whose ways begin and end there, and the ports that
-// interfaces on it claim, which are not bound before the host has reported.
-func touchHost(s state.Snapshot, host string, touch func(state.Kind, string)) {
-	touch(state.Hosts, host)
-	for v := range s.LocalVLANsOn(host) {
-		touch(state.Networks, v.NetworkID)
-	}
-	for i := range s.InterfacesOf(host) {
-		touchClaimed(s, i, touch)
-	}
-}
-
-// touchClaimed touches the ports that an interface may carry, or could but for some obstacle.
-func touchClaimed(s state.Snapshot, i *model.Interface, touch func(state.Kind, string)) {
-	touch(state.Ports, i.IfaceID)
-	if mac, err := model.ParseMAC(i.AttachedMAC); err == nil {
-		for p := range s.PortsByAttachedMAC(mac) {
-			touch(state.Ports, p.ID)
-		}
-	}
 }
 
 // inRank orders objects by kind, each after those that it refers to, and by id.

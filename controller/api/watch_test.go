@@ -71,6 +71,12 @@ func eventText(e *weftv1.WatchResponse) string {
 		}
 	case *weftv1.Port:
 		s += strings.TrimRight(fmt.Sprintf(" %s %s", o.Status.GetStatus(), o.Status.GetHost()), " ")
+	case *weftv1.Router:
+		s += " " + o.Status.GetStatus()
+	case *weftv1.FloatingIP:
+		s = fmt.Sprintf("%s %s %s %s", e.Type, store.Singular(k), o.FloatingIpAddress, o.Status.GetStatus())
+	case *weftv1.PortForwarding:
+		s += " " + o.Status.GetStatus()
 	case *weftv1.Host:
 		s += fmt.Sprintf(" %s unbound:%d", o.Status.GetStatus(), o.Status.GetUnboundInterfaces())
 	}
@@ -97,7 +103,7 @@ func TestWatchBeginsWithEverythingAndGoesOn(t *testing.T) {
 				_, err := tx.EnsureHost("compute1")
 				return errors.Join(err, tx.ReportHost(&model.HostFacts{Host: "compute1"}))
 			})
-		}, []string{"ADDED host compute1 NotReady unbound:0"}},
+		}, []string{"ADDED host compute1 NotReady unbound:0", "MODIFIED network blue ACTIVE"}}, // why nobody serves it by DHCP
 		{"an interface that binds a port", func() int64 {
 			return d.report(func(tx *store.Tx) error {
 				return tx.ReportInterfaces("compute1", false, []model.Interface{{Name: "tap0", OFPort: 3, IfaceID: portID}}, nil)
@@ -210,7 +216,7 @@ func TestWatchSaysWhenItCannotGoOn(t *testing.T) {
 	_, now := d.store.Snapshot()
 	diff(t, "a revision of another store", refusal{Code: codes.OutOfRange, Reason: "COMPACTED"}, refused(t, end(&weftv1.WatchRequest{FromRevision: now + 1000})))
 	diff(t, "a kind that there is not", refusal{Code: codes.InvalidArgument, Reason: "INVALID_FIELDS", Violations: []string{
-		`kinds[1]: "router" is no kind of object; choose one of host, network, port, subnet`}}, refused(t, end(&weftv1.WatchRequest{Kinds: []string{"port", "router"}})))
+		`kinds[1]: "vpn" is no kind of object; choose one of floatingip, host, network, port, portforwarding, router, subnet`}}, refused(t, end(&weftv1.WatchRequest{Kinds: []string{"port", "vpn"}})))
 	diff(t, "a negative revision", refusal{Code: codes.InvalidArgument, Reason: "INVALID_FIELDS", Violations: []string{
 		`from_revision: -1 is negative; 0 begins with every object as it is now`}}, refused(t, end(&weftv1.WatchRequest{FromRevision: -1})))
 }

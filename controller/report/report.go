@@ -52,7 +52,8 @@ type Bridge struct {
 
 // Failure is one object that could not be made true on a host.
 type Failure struct {
-	// Object is the failing resource or object: "tunnel/vxlan-0a000001", "port/<id>".
+	// Object is the failing resource or object: "tunnel/vxlan-0a000001", "port/<id>", "router/<id>", "snat/<router id>",
+	// "fip/<network id>", "floatingip/<id>", "portforwarding/<id>", "dhcp/<network id>".
 	Object  string
 	Reason  string
 	Message string
@@ -93,6 +94,24 @@ type Drift struct {
 	Cookie uint64
 	// Action is what is done about it.
 	Action string
+}
+
+// Namespace is a network namespace of a host, compared with what it should be.
+type Namespace struct {
+	Host, Name string
+	Lines      []NamespaceLine
+}
+
+// OK is the state of what is as it should be; Missing and Foreign are the others of a NamespaceLine.
+const OK = "ok"
+
+// NamespaceLine is one thing that is, or should be, in a namespace.
+type NamespaceLine struct {
+	// Section is link, address, route, rule, neighbour, sysctl, iptables or process.
+	Section string
+	// Text is as the tool for the section prints it.
+	Text  string
+	State string
 }
 
 // Event is something that happened.

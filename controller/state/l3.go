@@ -89,6 +89,11 @@ func (s Snapshot) FloatingIPsOfNetwork(network string) iter.Seq[*model.FloatingI
 	return all[model.FloatingIP](s, FloatingIPs, "network", network)
 }
 
+// FloatingIPsByAddress iterates over the floating IPs with an address: one in each external network that has it.
+func (s Snapshot) FloatingIPsByAddress(address netip.Addr) iter.Seq[*model.FloatingIP] {
+	return all[model.FloatingIP](s, FloatingIPs, "address", address.String())
+}
+
 // FloatingIPByRule returns the floating IP whose rule in the router has that priority, or nil.
 func (s Snapshot) FloatingIPByRule(router string, priority uint32) *model.FloatingIP {
 	return get[model.FloatingIP](s, FloatingIPs, "rule", router, fmt.Sprint(priority))

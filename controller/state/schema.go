@@ -207,6 +207,7 @@ func schema() *memdb.DBSchema {
 			"id":      byKey[model.FloatingIP](),
 			"name":    by(func(o *model.FloatingIP) []string { return named(&o.Meta) }),
 			"network": by(func(o *model.FloatingIP) []string { return []string{o.FloatingNetworkID} }),
+			"address": by(func(o *model.FloatingIP) []string { return []string{o.Address.String()} }),
 			"port":    by(func(o *model.FloatingIP) []string { return optional(o.PortID) }),
 			"router":  by(func(o *model.FloatingIP) []string { return optional(o.RouterID) }),
 			"rule": by(func(o *model.FloatingIP) []string {

@@ -1,0 +1,171 @@
+package api
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/weft-sdn/weft/controller/model"
+	"github.com/weft-sdn/weft/controller/state"
+	weftv1 "github.com/weft-sdn/weft/proto/weft/v1"
+)
+
+// routerStatus tells where the router is and whether its hosts have made it, and fills in the addresses of its
+// interfaces.
+func routerStatus(s *sight, r *model.Router, out *weftv1.Router) {
+	for _, i := range out.Interfaces {
+		if p := s.Port(i.PortId); p != nil {
+			for _, f := range p.FixedIPs {
+				i.IpAddresses = append(i.IpAddresses, f.IP.String())
+			}
+		}
+	}
+	st := &weftv1.RouterStatus{Status: stateActive}
+	out.Status = st
+	if !r.AdminStateUp {
+		st.Status = stateDown
+		st.Conditions = []*weftv1.Condition{{Type: "Programmed", Status: conditionFalse, Reason: "AdminDown", Message: "admin_state_up of the router is false: it is on no host"}}
+		return
+	}
+	spots := routerSpots(s.Snapshot, r)
+	for _, p := range spots {
+		if p.what == "qrouter-"+r.ID && p.host != "" {
+			st.Hosts = append(st.Hosts, p.host)
+		}
+	}
+	slices.Sort(st.Hosts)
+	scheduled := scheduledCondition(s, r)
+	if scheduled != nil {
+		st.Conditions = append(st.Conditions, scheduled)
+	}
+	if at := s.Schedule(r.ID); at != nil {
+		st.GatewayHost = at.Host
+	}
+	if len(spots) == 0 {
+		st.Conditions = append(st.Conditions, &weftv1.Condition{Type: "Programmed", Status: conditionTrue, Reason: "NotNeeded",
+			Message: idle(r)})
+		return
+	}
+	programmed, word := s.programmedOn(spots)
+	st.Conditions = append(st.Conditions, programmed)
+	// Neutron's routers have no BUILD.
+	if st.Status = word; word == stateBuild {
+		st.Status = stateDown
+	}
+}
+
+// idle says why a router is on no host and nothing is wrong with that.
+func idle(r *model.Router) string {
+	switch {
+	case len(r.Interfaces) == 0 && r.Distributed:
+		return "no host needs it: it has no interfaces"
+	case len(r.Interfaces) == 0:
+		return "no host needs it: it has neither interfaces nor a gateway"
+	}
+	return "no host needs it: no port of its networks is bound"
+}
+
+// scheduledCondition says where the router's centralised part is and why; nil when it has none.
+func scheduledCondition(s *sight, r *model.Router) *weftv1.Condition {
+	if !s.Centralised(r) {
+		return nil
+	}
+	c := &weftv1.Condition{Type: "Scheduled", Status: conditionFalse, Reason: "NoHost"}
+	at := s.Schedule(r.ID)
+	if at == nil {
+		c.Message = noHost(s.Snapshot, s.PhysicalNetworks(r))
+		return c
+	}
+	c.Host, c.LastTransitionTime = at.Host, since(at.Since)
+	if physnets := s.PhysicalNetworks(r); s.Unfit(at.Host, physnets) != "" {
+		c.Reason, c.Message = "NoOtherHost", fmt.Sprintf("it stays on %s, because %s", at.Host, noHost(s.Snapshot, physnets))
+		return c
+	}
+	c.Status, c.Reason, c.Message = conditionTrue, "Scheduled", fmt.Sprintf("on %s: %s", at.Host, at.Reason)
+	return c
+}
+
+// routerSpots are the namespaces of a router, that of its centralised part first.
+func routerSpots(s state.Snapshot, r *model.Router) []spot {
+	if !r.AdminStateUp {
+		return nil
+	}
+	var spots []spot
+	interfaces := make([]string, 0, len(r.Interfaces))
+	for _, i := range r.Interfaces {
+		if !slices.Contains(interfaces, i.PortID) {
+			interfaces = append(interfaces, i.PortID)
+		}
+	}
+	if s.Centralised(r) {
+		spots = append(spots, centreSpot(s, r, interfaces))
+	}
+	if !r.Distributed {
+		return spots
+	}
+	for rh := range s.RouterHostsOf(r.ID) {
+		spots = append(spots, spot{host: rh.Host, what: "qrouter-" + r.ID, revision: r.Revision, copied: interfaces,
+			resources: []string{"router/" + r.ID}})
+	}
+	return spots
+}
+
+func centreSpot(s state.Snapshot, r *model.Router, interfaces []string) spot {
+	c := spot{what: "qrouter-" + r.ID, revision: r.Revision, resources: []string{"router/" + r.ID}, bound: interfaces}
+	if r.Distributed {
+		c.what, c.resources, c.bound = "snat-"+r.ID, []string{"snat/" + r.ID}, nil
+		for p := range s.PortsOfDevice(r.ID) {
+			if p.DeviceOwner == model.OwnerCentralizedSNAT {
+				c.bound = append(c.bound, p.ID)
+			}
+		}
+	}
+	if r.Gateway != nil {
+		c.bound = append(slices.Clone(c.bound), r.Gateway.PortID)
+	}
+	at := s.Schedule(r.ID)
+	if at == nil {
+		c.why = noHost(s, s.PhysicalNetworks(r))
+		return c
+	}
+	c.host, c.why, c.since = at.Host, at.Reason, at.Since
+	return c
+}
+
+// maxNeeders is how many ports an explanation names.
+const maxNeeders = 3
+
+// needed says why a distributed router is on a host.
+func needed(s state.Snapshot, r *model.Router, host string) string {
+	var names []string
+	networks := map[string]bool{}
+	for _, i := range r.Interfaces {
+		if p := s.Port(i.PortID); p != nil && !networks[p.NetworkID] {
+			networks[p.NetworkID] = true
+			for b := range s.BindingsAt(host, p.NetworkID) {
+				if q := s.Port(b.PortID); q != nil && needsRouter(q) {
+					names = append(names, cmp.Or(q.Name, q.ID))
+				}
+			}
+		}
+	}
+	slices.Sort(names)
+	at := s.Schedule(r.ID)
+	switch n := len(names) - maxNeeders; {
+	case n > 0:
+		return fmt.Sprintf("ports of its networks are bound there: %s and %d more", strings.Join(names[:maxNeeders], ", "), n)
+	case len(names) > 1:
+		return "ports of its networks are bound there: " + strings.Join(names, ", ")
+	case len(names) == 1:
+		return "port " + names[0] + " of its networks is bound there"
+	case at != nil && at.Host == host:
+		return "its snat namespace is there"
+	}
+	return "a router that it shares a network with is needed there"
+}
+
+// needsRouter says whether a distributed router must be where the port is.
+func needsRouter(p *model.Port) bool {
+	return !model.OwnedByWeft(p.DeviceOwner) || p.DeviceOwner == model.OwnerDHCP
+}

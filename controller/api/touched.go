@@ -1,0 +1,172 @@
+package api
+
+import (
+	"slices"
+
+	"github.com/weft-sdn/weft/controller/model"
+	"github.com/weft-sdn/weft/controller/state"
+	"github.com/weft-sdn/weft/controller/view"
+)
+
+// touchedBy finds the objects that changes concern, and of each whether it is new or only different.
+func touchedBy(s state.Snapshot, changes []state.Change) map[ident]string {
+	touched := map[ident]string{}
+	touch := func(k state.Kind, id string) {
+		if id != "" && touched[ident{k, id}] == "" {
+			touched[ident{k, id}] = eventModified
+		}
+	}
+	for _, c := range changes {
+		for _, side := range []any{c.Old, c.New} {
+			switch o := side.(type) {
+			case *model.Network:
+				touch(state.Networks, o.ID)
+				if old, ok := c.Old.(*model.Network); ok && old.AdminStateUp != o.AdminStateUp {
+					for p := range s.PortsOf(o.ID) {
+						touch(state.Ports, p.ID)
+					}
+				}
+			case *model.Subnet:
+				touch(state.Subnets, o.ID)
+				touch(state.Networks, o.NetworkID) // its DHCP
+			case *model.Port:
+				touch(state.Ports, o.ID)
+				touchUsers(s, o, touch)
+				touch(state.Hosts, o.BindingHostID) // its DHCP servers
+				// Those with the same MAC are, or are no longer, ambiguous.
+				for p := range s.PortsByAttachedMAC(o.MAC) {
+					touch(state.Ports, p.ID)
+				}
+			case *model.Host:
+				touchHost(s, o.ID, touch)
+			case *model.HostFacts:
+				touchHost(s, o.Host, touch)
+			case *model.HostHealth:
+				touchHost(s, o.Host, touch)
+			case *model.LocalVLAN:
+				touch(state.Networks, o.NetworkID)
+			case *model.Binding:
+				touchPort(s, o.PortID, touch)
+				touch(state.Hosts, o.Host)
+			case *model.PortState:
+				touchPort(s, o.PortID, touch)
+			case *model.Interface:
+				touch(state.Hosts, o.Host)
+				touchClaimed(s, o, touch)
+			case *model.Router:
+				touchRouter(s, o.ID, touch)
+			case *model.RouterHost:
+				touchRouter(s, o.RouterID, touch)
+			case *model.Schedule:
+				touchRouter(s, o.RouterID, touch)
+				touch(state.Hosts, o.Host)
+			case *model.FloatingIP:
+				touchFloatingIP(s, o.ID, touch)
+			case *model.PortForwarding:
+				touch(state.PortForwardings, o.ID)
+				touch(state.FloatingIPs, o.FloatingIPID)
+			}
+		}
+		if c.Old == nil && slices.Contains(kinds, c.Kind) {
+			touched[ident{c.Kind, c.Key}] = eventAdded
+		}
+	}
+	return touched
+}
+
+// touchHost also touches the networks that the host carries, whose ways begin and end there, and the ports that
+// interfaces on it claim, which are not bound before the host has reported.
+func touchHost(s state.Snapshot, host string, touch func(state.Kind, string)) {
+	touch(state.Hosts, host)
+	for v := range s.LocalVLANsOn(host) {
+		touch(state.Networks, v.NetworkID)
+	}
+	for i := range s.InterfacesOf(host) {
+		touchClaimed(s, i, touch)
+	}
+	for rh := range s.RouterHostsOn(host) {
+		touchRouter(s, rh.RouterID, touch)
+	}
+	for at := range s.SchedulesOn(host) {
+		touchRouter(s, at.RouterID, touch)
+	}
+	for p := range s.PortsWantedOn(host) {
+		touchUsers(s, p, touch)
+	}
+	// What has no host may be told another reason now.
+	for r := range s.Routers() {
+		if s.Centralised(r) && s.Schedule(r.ID) == nil {
+			touchRouter(s, r.ID, touch)
+		}
+	}
+	for n := range s.Networks() {
+		if wantsDHCP(s, n) && !hasDHCP(s, n) {
+			touch(state.Networks, n.ID)
+		}
+	}
+}
+
+func hasDHCP(s state.Snapshot, n *model.Network) bool {
+	for range s.PortsOwned(n.ID, model.OwnerDHCP) {
+		return true
+	}
+	return false
+}
+
+// touchClaimed touches the ports that an interface may carry, or could but for some obstacle.
+func touchClaimed(s state.Snapshot, i *model.Interface, touch func(state.Kind, string)) {
+	touchPort(s, i.IfaceID, touch)
+	if mac, err := model.ParseMAC(i.AttachedMAC); err == nil {
+		for p := range s.PortsByAttachedMAC(mac) {
+			touch(state.Ports, p.ID)
+		}
+	}
+}
+
+// touchPort touches a port and those whose status depends on how it is.
+func touchPort(s state.Snapshot, id string, touch func(state.Kind, string)) {
+	touch(state.Ports, id)
+	if p := s.Port(id); p != nil {
+		touchUsers(s, p, touch)
+	}
+}
+
+// touchUsers touches those whose status depends on how a port is: its floating IPs, and what it is a device of.
+func touchUsers(s state.Snapshot, p *model.Port, touch func(state.Kind, string)) {
+	for f := range s.FloatingIPsOfPort(p.ID) {
+		touch(state.FloatingIPs, f.ID)
+	}
+	switch p.DeviceOwner {
+	case model.OwnerRouterInterface, model.OwnerDistributedInterface, model.OwnerRouterGateway, model.OwnerCentralizedSNAT:
+		touchRouter(s, p.DeviceID, touch)
+	case model.OwnerDHCP:
+		touch(state.Networks, p.NetworkID)
+	case model.OwnerFIPGateway:
+		for f := range s.FloatingIPsOfNetwork(p.NetworkID) {
+			if view.FIPHost(s, f) == p.DeviceID {
+				touch(state.FloatingIPs, f.ID)
+			}
+		}
+	}
+}
+
+// touchRouter touches a router, its ports, and what it serves.
+func touchRouter(s state.Snapshot, id string, touch func(state.Kind, string)) {
+	touch(state.Routers, id)
+	if r := s.Router(id); r != nil {
+		for _, i := range r.Interfaces {
+			touch(state.Ports, i.PortID)
+		}
+	}
+	for f := range s.FloatingIPsOfRouter(id) {
+		touchFloatingIP(s, f.ID, touch)
+	}
+}
+
+// touchFloatingIP touches a floating IP and its port forwardings.
+func touchFloatingIP(s state.Snapshot, id string, touch func(state.Kind, string)) {
+	touch(state.FloatingIPs, id)
+	for pf := range s.PortForwardingsOf(id) {
+		touch(state.PortForwardings, pf.ID)
+	}
+}
