@@ -89,14 +89,3 @@ func (s Snapshot) PhysicalNetworks(r *model.Router) []string {
 
 // Spreads says whether a router is on hosts by RouterHosts: a distributed one that is up and has an interface.
 func Spreads(r *model.Router) bool { return r.Distributed && r.AdminStateUp && len(r.Interfaces) > 0 }
-
-// FloatingIPHost is the host whose fip namespace serves the floating IP of a distributed router: that of its port, when
-// the router is there and the host has a bridge for the external network. Empty: the floating IP is served at the router's
-// centralised part, or nowhere.
-func (s Snapshot) FloatingIPHost(f *model.FloatingIP) string {
-	b, r, n := s.Binding(f.PortID), s.Router(f.RouterID), s.Network(f.FloatingNetworkID)
-	if b == nil || r == nil || n == nil || !r.Distributed || s.RouterHost(r.ID, b.Host) == nil || s.BridgeMappings(b.Host)[n.PhysicalNetwork] == "" {
-		return ""
-	}
-	return b.Host
-}

@@ -128,3 +128,12 @@ func (s Snapshot) AnyAllowed(network string) bool {
 func (s Snapshot) PortsByIP(network string, ip netip.Addr) iter.Seq[*model.Port] {
 	return all[model.Port](s, Ports, "ip", network, ip.String())
 }
+
+// AnyOwned says whether a network has a port whose device owner is one of Neutron's own ("network:…"), as those of routers
+// and DHCP are.
+func (s Snapshot) AnyOwned(network string) bool {
+	return s.first(Ports, "netowner_prefix", network, "network:") != nil
+}
+
+// Any says whether there is any object of a kind.
+func (s Snapshot) Any(k Kind) bool { return s.first(k, "id_prefix", "") != nil }

@@ -123,6 +123,7 @@ func schema() *memdb.DBSchema {
 			"anymac":  by(func(o *model.Port) []string { return []string{o.MAC.String()} }),
 			"device":  by(func(o *model.Port) []string { return optional(o.DeviceID) }),
 			"wanted":  by(func(o *model.Port) []string { return optional(o.BindingHostID) }),
+			// In order of owner, so that AnyOwned finds ours together.
 			"netowner": by(func(o *model.Port) []string {
 				if o.DeviceOwner == "" {
 					return nil

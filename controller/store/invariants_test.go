@@ -90,7 +90,7 @@ func invariants(t failer, s state.Snapshot) {
 	for obj := range s.ByIDPrefix(state.LocalVLANs, "") {
 		v := obj.(*model.LocalVLAN)
 		unique(v.NetworkID, "VLAN %s %d", v.Host, v.VLAN)
-		bound := false
+		bound := routedOn(s, v.Host, v.NetworkID)
 		for range s.BindingsAt(v.Host, v.NetworkID) {
 			bound = true
 		}
@@ -98,6 +98,9 @@ func invariants(t failer, s state.Snapshot) {
 			t.Errorf("VLAN %d of network %s on %s has no port", v.VLAN, v.NetworkID, v.Host)
 		}
 	}
+	routersRight(t, s, unique)
+	floatingRight(t, s, unique)
+	servedRight(t, s)
 	for obj := range s.ByIDPrefix(state.PortStates, "") {
 		st := obj.(*model.PortState)
 		if b := s.Binding(st.PortID); st.Reason != NoLocalVLAN && (b == nil || b.Host != st.Host) {
@@ -118,6 +121,15 @@ func boundRight(t failer, s state.Snapshot, p *model.Port, byID, byMAC []*model.
 		for _, i := range way.is {
 			if i.OFPort == 0 || s.HostFacts(i.Host) == nil || p.BindingHostID != "" && p.BindingHostID != i.Host {
 				continue
+			}
+			switch p.DeviceOwner {
+			case "":
+			case model.OwnerDistributedInterface, model.OwnerFloatingIP:
+				continue
+			default:
+				if p.BindingHostID == "" || way.name == model.BoundByMAC {
+					continue
+				}
 			}
 			newer := best == nil || i.Seen > best.Seen || i.Seen == best.Seen && i.Host+"\x00"+i.Name > best.Host+"\x00"+best.Name
 			if boundBy == "" || boundBy == way.name && newer {

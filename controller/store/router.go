@@ -63,7 +63,8 @@ func (t *Tx) updateRouter(in *model.Router, expected int64, rename func(string) 
 	}
 	t.put(state.Routers, r)
 	t.pending.routers.add(r.ID)
-	if r.AdminStateUp != old.AdminStateUp {
+	if r.AdminStateUp != old.AdminStateUp || !slices.Equal(r.Interfaces, old.Interfaces) {
+		// Without one of its interfaces it may no longer connect the others with what lies behind.
 		t.pending.spreadOf(t, r.ID)
 	}
 	return r, nil

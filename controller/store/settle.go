@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/weft-sdn/weft/controller/model"
+	"github.com/weft-sdn/weft/controller/view"
 )
 
 // set is a set of keys.
@@ -201,7 +202,7 @@ func (t *Tx) drainFreed() {
 		}
 		t.pending.networks.add(network)
 		for f := range t.FloatingIPsOfNetwork(network) {
-			if host := t.FloatingIPHost(f); host != "" {
+			if host := view.FIPHost(t.Snapshot, f); host != "" {
 				t.pending.floating.add(host)
 			}
 		}

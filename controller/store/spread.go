@@ -7,6 +7,7 @@ import (
 
 	"github.com/weft-sdn/weft/controller/model"
 	"github.com/weft-sdn/weft/controller/state"
+	"github.com/weft-sdn/weft/controller/view"
 )
 
 // linkLocals is how many pairs of addresses a host has between its qrouter and fip namespaces: those of 169.254.64.0/18.
@@ -186,7 +187,7 @@ func (t *Tx) serveFloating(host string) {
 	want := map[string]bool{}
 	for b := range t.BindingsOn(host) {
 		for f := range t.FloatingIPsOfPort(b.PortID) {
-			if t.FloatingIPHost(f) == host {
+			if view.FIPHost(t.Snapshot, f) == host {
 				want[f.FloatingNetworkID] = true
 			}
 		}

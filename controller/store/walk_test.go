@@ -25,7 +25,7 @@ var (
 	walkHosts = []string{"h1", "h2", "h3"}
 	walkMACs  = []string{"", "fa:16:3e:00:00:01", "fa:16:3e:00:00:02"}
 	walkTaps  = []string{"tap1", "tap2", "tap3", "tap4"}
-	walkCIDRs = []string{"10.0.0.0/29", "10.0.0.8/29", "10.0.0.0/28", "fd00::/125"}
+	walkCIDRs = []string{"10.0.0.0/29", "10.0.0.8/29", "10.0.0.0/28", "10.0.1.0/30", "192.0.2.0/29", "fd00::/125"}
 )
 
 // TestAnythingGoes walks through random operations, good and bad, on which the invariants must hold after every step,
@@ -41,6 +41,9 @@ func TestAnythingGoes(t *testing.T) {
 		}
 		w := walker{s}
 		w.settle(t)
+		if rapid.Bool().Draw(t, "routed") {
+			w.routed(t)
+		}
 		t.Repeat(map[string]func(*rapid.T){
 			"":           func(t *rapid.T) { snap, _ := s.Snapshot(); invariants(t, snap) },
 			"network":    w.network,
@@ -52,6 +55,18 @@ func TestAnythingGoes(t *testing.T) {
 			"interfaces": w.interfaces,
 			"state":      w.state,
 			"several":    w.several,
+			"plug":       w.plug,
+			"down":       w.down,
+			"drain":      w.drain,
+			"router":     w.router,
+			"reroute":    w.reroute,
+			"connect":    w.connect,
+			"disconnect": w.disconnect,
+			"floating":   w.floating,
+			"associate":  w.associate,
+			"forward":    w.forward,
+			"resubnet":   w.resubnet,
+			"external":   w.turn,
 		})
 		snap, _ := s.Snapshot()
 		fresh, err := load(context.Background(), s.client)
@@ -65,6 +80,7 @@ func TestAnythingGoes(t *testing.T) {
 		if d := cmp.Diff(lookups(rebuilt, snap), lookups(snap, rebuilt)); d != "" {
 			t.Errorf("the indexes and rebuilt ones (-rebuilt +state):\n%s", d)
 		}
+		w.end(t)
 	})
 }
 
@@ -101,26 +117,28 @@ func pick[T any](t *rapid.T, what string, from ...T) T { return rapid.SampledFro
 // id picks an existing object, or one that does not exist.
 func (w walker) id(t *rapid.T, k state.Kind) string {
 	snap, _ := w.s.Snapshot()
-	ids := []string{"00000000-0000-0000-0000-000000000000"}
-	for obj := range snap.ByIDPrefix(k, "") {
-		ids = append(ids, state.Key(obj))
+	// Ids are random; the order of creation is not.
+	objs := slices.SortedFunc(snap.ByIDPrefix(k, ""), func(a, b any) int { return meta(a).CreateTime.Compare(meta(b).CreateTime) })
+	n := rapid.IntRange(0, len(objs)).Draw(t, string(k))
+	if n == 0 {
+		return "00000000-0000-0000-0000-000000000000"
 	}
-	// Ids are random; the position is not.
-	return ids[rapid.IntRange(0, len(ids)-1).Draw(t, string(k))]
+	return state.Key(objs[n-1])
 }
 
 func (w walker) network(t *rapid.T) {
 	n := &model.Network{
 		Type:            pick(t, "type", "", model.VXLAN, model.VLAN, model.Flat),
-		PhysicalNetwork: pick(t, "physnet", "", "", "physnet1"),
+		PhysicalNetwork: pick(t, "physnet", "", "", "physnet1", "physnet2"),
 		SegmentID:       pick[uint32](t, "segment", 0, 0, 6, 11, 5000),
 	}
+	n.RouterExternal = n.PhysicalNetwork != "" && rapid.Bool().Draw(t, "external")
 	w.do(t, func(tx *Tx) error { _, err := tx.CreateNetwork(n); return err })
 }
 
 func (w walker) subnet(t *rapid.T) {
 	cidr := netip.MustParsePrefix(pick(t, "cidr", walkCIDRs...))
-	s := &model.Subnet{NetworkID: w.id(t, state.Networks), CIDR: cidr}
+	s := &model.Subnet{NetworkID: w.id(t, state.Networks), CIDR: cidr, EnableDHCP: cidr.Addr().Is4() && rapid.Bool().Draw(t, "dhcp")}
 	if rapid.Bool().Draw(t, "gateway") {
 		s.GatewayIP = model.DefaultGateway(cidr)
 	}
@@ -159,29 +177,39 @@ func (w walker) change(t *rapid.T) {
 }
 
 func (w walker) delete(t *rapid.T) {
-	k := pick(t, "kind", state.Networks, state.Subnets, state.Ports, state.Ports, state.Hosts)
+	k := pick(t, "kind", state.Networks, state.Subnets, state.Ports, state.Ports, state.Hosts, state.Routers, state.FloatingIPs, state.PortForwardings)
 	id := w.id(t, k)
-	w.do(t, func(tx *Tx) error {
-		switch k {
-		case state.Networks:
-			return tx.DeleteNetwork(id, 0)
-		case state.Subnets:
-			return tx.DeleteSubnet(id, 0)
-		case state.Ports:
-			return tx.DeletePort(id, 0)
-		}
-		return tx.DeleteHost(id, 0)
-	})
+	w.do(t, func(tx *Tx) error { return erase(tx, k, id) })
+}
+
+func erase(tx *Tx, k state.Kind, id string) error {
+	switch k {
+	case state.Networks:
+		return tx.DeleteNetwork(id, 0)
+	case state.Subnets:
+		return tx.DeleteSubnet(id, 0)
+	case state.Ports:
+		return tx.DeletePort(id, 0)
+	case state.Routers:
+		return tx.DeleteRouter(id, 0)
+	case state.FloatingIPs:
+		return tx.DeleteFloatingIP(id, 0)
+	case state.PortForwardings:
+		return tx.DeletePortForwarding(id, 0)
+	}
+	return tx.DeleteHost(id, 0)
 }
 
 func (w walker) host(t *rapid.T) {
 	name := pick(t, "host", walkHosts...)
 	facts, boot := rapid.Bool().Draw(t, "facts"), pick(t, "boot", "1", "2")
+	roles := pick(t, "roles", nil, []string{model.RoleNetwork}, []string{model.RoleCompute, model.RoleNetwork})
+	mappings := pick(t, "mappings", nil, map[string]string{"physnet1": "br-ex"}, map[string]string{"physnet1": "br-ex", "physnet2": "br-2"})
 	w.do(t, func(tx *Tx) error {
 		if _, err := tx.EnsureHost(name); err != nil || !facts {
 			return err
 		}
-		return tx.ReportHost(&model.HostFacts{Host: name, BootID: boot})
+		return tx.ReportHost(&model.HostFacts{Host: name, BootID: boot, Roles: roles, BridgeMappings: mappings})
 	})
 }
 
@@ -258,6 +286,9 @@ func lookups(s, other state.Snapshot) map[string][]string {
 			ask("subnets "+n.ID, keys(s.SubnetsOf(n.ID))...)
 			ask("bindings "+n.ID, keys(s.BindingsOf(n.ID))...)
 			ask("vlans "+n.ID, keys(s.LocalVLANsOf(n.ID))...)
+			ask("gateways "+n.ID, keys(s.RoutersByGateway(n.ID))...)
+			ask("floating "+n.ID, keys(s.FloatingIPsOfNetwork(n.ID))...)
+			ask("served "+n.ID, keys(s.PortsOwned(n.ID, model.OwnerDHCP))...)
 			if by := s.NetworkBySegment(n.Type, n.PhysicalNetwork, n.SegmentID); by != nil {
 				ask(fmt.Sprint("segment ", n.Type, n.PhysicalNetwork, n.SegmentID), by.ID)
 			}
@@ -266,6 +297,22 @@ func lookups(s, other state.Snapshot) map[string][]string {
 			ask("interfaces "+h.ID, keys(s.InterfacesOf(h.ID))...)
 			ask("bindings on "+h.ID, keys(s.BindingsOn(h.ID))...)
 			ask("vlans on "+h.ID, keys(s.LocalVLANsOn(h.ID))...)
+			ask("routers on "+h.ID, keys(s.RouterHostsOn(h.ID))...)
+			ask("schedules on "+h.ID, keys(s.SchedulesOn(h.ID))...)
+		}
+		for r := range from.Routers() {
+			ask("hosts of "+r.ID, keys(s.RouterHostsOf(r.ID))...)
+			ask("floating of "+r.ID, keys(s.FloatingIPsOfRouter(r.ID))...)
+		}
+		for f := range from.FloatingIPs() {
+			ask("forwardings of "+f.ID, keys(s.PortForwardingsOf(f.ID))...)
+			ask("floating of "+f.PortID, keys(s.FloatingIPsOfPort(f.PortID))...)
+			if by := s.FloatingIPByRule(f.RouterID, f.RulePriority); by != nil {
+				ask(fmt.Sprint("rule ", f.RouterID, f.RulePriority), by.ID)
+			}
+		}
+		for f := range from.PortForwardings() {
+			ask("forwardings to "+f.InternalPortID, keys(s.PortForwardingsTo(f.InternalPortID))...)
 		}
 	}
 	return out
