@@ -29,10 +29,12 @@ that programs the switches, with symbols in the place of values:
 | ` + "`V`" + ` | local VLAN: the network's tag inside this host, 1 to 4094 |
 | ` + "`S`" + ` | the network's segment: tunnel key, or the provider's VLAN |
 | ` + "`M`" + `, ` + "`IP`" + ` | MAC and address of a port |
+| ` + "`CIDR`" + ` | a subnet of a port that has addresses on several subnets with different routers |
 | ` + "`OWN_DM`, `PEER_DM`" + ` | DVR MAC of this host, and of another |
-| ` + "`patch-tun`, `vxlan`, `port`" + ` … | OpenFlow number of that port; ` + "`port`" + ` is that of a virtual machine |
+| ` + "`GW`, `GW_IP`" + ` | MAC and address of a distributed router's port; ` + "`GW_LL`" + ` its link-local address |
+| ` + "`patch-tun`, `vxlan`, `port`" + ` … | OpenFlow number of that port; ` + "`port`" + ` is that of a virtual machine, ` + "`qr`" + ` that of a router's device |
 
-The cookie of a row tells who wanted it: ` + "`0x57`" + `, one byte for the kind that is named here (` + "`network` 0x01, `subnet` 0x02, `port` 0x03, `host` 0x04, `pipeline` 0x0f, `learned` 0x1f" + `),
+The cookie of a row tells who wanted it: ` + "`0x57`" + `, one byte for the kind that is named here (` + "`network` 0x01, `subnet` 0x02, `port` 0x03, `host` 0x04, `router` 0x05, `pipeline` 0x0f, `learned` 0x1f" + `),
 and the first 12 hex digits of the object's id; for hosts and pipelines, whose ids are no UUIDs, 48 bits of a hash. ` + "`weft explain COOKIE`" + ` looks it up.
 
 A row that names a port is there only while the host has reported the port's number. Rows of ports and networks that are
@@ -50,7 +52,10 @@ var docSymbols = strings.NewReplacer(
 	"dl_vlan=2002", "dl_vlan=S", fmt.Sprintf("set_field:%d->vlan_vid", docProvider|0x1000), "set_field:S->vlan_vid",
 	"0xabcdef", "S", "fa:16:3e:aa:aa:aa", "M", "192.0.2.77", "IP", "2001:db8::77", "IP",
 	"fa:16:3f:aa:aa:aa", "OWN_DM", "fa:16:3f:bb:bb:bb", "PEER_DM",
-	"=9001", "=patch-tun", "=9002", "=int-br-ex", "=9003", "=port",
+	"fa:16:3e:bb:bb:bb", "GW", "fe80::f816:3eff:febb:bbbb", "GW_LL", "192.0.2.1", "GW_IP", "2001:db8::1", "GW_IP",
+	"198.51.100.0/24", "CIDR", "2001:db8:1::/64", "CIDR",
+	"=9001", "=patch-tun", "=9002", "=int-br-ex", "=9003", "=port", "=9004", "=qr",
+	":9001", ":patch-tun", ":9002", ":int-br-ex", ":9003", ":port", ":9004", ":qr",
 	"=9011", "=patch-int", ":9011", ":patch-int", "=9012", "=gre", ":9012", ":gre", "=9013", "=vxlan", ":9013", ":vxlan",
 	"=9014", "=geneve", "=9021", "=phy-br-ex", ":9021", ":phy-br-ex",
 )
@@ -79,13 +84,30 @@ func example() Rows {
 		rows.add(view.BrTun, brtun.Network(h, n, []uint32{9012, 9013}))
 	}
 	vxlan := view.Network{ID: "network", Type: model.VXLAN, Segment: docSegment, VLAN: docVLAN, Up: true}
-	local := view.LocalPort{ID: "port", OFPort: 9003, MAC: mac, IPs: ips, Up: true}
-	rows.add(view.BrInt, brint.LocalPort(local))
+	gw := view.RouterPort{ID: "gw", RouterID: "router", MAC: model.MAC{0xfa, 0x16, 0x3e, 0xbb, 0xbb, 0xbb}, Here: true, OFPort: 9004,
+		IPs: []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")}}
+	local := view.LocalPort{ID: "port", OFPort: 9003, MAC: mac, IPs: ips, Up: true, Hearers: []view.RouterPort{gw}, Via: []view.Via{
+		{To: netip.MustParsePrefix("198.51.100.0/24"), MAC: gw.MAC}, {MAC: gw.MAC},
+		{IPv6: true, To: netip.MustParsePrefix("2001:db8:1::/64"), MAC: gw.MAC}, {IPv6: true, MAC: gw.MAC}}}
+	routed := func(n view.Network) {
+		six := gw
+		six.ID, six.IPs = "gw6", gw.IPs[1:]
+		four := gw
+		four.IPs = gw.IPs[:1]
+		rows.add(view.BrInt, brint.Network(h, n, view.Routed{Ports: []view.RouterPort{four, six}}))
+		rows.add(view.BrInt, brint.LocalPort(h, n, local))
+		rows.add(view.BrInt, brint.Router(h, view.RoutedNetwork{Network: n, Port: gw}))
+		rows.add(view.BrTun, brtun.Router(h, view.RoutedNetwork{Network: n, Port: gw}))
+		if n.Physical.Bridge != "" {
+			rows.add(n.Physical.Bridge, brex.Router(h, view.RoutedNetwork{Network: n, Port: gw}))
+		}
+	}
+	routed(vxlan)
 	rows.add(view.BrTun, brtun.LocalPort(vxlan, local))
 	rows.add(view.BrTun, brtun.RemotePort(h, vxlan, view.RemotePort{ID: "port", MAC: mac, IPs: ips, Up: true, Tunnel: 9013}))
 	for _, typ := range []string{model.VLAN, model.Flat} {
 		n := view.Network{ID: "network", Type: typ, Segment: docProvider, VLAN: docVLAN, Up: true, Physical: h.Physical[0]}
-		rows.add(view.BrInt, brint.Network(n))
+		routed(n)
 		rows.add("br-ex", brex.Network(n))
 	}
 	return rows

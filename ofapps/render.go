@@ -27,19 +27,22 @@ func (r Rows) add(bridge string, rows []flow.Flow) {
 // Render renders one part of a host. It is a pure function of the snapshot, and costs what the part holds. A part that
 // the host does not have comes to no rows.
 func Render(s state.Snapshot, host string, p view.Part) Rows {
+	if !p.Kind.HasRows() {
+		return nil
+	}
 	h, ok := view.ForHost(s, host)
 	if !ok {
-		return Rows{}
+		return nil
 	}
-	return render(s, h, p, func(id string) (view.Network, *view.LocalPort, *view.RemotePort) { return view.ForPort(s, h, id) })
+	return render(s, h, p, view.Once(s, h))
 }
 
 // Renderer is Render for many parts of one host: what they have in common is looked up once. It is for one goroutine.
 type Renderer struct {
-	s     state.Snapshot
-	h     view.Host
-	ok    bool
-	ports *view.Lookup
+	s      state.Snapshot
+	h      view.Host
+	ok     bool
+	lookup *view.Lookup
 }
 
 // NewRenderer begins to render parts of a host. An unknown host has no rows.
@@ -50,13 +53,13 @@ func NewRenderer(s state.Snapshot, host string) Renderer {
 
 // Render renders one part.
 func (r Renderer) Render(p view.Part) Rows {
-	if !r.ok {
-		return Rows{}
+	if !r.ok || !p.Kind.HasRows() {
+		return nil
 	}
-	return render(r.s, r.h, p, r.ports.ForPort)
+	return render(r.s, r.h, p, r.lookup)
 }
 
-func render(s state.Snapshot, h view.Host, p view.Part, port func(string) (view.Network, *view.LocalPort, *view.RemotePort)) Rows {
+func render(s state.Snapshot, h view.Host, p view.Part, l *view.Lookup) Rows {
 	rows := Rows{}
 	switch p.Kind {
 	case view.HostPart:
@@ -72,20 +75,28 @@ func render(s state.Snapshot, h view.Host, p view.Part, port func(string) (view.
 		}
 	case view.NetworkPart:
 		if n, ok := view.ForNetwork(s, h, p.ID); ok {
-			rows.add(view.BrInt, brint.Network(n))
+			rows.add(view.BrInt, brint.Network(h, n, l.Routed(n.ID)))
 			rows.add(view.BrTun, brtun.Network(h, n, view.Flood(s, h, n.ID)))
 			if n.Physical.Bridge != "" {
 				rows.add(n.Physical.Bridge, brex.Network(n))
 			}
 		}
 	case view.PortPart:
-		n, local, remote := port(p.ID)
+		n, local, remote := l.ForPort(p.ID)
 		if local != nil {
-			rows.add(view.BrInt, brint.LocalPort(*local))
+			rows.add(view.BrInt, brint.LocalPort(h, n, *local))
 			rows.add(view.BrTun, brtun.LocalPort(n, *local))
 		}
 		if remote != nil {
 			rows.add(view.BrTun, brtun.RemotePort(h, n, *remote))
+		}
+	case view.RouterPart:
+		for _, r := range l.Router(p.ID) {
+			rows.add(view.BrInt, brint.Router(h, r))
+			rows.add(view.BrTun, brtun.Router(h, r))
+			if ph := r.Network.Physical; ph.Bridge != "" {
+				rows.add(ph.Bridge, brex.Router(h, r))
+			}
 		}
 	}
 	return rows

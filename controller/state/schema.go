@@ -2,7 +2,6 @@ package state
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/hashicorp/go-memdb"
 
@@ -15,7 +14,17 @@ type index[T any] func(*T) []string
 // sep ends each part of an index key, so that a part is never the beginning of another.
 const sep = "\x00"
 
-func join(parts []string) []byte { return []byte(strings.Join(parts, sep) + sep) }
+func join(parts []string) []byte {
+	n := 0
+	for _, p := range parts {
+		n += len(p) + len(sep)
+	}
+	b := make([]byte, 0, n)
+	for _, p := range parts {
+		b = append(append(b, p...), sep...)
+	}
+	return b
+}
 
 func (f index[T]) FromObject(raw any) (bool, []byte, error) {
 	o, ok := raw.(*T)
@@ -60,13 +69,14 @@ func (f multi[T]) PrefixFromArgs(args ...any) ([]byte, error) {
 }
 
 func fromArgs(args []any) ([]byte, error) {
-	parts := make([]string, len(args))
+	var few [4]string
+	parts := few[:0]
 	for i, a := range args {
 		s, ok := a.(string)
 		if !ok {
 			return nil, fmt.Errorf("argument %d is a %T, not a string", i, a)
 		}
-		parts[i] = s
+		parts = append(parts, s)
 	}
 	return join(parts), nil
 }
@@ -145,7 +155,9 @@ func schema() *memdb.DBSchema {
 				}
 				return []string{o.GroupSetKey()}
 			}),
-			"qos": by(func(o *model.Port) []string { return optional(o.QoSPolicyID) }),
+			"member":  many(multi[model.Port](memberKeys)),
+			"station": many(multi[model.Port](stationKeys)),
+			"qos":     by(func(o *model.Port) []string { return optional(o.QoSPolicyID) }),
 			"allowed": many(multi[model.Port](func(o *model.Port) (keys [][]string) {
 				for _, a := range o.AllowedAddressPairs {
 					if a.IP.IsSingleIP() {
@@ -247,8 +259,9 @@ func schema() *memdb.DBSchema {
 			"addressgroup": by(func(o *model.SecurityGroupRule) []string { return optional(o.RemoteAddressGroupID) }),
 		},
 		AddressGroups: {
-			"id":   byKey[model.AddressGroup](),
-			"name": by(func(o *model.AddressGroup) []string { return named(&o.Meta) }),
+			"id":      byKey[model.AddressGroup](),
+			"name":    by(func(o *model.AddressGroup) []string { return named(&o.Meta) }),
+			"address": many(multi[model.AddressGroup](addressKeys)),
 		},
 		GroupSets: {"id": byKey[model.GroupSet]()},
 		QoSPolicies: {

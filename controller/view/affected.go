@@ -13,38 +13,51 @@ import (
 // Affected names, for each host, the parts that may differ between two snapshots, given all the changes between them.
 // A part that is in neither snapshot's view any more is named too: it now comes to nothing.
 //
-// The cost follows the change. A port costs the hosts that carry its network; a host that begins or ceases to carry a
-// network costs the hosts that carry it and the ports of that network; an address or a port number of a tunnel costs
-// what uses the tunnel. Objects that no host looks at (subnets, interfaces, states of ports) cost nothing.
+// The cost follows the change. A port costs the hosts that carry its network, or have a namespace that knows it; a host
+// that begins or ceases to carry a network costs the hosts that carry it and the ports of that network; an address or a
+// port number of a tunnel costs what uses the tunnel; a router costs its hosts, and the ports of a network only when it
+// joins or leaves that. States of ports and the health of hosts, which no host looks at, cost nothing.
 func Affected(before, after state.Snapshot, changes []state.Change) map[string]PartSet {
 	a := affected{before: before, after: after, hosts: map[string]PartSet{}}
-	touched, ports := map[string]struct{}{}, map[string]struct{}{}
+	var touched, ports set
 	for _, c := range changes {
 		switch c.Kind {
 		case state.Hosts, state.HostFacts:
-			touched[c.Key] = struct{}{}
+			touched.add(c.Key)
 		case state.Networks:
 			a.network(sides[model.Network](c))
+			a.networkOfNamespaces(sides[model.Network](c))
 		case state.Ports:
-			if portChanged(sides[model.Port](c)) {
-				ports[c.Key] = struct{}{}
+			o, n := sides[model.Port](c)
+			if portChanged(o, n) {
+				ports.add(c.Key)
 			}
+			a.portOfNamespaces(o, n, &ports)
 		case state.Bindings:
-			if moved(sides[model.Binding](c)) {
-				ports[c.Key] = struct{}{}
+			o, n := sides[model.Binding](c)
+			if moved(o, n) {
+				ports.add(c.Key)
+				a.boundOfNamespaces(c.Key)
 			} else {
-				a.rebound(sides[model.Binding](c))
+				a.rebound(o, n)
 			}
 		case state.LocalVLANs:
-			a.localVLAN(sides[model.LocalVLAN](c))
+			o, n := sides[model.LocalVLAN](c)
+			a.localVLAN(o, n)
+			a.localVLANOfNamespaces(o, n)
+		default:
+			a.changeOfNamespaces(c)
 		}
 	}
 	for id := range ports {
 		a.port(id)
+		a.namespaces.endpoints.add(id)
 	}
 	for h := range touched {
 		a.host(h)
+		a.hostOfNamespaces(h)
 	}
+	a.resolveNamespaces()
 	return a.hosts
 }
 
@@ -58,6 +71,7 @@ func sides[T any](c state.Change) (before, after *T) {
 type affected struct {
 	before, after state.Snapshot
 	hosts         map[string]PartSet
+	namespaces    namespaces
 }
 
 func (a *affected) add(host string, k PartKind, id string) {
@@ -112,7 +126,7 @@ func (a *affected) tunnelsOf(s state.Snapshot, n *model.Network) {
 // portChanged says whether a host that knows the port must look at it again.
 func portChanged(o, n *model.Port) bool {
 	return o == nil || n == nil || o.NetworkID != n.NetworkID || o.MAC != n.MAC || o.AdminStateUp != n.AdminStateUp ||
-		!slices.Equal(addresses(o), addresses(n))
+		o.DeviceOwner != n.DeviceOwner || !slices.Equal(o.FixedIPs, n.FixedIPs) || !slices.Equal(o.AllowedAddressPairs, n.AllowedAddressPairs)
 }
 
 // moved says whether a binding came, went, or changed for other hosts than its own.

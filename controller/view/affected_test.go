@@ -119,9 +119,14 @@ func TestAffectedPartsAreEnough(t *testing.T) {
 			"patch-tun", "patch-int", "int-br-ex", "phy-br-ex", "vxlan-0a000001", "vxlan-0a000002", "vxlan-0a000003",
 			"gre-0a000001", "gre-0a000002", TunnelName("vxlan", netip.MustParseAddr("fd00::1")),
 		}}
+		furnished := rapid.Bool().Draw(rt, "furnished")
 		held := map[string]map[Part]sight{}
 		for step := range rapid.IntRange(1, 40).Draw(rt, "steps") {
 			before, after, changes := c.Change(func(tx viewtest.Tx) {
+				if step == 0 && furnished {
+					w.Begin(tx)
+					return
+				}
 				for range rapid.IntRange(1, 3).Draw(rt, "changes") {
 					w.Step(tx)
 				}

@@ -74,18 +74,26 @@ type LocalPort struct {
 	// OFPort is its number, 0 while it is unknown.
 	OFPort uint32
 	MAC    model.MAC
-	// IPs are its addresses, sorted.
+	// IPs are its addresses, sorted, without those that another port may use too (allowed_address_pairs).
 	IPs []netip.Addr
 	// Up says that port and network both have admin_state_up: whatever a port that is not up sends is dropped.
 	Up bool
+	// Via are the MACs that packets routed elsewhere come from; nil when no distributed router is on the network. Each
+	// comes before those that it is narrower than.
+	Via []Via
+	// Hearers are the router ports on this host whose copies elsewhere must hear what the port answers them: it may hold
+	// an address that moves between ports.
+	Hearers []RouterPort
 }
 
 // RemotePort is a port that is bound to another host which carries the network too.
 type RemotePort struct {
 	ID  string
 	MAC model.MAC
-	// IPs are its addresses, sorted.
+	// IPs are as of LocalPort.
 	IPs []netip.Addr
+	// Router says that the port is a router's: neighbours must know (RFC 4861, 4.4).
+	Router bool
 	// Up is as for LocalPort.
 	Up bool
 	// Tunnel is the number of the port of br-tun that leads to its host, 0 while the tunnel is not Open.
@@ -95,7 +103,7 @@ type RemotePort struct {
 // ForPort looks up a port part: the network, and the port as a local or as a remote one; the other is nil. Both are nil
 // when the host has nothing to do with the port. The cost does not depend on the network's size.
 func ForPort(s state.Snapshot, h Host, id string) (Network, *LocalPort, *RemotePort) {
-	return (&Lookup{s: s, h: h}).port(id)
+	return Once(s, h).port(id)
 }
 
 // Lookup is ForPort for many ports of one host: what ports have in common, their network and the way to the host that
@@ -105,6 +113,9 @@ type Lookup struct {
 	h        Host
 	networks map[string]*Network // nil: not carried
 	ways     map[way]*uint32     // nil: there is none
+	routeds  map[string]*routed
+	paired   map[string]bool
+	served   map[string]*served
 }
 
 // way leads to the ports of a network on another host.
@@ -112,15 +123,20 @@ type way struct{ network, host string }
 
 // NewLookup begins to look ports up.
 func NewLookup(s state.Snapshot, h Host) *Lookup {
-	return &Lookup{s: s, h: h, networks: map[string]*Network{}, ways: map[way]*uint32{}}
+	return &Lookup{s: s, h: h, networks: map[string]*Network{}, ways: map[way]*uint32{}, routeds: map[string]*routed{},
+		paired: map[string]bool{},
+		served: map[string]*served{}}
 }
+
+// Once looks up one part of a host: unlike NewLookup it keeps nothing.
+func Once(s state.Snapshot, h Host) *Lookup { return &Lookup{s: s, h: h} }
 
 // ForPort is as the function of that name.
 func (l *Lookup) ForPort(id string) (Network, *LocalPort, *RemotePort) { return l.port(id) }
 
 func (l *Lookup) port(id string) (Network, *LocalPort, *RemotePort) {
 	p, b := l.s.Port(id), l.s.Binding(id)
-	if p == nil || b == nil || p.NetworkID != b.NetworkID {
+	if p == nil || b == nil || p.NetworkID != b.NetworkID || p.DeviceOwner == model.OwnerDistributedInterface {
 		return Network{}, nil, nil
 	}
 	n := l.network(p.NetworkID)
@@ -129,12 +145,22 @@ func (l *Lookup) port(id string) (Network, *LocalPort, *RemotePort) {
 	}
 	up := n.Up && p.AdminStateUp
 	if b.Host == l.h.Name {
-		return *n, &LocalPort{ID: id, Interface: b.Interface, OFPort: b.OFPort, MAC: p.MAC, IPs: addresses(p), Up: up}, nil
+		r := l.routed(n.ID)
+		lp := &LocalPort{ID: id, Interface: b.Interface, OFPort: b.OFPort, MAC: p.MAC, IPs: l.owned(p), Up: up, Via: r.via(l.s, p)}
+		if len(r.Ports) > 0 && l.roams(p) {
+			lp.Hearers = r.here()
+		}
+		return *n, lp, nil
 	}
 	if out := l.way(n, b.Host); out != nil {
-		return *n, nil, &RemotePort{ID: id, MAC: p.MAC, IPs: addresses(p), Up: up, Tunnel: *out}
+		return *n, nil, &RemotePort{ID: id, MAC: p.MAC, IPs: l.owned(p), Router: ofRouter(p.DeviceOwner), Up: up, Tunnel: *out}
 	}
 	return Network{}, nil, nil
+}
+
+// ofRouter says whether a port of that device owner forwards for others.
+func ofRouter(deviceOwner string) bool {
+	return deviceOwner == model.OwnerRouterInterface || deviceOwner == model.OwnerRouterGateway
 }
 
 func (l *Lookup) network(id string) *Network {

@@ -26,7 +26,25 @@ const (
 	NetworkPart
 	// PortPart is a port, bound to this host or to another, of a network that the host carries. Its ID is the port's.
 	PortPart
+	// RouterPart is a router on the host: a copy of a distributed one, the centralised part of either, or both. Its ID is
+	// the router's.
+	RouterPart
+	// FIPNetworkPart is the fip namespace of an external network. Its ID is the network's.
+	FIPNetworkPart
+	// FloatingIPPart is a floating IP that the host serves. Its ID is the floating IP's.
+	FloatingIPPart
+	// PortForwardingPart is a port forwarding that the host serves. Its ID is the port forwarding's.
+	PortForwardingPart
+	// DHCPPart is the DHCP namespace of a network. Its ID is the network's.
+	DHCPPart
+	// EndpointPart is a port that some namespace of the host must know. Its ID is the port's.
+	EndpointPart
 )
+
+var partKinds = [...]string{"host", "tunnel", "network", "port", "router", "fip", "floatingip", "portforwarding", "dhcp", "endpoint"}
+
+// HasRows says whether parts of the kind come to rows of a bridge; the others only come to resources of the agent.
+func (k PartKind) HasRows() bool { return k <= RouterPart }
 
 // Part names a portion of a host's view that is looked up, rendered and replaced as one.
 type Part struct {
@@ -36,14 +54,13 @@ type Part struct {
 
 // String is the kind and the id: "network/1f0c…".
 func (p Part) String() string {
-	kinds := [...]string{"host", "tunnel", "network", "port"}
-	if int(p.Kind) >= len(kinds) {
+	if int(p.Kind) >= len(partKinds) {
 		return fmt.Sprintf("part(%d)/%s", p.Kind, p.ID)
 	}
 	if p.Kind == HostPart {
-		return kinds[p.Kind]
+		return partKinds[p.Kind]
 	}
-	return kinds[p.Kind] + "/" + p.ID
+	return partKinds[p.Kind] + "/" + p.ID
 }
 
 // Compare orders parts by kind, then by id.
@@ -96,6 +113,7 @@ func Parts(s state.Snapshot, host string) iter.Seq[Part] {
 				}
 			}
 		}
+		namespaceParts(s, h, yield)
 	}
 }
 

@@ -35,51 +35,150 @@ type PortBinding struct {
 	MAC  model.MAC
 }
 
+// Tap is a port of br-int that the agent makes for a device in a namespace.
+type Tap struct {
+	Name   string
+	PortID string
+	// OFPort is its number, 0 while the host has not reported it.
+	OFPort uint32
+}
+
 // Resources is what the agent of a host must make true.
 type Resources struct {
 	Bridges []Bridge
 	Tunnels []Tunnel
 	Ports   []PortBinding
+
+	Routers         []Router
+	SNATs           []SNAT
+	FIPNamespaces   []FIPNamespace
+	FloatingIPs     []FloatingIP
+	PortForwardings []PortForwarding
+	DHCPs           []DHCP
+	Endpoints       []Endpoint
+	// Taps are those of all devices of the above.
+	Taps []Tap
 }
 
 // HostResources lists all resources of a host: those of all its parts.
 func HostResources(s state.Snapshot, host string) Resources {
 	var all Resources
+	h, ok := ForHost(s, host)
+	if !ok {
+		return all
+	}
+	l := NewLookup(s, h)
 	for p := range Parts(s, host) {
-		r := PartResources(s, host, p)
-		all.Bridges = append(all.Bridges, r.Bridges...)
-		all.Tunnels = append(all.Tunnels, r.Tunnels...)
-		all.Ports = append(all.Ports, r.Ports...)
+		all.add(l.Resources(p))
 	}
 	return all
 }
 
+func (r *Resources) add(o Resources) {
+	r.Bridges = append(r.Bridges, o.Bridges...)
+	r.Tunnels = append(r.Tunnels, o.Tunnels...)
+	r.Ports = append(r.Ports, o.Ports...)
+	r.Routers = append(r.Routers, o.Routers...)
+	r.SNATs = append(r.SNATs, o.SNATs...)
+	r.FIPNamespaces = append(r.FIPNamespaces, o.FIPNamespaces...)
+	r.FloatingIPs = append(r.FloatingIPs, o.FloatingIPs...)
+	r.PortForwardings = append(r.PortForwardings, o.PortForwardings...)
+	r.DHCPs = append(r.DHCPs, o.DHCPs...)
+	r.Endpoints = append(r.Endpoints, o.Endpoints...)
+	r.Taps = append(r.Taps, o.Taps...)
+}
+
 // PartResources lists the resources that come from one part of a host: its bridges from the HostPart, a tunnel from
-// each TunnelPart, a binding from the PortPart of each local port.
+// each TunnelPart, a binding from the PortPart of each local port, namespaces and what is in them from the other parts.
 func PartResources(s state.Snapshot, host string, p Part) Resources {
 	h, ok := ForHost(s, host)
 	if !ok {
 		return Resources{}
 	}
+	return Once(s, h).Resources(p)
+}
+
+// Resources is PartResources for many parts of one host.
+func (l *Lookup) Resources(p Part) Resources {
+	s, h := l.s, l.h
 	switch p.Kind {
 	case HostPart:
-		return Resources{Bridges: bridges(s.Host(host).Number, h)}
+		return Resources{Bridges: bridges(s.Host(h.Name).Number, h)}
 	case TunnelPart:
 		if t, ok := ForTunnel(s, h, p.ID); ok {
 			return Resources{Tunnels: []Tunnel{t}}
 		}
 	case PortPart:
-		n, lp, _ := ForPort(s, h, p.ID)
-		if lp == nil {
-			break
+		if n, lp, _ := l.port(p.ID); lp != nil {
+			return Resources{Ports: []PortBinding{binding(n, lp.ID, lp.Interface, lp.MAC, lp.Up)}}
 		}
-		b := PortBinding{PortID: lp.ID, NetworkID: n.ID, Interface: lp.Interface, VLAN: n.VLAN, MAC: lp.MAC}
-		if !lp.Up {
-			b.VLAN = DeadVLAN
+	case RouterPart:
+		return l.routerResources(p.ID)
+	case FIPNetworkPart:
+		if f := fipNamespace(s, h, p.ID); f != nil {
+			return Resources{FIPNamespaces: []FIPNamespace{*f}, Taps: l.taps(f.Device)}
 		}
-		return Resources{Ports: []PortBinding{b}}
+	case FloatingIPPart:
+		if f := floatingIP(s, h, p.ID); f != nil {
+			return Resources{FloatingIPs: []FloatingIP{*f}}
+		}
+	case PortForwardingPart:
+		if f := portForwarding(s, h, p.ID); f != nil {
+			return Resources{PortForwardings: []PortForwarding{*f}}
+		}
+	case DHCPPart:
+		if d := dhcp(s, h, p.ID); d != nil {
+			return Resources{DHCPs: []DHCP{*d}, Taps: l.taps(d.Device)}
+		}
+	case EndpointPart:
+		if o := s.Port(p.ID); o != nil {
+			if e := l.endpoint(o); e != nil {
+				return Resources{Endpoints: []Endpoint{*e}}
+			}
+		}
 	}
 	return Resources{}
+}
+
+// routerResources are the namespaces of a router on the host, and the bindings of the devices of a distributed one: its
+// ports are bound nowhere in the store, because they are on many hosts.
+func (l *Lookup) routerResources(id string) Resources {
+	var out Resources
+	if r := routerResource(l.s, l.h, id); r != nil {
+		out.Routers = []Router{*r}
+		for _, i := range r.Interfaces {
+			out.Taps = append(out.Taps, l.taps(i.Device)...)
+			n := l.network(i.NetworkID)
+			if r.Distributed && n != nil && tapOf(l.s, l.h.Name, i.PortID) != 0 {
+				up := n.Up && l.s.Port(i.PortID).AdminStateUp
+				out.Ports = append(out.Ports, binding(*n, i.PortID, TapName(i.PortID), i.MAC, up))
+			}
+		}
+		if r.Gateway != nil {
+			out.Taps = append(out.Taps, l.taps(r.Gateway.Device)...)
+		}
+	}
+	if sn := snatResource(l.s, l.h, id); sn != nil {
+		out.SNATs = []SNAT{*sn}
+		out.Taps = append(out.Taps, l.taps(append(sn.Interfaces[:len(sn.Interfaces):len(sn.Interfaces)], sn.Gateway.Device)...)...)
+	}
+	return out
+}
+
+func (l *Lookup) taps(devices ...Device) []Tap {
+	var out []Tap
+	for _, d := range devices {
+		out = append(out, Tap{TapName(d.PortID), d.PortID, tapOf(l.s, l.h.Name, d.PortID)})
+	}
+	return out
+}
+
+func binding(n Network, port, iface string, mac model.MAC, up bool) PortBinding {
+	b := PortBinding{PortID: port, NetworkID: n.ID, Interface: iface, VLAN: n.VLAN, MAC: mac}
+	if !up {
+		b.VLAN = DeadVLAN
+	}
+	return b
 }
 
 func bridges(number uint16, h Host) []Bridge {

@@ -2,6 +2,7 @@ package view
 
 import (
 	"net/netip"
+	"reflect"
 
 	"github.com/weft-sdn/weft/controller/state"
 )
@@ -17,6 +18,10 @@ type sight struct {
 	Flood     []uint32
 	Local     LocalPort
 	Remote    RemotePort
+	Routed    Routed
+	Router    []RoutedNetwork
+	// Bridged is what the rows of distributed routers are made of besides.
+	Bridged   Host
 	Resources Resources
 }
 
@@ -27,9 +32,11 @@ func look(s state.Snapshot, host string, p Part) sight {
 	}
 	out := sight{Resources: PartResources(s, host, p), AnswersND: h.AnswersND}
 	switch p.Kind {
-	case TunnelPart, NetworkPart:
+	case HostPart, PortPart:
+	default:
 		out.AnswersND = false
 	}
+	bridged := Host{DVRMAC: h.DVRMAC, PatchTun: h.PatchTun, Physical: h.Physical}
 	switch p.Kind {
 	case HostPart:
 		out.Host, out.Peers = h, Peers(s, host)
@@ -43,17 +50,27 @@ func look(s state.Snapshot, host string, p Part) sight {
 			if n.Learn {
 				out.PatchInt = h.PatchInt
 			}
+			if out.Routed = ForRouted(s, h, p.ID); len(out.Routed.Ports) > 0 {
+				out.Bridged = bridged
+			}
 		}
 	case PortPart:
 		n, l, r := ForPort(s, h, p.ID)
 		out.Network = n
-		// A port's rows have nothing to do with the physical bridge.
+		// A port's rows have nothing to do with the physical bridge, unless packets are routed to it.
 		out.Network.Physical = Physical{}
 		if l != nil {
 			out.Local = *l
+			if len(l.Via) > 0 {
+				out.Bridged, out.Network.Physical = bridged, n.Physical
+			}
 		}
 		if r != nil {
 			out.Remote = *r
+		}
+	case RouterPart:
+		if out.Router = ForRouter(s, h, p.ID); len(out.Router) > 0 {
+			out.Bridged = bridged
 		}
 	}
 	return out
@@ -61,5 +78,5 @@ func look(s state.Snapshot, host string, p Part) sight {
 
 // nothing says whether a part comes to nothing.
 func (s sight) nothing() bool {
-	return s.Host.Name == "" && s.Tunnel.Name == "" && s.Network.ID == ""
+	return s.Host.Name == "" && s.Tunnel.Name == "" && s.Network.ID == "" && s.Router == nil && reflect.ValueOf(s.Resources).IsZero()
 }

@@ -9,6 +9,7 @@ package brex
 import (
 	"github.com/weft-sdn/weft/controller/model"
 	"github.com/weft-sdn/weft/controller/view"
+	"github.com/weft-sdn/weft/ofapps/dvr"
 	"github.com/weft-sdn/weft/ofapps/flow"
 	"github.com/weft-sdn/weft/openflow"
 )
@@ -24,8 +25,10 @@ var (
 		Next:  []string{"DvrProcessPhysical", "DvrNotLearnPhysical"},
 	}
 	DvrProcess = &flow.Table{
-		ID: 1, Name: "DvrProcessPhysical", About: "What distributed routers keep on their own host",
-		Next: []string{"LvToSegment"},
+		ID: 1, Name: "DvrProcessPhysical", About: "Distributed routers stay on their host: what they send leaves from the host's DVR MAC, questions and packets for them do not leave, and answers for an address that moves between ports go to all their copies",
+		Match: dvr.Match,
+		Set:   dvr.Set,
+		Next:  []string{"LvToSegment"},
 	}
 	LvToSegment = &flow.Table{
 		ID: 2, Name: "LvToSegment", About: "From br-int: the local VLAN becomes the provider's; networks that are not of this bridge are dropped",
@@ -72,4 +75,9 @@ func Network(n view.Network) []flow.Flow {
 		to = flow.PopVLAN()
 	}
 	return flow.Owned(flow.Cookie(flow.NetworkCookie, n.ID), LvToSegment.Row(1, flow.DlVlan(n.VLAN)).Do(to, flow.Normal()))
+}
+
+// Router renders the rows that keep a distributed router on its host, for one of its networks that the bridge leads to.
+func Router(h view.Host, r view.RoutedNetwork) []flow.Flow {
+	return dvr.Keep(DvrProcess, LvToSegment, LvToSegment, h, r)
 }

@@ -21,29 +21,42 @@ const Role = "br-int"
 var (
 	LocalSwitching = &flow.Table{
 		ID: 0, Name: "LocalSwitching", About: "Who may talk at all, and which network a packet from outside belongs to",
-		Match: []openflow.Field{openflow.InPort, openflow.VlanVID, openflow.EthSrc, openflow.EthDst},
-		Set:   []openflow.Field{openflow.VlanVID},
-		Next:  []string{"DvrToSrcMac", "DvrToSrcMacPhysical", "DvrDstMac", "DvrDstMacPhysical", "Transient"},
+		Match: []openflow.Field{
+			openflow.InPort, openflow.VlanVID, openflow.EthSrc, openflow.EthDst, openflow.EthType, openflow.ARPOp,
+			openflow.IPProto, openflow.ICMPv6Type, openflow.ICMPv6Code,
+		},
+		Set:  []openflow.Field{openflow.VlanVID},
+		Next: []string{"DvrToSrcMac", "DvrToSrcMacPhysical", "DvrDstMac", "DvrDstMacPhysical", "Transient"},
 	}
-	DvrToSrcMac = &flow.Table{
-		ID: 1, Name: "DvrToSrcMac", About: "Routed by another host, came by a tunnel: for no router port of this host, so dropped",
-	}
-	DvrToSrcMacPhysical = &flow.Table{
-		ID: 2, Name: "DvrToSrcMacPhysical", About: "Routed by another host, came by a physical network: for no router port of this host, so dropped",
-	}
-	DvrDstMac = &flow.Table{
-		ID: 3, Name: "DvrDstMac", About: "Came by a tunnel, for this host's distributed routers: it has none, so dropped",
-	}
-	DvrDstMacPhysical = &flow.Table{
-		ID: 4, Name: "DvrDstMacPhysical", About: "Came by a physical network, for this host's distributed routers: it has none, so dropped",
-	}
-	Transient = &flow.Table{
+	DvrToSrcMac         = toSrcMac(1, "DvrToSrcMac", "came by a tunnel")
+	DvrToSrcMacPhysical = toSrcMac(2, "DvrToSrcMacPhysical", "came by a physical network", openflow.InPort)
+	DvrDstMac           = dstMac(3, "DvrDstMac", "Came by a tunnel")
+	DvrDstMacPhysical   = dstMac(4, "DvrDstMacPhysical", "Came by a physical network", openflow.InPort)
+	Transient           = &flow.Table{
 		ID: 60, Name: "Transient", About: "May go on: forwarded by MAC and VLAN",
 	}
 )
 
 // Tables lists the tables of the integration bridge in order.
 var Tables = []*flow.Table{LocalSwitching, DvrToSrcMac, DvrToSrcMacPhysical, DvrDstMac, DvrDstMacPhysical, Transient}
+
+func toSrcMac(id uint8, name, came string, more ...openflow.Field) *flow.Table {
+	return &flow.Table{
+		ID: id, Name: name, About: "Routed by another host, " + came + ": to a port of this host, from the MAC of its own gateway for that family; questions go to all ports",
+		Match: append(more, openflow.VlanVID, openflow.EthDst, openflow.EthType, openflow.ARPOp, openflow.IPProto, openflow.ICMPv6Type,
+			openflow.ICMPv6Code, openflow.IPv4Dst, openflow.IPv6Dst),
+		Set:  []openflow.Field{openflow.VlanVID, openflow.EthSrc},
+		Next: []string{"Transient"},
+	}
+}
+
+func dstMac(id uint8, name, came string, more ...openflow.Field) *flow.Table {
+	return &flow.Table{
+		ID: id, Name: name, About: came + ", for a distributed router on this host that asked from the host's DVR MAC: to the router's device",
+		Match: append(more, openflow.VlanVID, openflow.EthDst, openflow.EthType, openflow.ARPTHA, openflow.IPv6Dst),
+		Set:   []openflow.Field{openflow.VlanVID, openflow.EthDst},
+	}
+}
 
 // Host renders the rows that the bridge begins with, and those for DVR MACs.
 func Host(h view.Host, peers []view.Peer) []flow.Flow {
@@ -83,27 +96,30 @@ func dvr(h view.Host, peers []view.Peer, port uint32, priority uint16, from, to 
 	return rows
 }
 
-// Network renders what turns a provider network's packets from outside into the local VLAN. Tunnelled networks come out of
-// br-tun with their local VLAN and need nothing here.
-func Network(n view.Network) []flow.Flow {
-	if n.Tunnelled() || !n.Up || n.Physical.Int == 0 {
+// Network renders what turns a provider network's packets from outside into the local VLAN, and what distributed routers
+// need on a network. Tunnelled networks come out of br-tun with their local VLAN and need nothing else here.
+func Network(h view.Host, n view.Network, r view.Routed) []flow.Flow {
+	if !n.Up {
 		return nil
 	}
-	in := flow.InPort(n.Physical.Int)
-	row := LocalSwitching.Row(3, in, flow.DlVlan(uint16(n.Segment))).Do(flow.SetVLAN(n.VLAN), flow.Goto(Transient))
-	if n.Type == model.Flat {
-		row = LocalSwitching.Row(3, in, flow.Untagged()).Do(flow.PushVLAN(), flow.SetVLAN(n.VLAN), flow.Goto(Transient))
+	rows := routedNetwork(h, n, r)
+	if a, ok := arrivalOf(n); ok && !n.Tunnelled() {
+		rows = append(rows, LocalSwitching.Row(3, a.is).Do(then(a.local, flow.Goto(Transient))...))
 	}
-	return flow.Owned(flow.Cookie(flow.NetworkCookie, n.ID), row)
+	return flow.Owned(flow.Cookie(flow.NetworkCookie, n.ID), rows...)
 }
 
-// LocalPort renders the row that lets a port of this host talk. A port that is down has none: what it sends is dropped.
+// LocalPort renders the row that lets a port of this host talk, and those for what distributed routers send it and hear
+// from it. A port that is down has none: what it sends is dropped.
 //
 // A tag of the port's own choosing is not let in, whatever the port's tag in OVSDB: nobody reaches another network by
 // writing its VLAN into his packets.
-func LocalPort(p view.LocalPort) []flow.Flow {
+func LocalPort(h view.Host, n view.Network, p view.LocalPort) []flow.Flow {
 	if !p.Up || p.OFPort == 0 {
 		return nil
 	}
-	return flow.Owned(flow.Cookie(flow.PortCookie, p.ID), LocalSwitching.Row(1, flow.InPort(p.OFPort), flow.NoVLAN()).Goto(Transient))
+	rows := []flow.Flow{LocalSwitching.Row(1, flow.InPort(p.OFPort), flow.NoVLAN()).Goto(Transient)}
+	rows = append(rows, routedTo(n, p)...)
+	rows = append(rows, heard(h, n, p)...)
+	return flow.Owned(flow.Cookie(flow.PortCookie, p.ID), rows...)
 }

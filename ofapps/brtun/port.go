@@ -22,7 +22,7 @@ func RemotePort(h view.Host, n view.Network, p view.RemotePort) []flow.Flow {
 		case ip.Is4():
 			rows = append(rows, ArpResponder.Row(1, asked(n, ip)).Do(arpReply(p.MAC, ip)...))
 		case h.AnswersND:
-			rows = append(rows, ArpResponder.Row(1, asked(n, ip), flow.NDOption(flow.SourceLinkAddress)).Do(beginNA(p.MAC, ip)...))
+			rows = append(rows, ArpResponder.Row(1, asked(n, ip), flow.NDOption(flow.SourceLinkAddress)).Do(beginNA(p, ip)...))
 		}
 	}
 	return flow.Owned(flow.Cookie(flow.PortCookie, p.ID), rows...)
@@ -72,15 +72,19 @@ func arpReply(mac [6]byte, ip netip.Addr) []openflow.Action {
 //
 // Only a solicitation with a source link-layer address comes here. One without it, of a station that tests whether an
 // address is free, has no room for the answer's option, and is flooded to who can answer it.
-func beginNA(mac [6]byte, ip netip.Addr) []openflow.Action {
+func beginNA(p view.RemotePort, ip netip.Addr) []openflow.Action {
+	flags := flow.NDSolicited | flow.NDOverride
+	if p.Router {
+		flags |= flow.NDRouter
+	}
 	return []openflow.Action{
 		flow.Move(openflow.EthSrc, openflow.EthDst),
-		flow.SetEthSrc(mac),
+		flow.SetEthSrc(p.MAC),
 		flow.Move(openflow.IPv6Src, openflow.IPv6Dst),
 		flow.SetIPv6Src(ip),
 		flow.SetICMPv6Type(flow.NeighborAdvertisement),
 		flow.SetNDOption(flow.TargetLinkAddress),
-		flow.SetNDFlags(flow.NDSolicited | flow.NDOverride),
+		flow.SetNDFlags(flags),
 		flow.Goto(NdAnswer),
 	}
 }

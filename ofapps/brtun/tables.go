@@ -8,6 +8,7 @@
 package brtun
 
 import (
+	"github.com/weft-sdn/weft/ofapps/dvr"
 	"github.com/weft-sdn/weft/ofapps/flow"
 	"github.com/weft-sdn/weft/openflow"
 )
@@ -23,8 +24,10 @@ var (
 		Next:  []string{"DvrProcess", "GreTunToLv", "VxlanTunToLv", "GeneveTunToLv"},
 	}
 	DvrProcess = &flow.Table{
-		ID: 1, Name: "DvrProcess", About: "What distributed routers keep on their own host",
-		Next: []string{"PatchLvToTun"},
+		ID: 1, Name: "DvrProcess", About: "Distributed routers stay on their host: what they send leaves from the host's DVR MAC, questions and packets for them do not leave, and answers for an address that moves between ports go to all their copies",
+		Match: dvr.Match,
+		Set:   dvr.Set,
+		Next:  []string{"PatchLvToTun", "FloodToTun"},
 	}
 	PatchLvToTun = &flow.Table{
 		ID: 2, Name: "PatchLvToTun", About: "From br-int: for one station, for a group, or a question for an address",

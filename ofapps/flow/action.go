@@ -38,6 +38,9 @@ func SetTunID(id uint32) openflow.Action { return set(openflow.U64(openflow.TunI
 // SetEthSrc writes the source MAC.
 func SetEthSrc(mac [6]byte) openflow.Action { return set(openflow.MACField(openflow.EthSrc, mac)) }
 
+// SetEthDst writes the destination MAC.
+func SetEthDst(mac [6]byte) openflow.Action { return set(openflow.MACField(openflow.EthDst, mac)) }
+
 // SetARPOp writes the operation of an ARP packet.
 func SetARPOp(op uint16) openflow.Action { return set(openflow.U16(openflow.ARPOp, op)) }
 
@@ -58,6 +61,7 @@ func SetNDOption(typ uint8) openflow.Action { return set(openflow.U8(openflow.ND
 
 // Flags of a neighbour advertisement, in the 32 bits that follow its checksum (RFC 4861, 4.4).
 const (
+	NDRouter    uint32 = 1 << 31
 	NDSolicited uint32 = 1 << 30
 	NDOverride  uint32 = 1 << 29
 )

@@ -119,8 +119,40 @@ func (c *checker) action(f Flow, t *Table, a openflow.Action) {
 		c.sets(f, t, openflow.VlanVID)
 	case openflow.Learn:
 		c.next(f, t, a.Table, t.Learns)
+	case openflow.CT:
+		c.track(f, t, a)
+	case openflow.Clone:
+		for _, inner := range a.Actions {
+			c.action(f, t, inner)
+		}
+	case openflow.Resubmit:
+		c.next(f, t, a.Table, t.Next)
+	case openflow.OutputReg:
+		c.fits(f, a.Src)
+	case openflow.Conjunction:
+		if slices.ContainsFunc(f.Actions, func(o openflow.Action) bool { _, ok := o.(openflow.Conjunction); return !ok }) {
+			c.fault(f, "does something beside its conjunctions, which a switch never would")
+		}
 	default:
 		c.fault(f, "does %v, which no table of ours may", a)
+	}
+}
+
+// track checks a way through the connection tracker, which a switch allows for IP packets only.
+func (c *checker) track(f Flow, t *Table, a openflow.CT) {
+	if !slices.ContainsFunc(f.Match, func(o openflow.OXM) bool {
+		return o.Field == openflow.EthType && (o.Uint() == 0x0800 || o.Uint() == 0x86dd)
+	}) {
+		c.fault(f, "tracks the connections of packets that may be neither IPv4 nor IPv6")
+	}
+	if a.ZoneSrc.Field != 0 {
+		c.fits(f, a.ZoneSrc)
+	}
+	if a.Table != openflow.NoTable {
+		c.next(f, t, a.Table, t.Next)
+	}
+	for _, inner := range a.Exec {
+		c.action(f, t, inner)
 	}
 }
 

@@ -31,6 +31,8 @@ func rows(more ...Flow) []Flow {
 	}, more...)...)
 }
 
+func ethType(t uint16) openflow.Match { return openflow.Match{openflow.U16(openflow.EthType, t)} }
+
 func TestCheckNamesEveryFault(t *testing.T) {
 	tables := []*Table{first, second}
 	without := func(i int) []Flow {
@@ -62,6 +64,20 @@ func TestCheckNamesEveryFault(t *testing.T) {
 		{"bits that a register does not have", rows(load(1, openflow.Subfield{Field: openflow.Reg0, Ofs: 30, Bits: 4})),
 			`row "table=0, priority=3 actions=load:0x1->NXM_NX_REG0[30..33]" names bits 30 to 33 of reg0, which has 32`},
 		{"learning into another table", rows(first.Row(3).Do(openflow.Learn{Table: 9})), `row "table=0, priority=3 actions=learn(table=9,priority=0)" leads to table 9, which table First does not declare`},
+		{"tracking what may be no IP packet", rows(first.Row(3).Do(Track(openflow.Reg0.Range(0, 15), second))),
+			`row "table=0, priority=3 actions=ct(table=5,zone=NXM_NX_REG0[0..15])" tracks the connections of packets that may be neither IPv4 nor IPv6`},
+		{"tracking on to a table that is not declared", rows(first.Row(3, ethType(0x86dd)).Do(Track(openflow.Reg0.Range(0, 15), other))),
+			`row "table=0, priority=3,ipv6 actions=ct(table=9,zone=NXM_NX_REG0[0..15])" matches eth_type, which table First does not declare
+row "table=0, priority=3,ipv6 actions=ct(table=9,zone=NXM_NX_REG0[0..15])" leads to table 9, which table First does not declare`},
+		{"mark that is not declared", rows(first.Row(3, ethType(0x0800)).Do(Commit(openflow.Reg0.Range(0, 15), SetCTMark(1)))),
+			`row "table=0, priority=3,ip actions=ct(commit,zone=NXM_NX_REG0[0..15],exec(set_field:0x1->ct_mark))" matches eth_type, which table First does not declare
+row "table=0, priority=3,ip actions=ct(commit,zone=NXM_NX_REG0[0..15],exec(set_field:0x1->ct_mark))" sets ct_mark, which table First does not declare`},
+		{"copy that goes backwards", rows(second.Row(3).Do(Copy(first))),
+			`row "table=5, priority=3 actions=clone(resubmit(,0))" leads to table 0, which table Second does not declare`},
+		{"clause and more", rows(first.Row(3).Do(Clause(1, 2), Output(1))),
+			`row "table=0, priority=3 actions=conjunction(1,2/2),output:1" does something beside its conjunctions, which a switch never would`},
+		{"output to bits that a register does not have", rows(first.Row(3).Do(openflow.OutputReg{Src: openflow.Reg0.Range(30, 33)})),
+			`row "table=0, priority=3 actions=output:NXM_NX_REG0[30..33]" names bits 30 to 33 of reg0, which has 32`},
 		{"action of no table", rows(first.Row(3).Do(openflow.DecTTL{})), `row "table=0, priority=3 actions=dec_ttl" does dec_ttl, which no table of ours may`},
 	} {
 		t.Run(c.name, func(t *testing.T) {

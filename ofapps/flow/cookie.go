@@ -16,6 +16,7 @@ const (
 	SubnetCookie  CookieKind = 2
 	PortCookie    CookieKind = 3
 	HostCookie    CookieKind = 4
+	RouterCookie  CookieKind = 5
 	// PipelineCookie is on the rows that every bridge of a role begins with. Their id is the role.
 	PipelineCookie CookieKind = 0x0f
 	// LearnedCookie is on the rows that the switch itself learned. Their id is the network's.
@@ -33,6 +34,8 @@ func (k CookieKind) String() string {
 		return "port"
 	case HostCookie:
 		return "host"
+	case RouterCookie:
+		return "router"
 	case PipelineCookie:
 		return "pipeline"
 	case LearnedCookie:

@@ -25,10 +25,15 @@ func everyWord() []Flow {
 		t.Row(6, Unicast()).Do(SetEthSrc(mac)),
 		t.Row(7, Multicast()).Do(SetTunID(0x2b)),
 		t.Row(8, ICMPv6(NeighborSolicitation), SolicitedNode(), NDTarget(ip6), NDOption(SourceLinkAddress)).
-			Do(SetIPv6Src(ip6), SetICMPv6Type(NeighborAdvertisement), SetNDOption(TargetLinkAddress), SetNDFlags(NDSolicited|NDOverride)),
+			Do(SetIPv6Src(ip6), SetICMPv6Type(NeighborAdvertisement), SetNDOption(TargetLinkAddress), SetNDFlags(NDRouter|NDSolicited|NDOverride)),
 		t.Row(9, TunID(0x64)).Drop(),
 		t.Row(10, And(ARP(), ARPOp(ARPRequest), ARPSPA(ip4), ARPTPA(ip4))).
 			Do(SetARPOp(ARPReply), SetARPSHA(mac), SetARPSPA(ip4), Move(openflow.EthSrc, openflow.EthDst)),
+		t.Row(11, ARP(), ARPOp(ARPReply), ARPTHA(mac)).Do(SetEthDst(mac)),
+		t.Row(12, To(netip.MustParsePrefix("10.1.0.0/24"))).Drop(),
+		t.Row(13, To(netip.MustParsePrefix("fd00::/64"))).Drop(),
+		t.Row(14, IP(), DlDst(mac)).Drop(),
+		t.Row(15, IPv6(), DlDst(mac)).Drop(),
 		t.Row(0x8000).Drop(),
 		t.Row(0x8000, InPort(1)).Drop(),
 		{Priority: 1, IdleTimeout: 5, HardTimeout: 10, Flags: openflow.FlagSendFlowRem | openflow.FlagNoByteCounts},
@@ -66,7 +71,7 @@ func TestRowsAreListedByTableThenPriority(t *testing.T) {
 	for _, f := range rows[:4] {
 		order = append(order, [2]int{int(f.Table), int(f.Priority)})
 	}
-	if d := cmp.Diff([][2]int{{0, 1}, {3, 0x8000}, {3, 0x8000}, {3, 10}}, order); d != "" {
+	if d := cmp.Diff([][2]int{{0, 1}, {3, 0x8000}, {3, 0x8000}, {3, 15}}, order); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
 }

@@ -72,8 +72,12 @@ func ARPSPA(ip netip.Addr) openflow.Match { return one(openflow.AddrField(openfl
 // ARPTPA matches the address that is asked for.
 func ARPTPA(ip netip.Addr) openflow.Match { return one(openflow.AddrField(openflow.ARPTPA, ip)) }
 
-// Types of ICMPv6 messages, and the option types of neighbour discovery (RFC 4861, 4.3, 4.4, 4.6.1).
+// ARPTHA matches the MAC of who is answered.
+func ARPTHA(mac [6]byte) openflow.Match { return one(openflow.MACField(openflow.ARPTHA, mac)) }
+
+// Types of ICMPv6 messages, and the option types of neighbour discovery (RFC 4861, 4.2 to 4.4, 4.6.1).
 const (
+	RouterAdvertisement   uint8 = 134
 	NeighborSolicitation  uint8 = 135
 	NeighborAdvertisement uint8 = 136
 	SourceLinkAddress     uint8 = 1
@@ -90,7 +94,21 @@ func ICMPv6(typ uint8) openflow.Match {
 	}
 }
 
-// NDTarget matches the address that a neighbour solicitation asks for.
+// IP matches IPv4 packets.
+func IP() openflow.Match { return one(openflow.U16(openflow.EthType, 0x0800)) }
+
+// IPv6 matches IPv6 packets.
+func IPv6() openflow.Match { return one(openflow.U16(openflow.EthType, 0x86dd)) }
+
+// To matches IPv4 or IPv6 packets to an address of a block.
+func To(block netip.Prefix) openflow.Match {
+	if block.Addr().Is4() {
+		return And(IP(), one(openflow.PrefixField(openflow.IPv4Dst, block)))
+	}
+	return And(IPv6(), one(openflow.PrefixField(openflow.IPv6Dst, block)))
+}
+
+// NDTarget matches the address that a neighbour solicitation asks for, or an advertisement is about.
 func NDTarget(ip netip.Addr) openflow.Match { return one(openflow.AddrField(openflow.NDTarget, ip)) }
 
 // NDOption matches the type of a neighbour discovery message's option.

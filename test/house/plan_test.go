@@ -23,6 +23,7 @@ var plan = []room{
 	{3, "controller/view", "what one host must know, out of a snapshot; the pipelines are functions of it"},
 	{3, "controller/view/viewtest", "clouds to test views and pipelines with"},
 
+	{4, "ofapps/dvr", "what the bridges out of a host have in common for distributed routers"},
 	{4, "ofapps/brint", "a pipeline; does not know the other bridges'"},
 	{4, "ofapps/brtun", "a pipeline; does not know the other bridges'"},
 	{4, "ofapps/brex", "a pipeline; does not know the other bridges'"},
@@ -51,6 +52,8 @@ var plan = []room{
 var sideways = []struct{ from, to, why string }{
 	{"controller/ofconn", "openflow/channel", "it accepts what channel then serves"},
 	{"nsagent/replay", "openflow/channel", "it reads and replays the rows of a bridge over one"},
+	{"ofapps/brtun", "ofapps/dvr", "a distributed router stays on its host, by whichever bridge packets leave"},
+	{"ofapps/brex", "ofapps/dvr", "a distributed router stays on its host, by whichever bridge packets leave"},
 	{"nsagent/namespaces", "nsagent/kernel", "it observes and applies what kernel can"},
 	{"cmd/...", "cmd/internal/...", "what all programs have in common"},
 	{"cmd/weft/...", "cmd/weft/...", "one program in parts"},

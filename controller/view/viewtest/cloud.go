@@ -73,6 +73,24 @@ func kindOf(o any) state.Kind {
 		return state.Bindings
 	case *model.LocalVLAN:
 		return state.LocalVLANs
+	case *model.Subnet:
+		return state.Subnets
+	case *model.Interface:
+		return state.Interfaces
+	case *model.Router:
+		return state.Routers
+	case *model.RouterHost:
+		return state.RouterHosts
+	case *model.Schedule:
+		return state.Schedules
+	case *model.FloatingIP:
+		return state.FloatingIPs
+	case *model.PortForwarding:
+		return state.PortForwardings
+	case *model.HostHealth:
+		return state.HostHealths
+	case *model.PortState:
+		return state.PortStates
 	}
 	panic(fmt.Sprintf("viewtest: no kind for a %T", o))
 }

@@ -45,9 +45,11 @@ func (w Walk) addr() netip.Addr {
 func (w Walk) Step(tx Tx) {
 	host := w.one("host", w.Hosts()...)
 	network := w.one("network", "n1", "n2", "n3")
-	port := w.one("port", "p1", "p2", "p3", "p4")
+	port := w.port()
 	gone := w.n("gone", 3) == 0
-	switch kind := w.one("kind", "host", "facts", "network", "port", "binding", "vlan", "vlan", "binding"); {
+	switch kind := w.one("kind", "host", "facts", "network", "port", "binding", "vlan", "vlan", "binding", "router", "router"); {
+	case kind == "router":
+		w.routerStep(tx, host, network, gone)
 	case kind == "host" && gone:
 		tx.Delete(state.Hosts, host)
 	case kind == "host":
@@ -62,14 +64,12 @@ func (w Walk) Step(tx Tx) {
 		tx.Put(&model.Network{
 			Meta: model.Meta{ID: network}, Type: w.one("type", "vxlan", "vxlan", "gre", "vlan", "flat"), PhysicalNetwork: "physnet1",
 			SegmentID: uint32(w.n("segment", 2)), L2Population: w.n("learns", 3) != 0, AdminStateUp: w.n("down", 3) != 0,
+			MTU: 1450 + w.n("mtu", 1),
 		})
 	case kind == "port" && gone:
 		tx.Delete(state.Ports, port)
 	case kind == "port":
-		tx.Put(&model.Port{
-			Meta: model.Meta{ID: port}, NetworkID: network, MAC: MAC(byte(w.n("mac", 3))), AdminStateUp: w.n("dead", 3) != 0,
-			FixedIPs: []model.FixedIP{{IP: w.addr()}},
-		})
+		tx.Put(w.portOf(port, network))
 	case kind == "binding" && gone:
 		tx.Delete(state.Bindings, port)
 	case kind == "binding":

@@ -1,0 +1,66 @@
+package flow
+
+import (
+	"github.com/weft-sdn/weft/openflow"
+)
+
+// CTState matches what the connection tracker said of a packet: bits that are on, and bits that are off (openflow.CTNew
+// and its like). A row that sends packets through the tracker, or matches what is in the tracker, must say ip or ipv6 too.
+func CTState(on, off uint32) openflow.Match {
+	return one(openflow.U32Masked(openflow.CTState, on, on|off))
+}
+
+// CTMark matches the mark of the packet's connection; 0 is that of a connection that has none.
+func CTMark(mark uint32) openflow.Match { return one(openflow.U32(openflow.CTMark, mark)) }
+
+// CTTPSrc matches the source port of the packet that began the connection, or its ICMP type. It is known of fragments too,
+// whose own ports and types a switch takes for 0 (ovs-ofctl(8), set-frags); the row must ask for +trk-inv.
+func CTTPSrc(port, mask uint16) openflow.Match {
+	return one(openflow.U16Masked(openflow.CTTPSrc, port, mask))
+}
+
+// CTTPDst matches the destination port of the packet that began the connection, or its ICMP code, as CTTPSrc does.
+func CTTPDst(port, mask uint16) openflow.Match {
+	return one(openflow.U16Masked(openflow.CTTPDst, port, mask))
+}
+
+// Track sends the packet through the connection tracker and on to a table, which sees its state. zone is where its number is.
+func Track(zone openflow.Subfield, t *Table) openflow.Action {
+	return openflow.CT{ZoneSrc: zone, Table: t.ID}
+}
+
+// Commit makes the tracker remember the packet's connection, and set what the actions set: only CTMark may be.
+func Commit(zone openflow.Subfield, actions ...openflow.Action) openflow.Action {
+	return openflow.CT{Commit: true, ZoneSrc: zone, Table: openflow.NoTable, Exec: actions}
+}
+
+// SetCTMark writes the mark of a connection, inside Commit only.
+func SetCTMark(mark uint32) openflow.Action { return set(openflow.U32(openflow.CTMark, mark)) }
+
+// Reg matches a register.
+func Reg(reg openflow.Field, value uint32) openflow.Match { return one(openflow.U32(reg, value)) }
+
+// RegBits matches some bits of a register.
+func RegBits(reg openflow.Field, value, mask uint32) openflow.Match {
+	return one(openflow.U32Masked(reg, value, mask))
+}
+
+// SetReg writes a register.
+func SetReg(reg openflow.Field, value uint32) openflow.Action { return set(openflow.U32(reg, value)) }
+
+// OutputReg sends the packet out of the port whose number is in a register.
+func OutputReg(reg openflow.Field) openflow.Action { return openflow.OutputReg{Src: reg.Whole()} }
+
+// Copy lets a copy of the packet go on in a later table, and the packet itself stays as it is.
+func Copy(t *Table, actions ...openflow.Action) openflow.Action {
+	return openflow.Clone{Actions: append(actions[:len(actions):len(actions)], openflow.ResubmitTable(t.ID))}
+}
+
+// ConjID matches packets that meet all clauses of a conjunctive match (ovs-fields(7), "Conjunctive match fields").
+func ConjID(id uint32) openflow.Match { return one(openflow.U32(openflow.ConjID, id)) }
+
+// Clause says that the packet meets one of two clauses of a conjunctive match. A row that says so does nothing else, and
+// counts nothing.
+func Clause(id uint32, clause uint8) openflow.Action {
+	return openflow.Conjunction{ID: id, Clause: clause, N: 2}
+}
