@@ -22,7 +22,15 @@ type Failure struct {
 	Err  error
 }
 
-func (f Failure) Error() string { return f.Step.String() + ": " + f.Err.Error() }
+func (f Failure) Error() string {
+	if _, nat := f.Step.(plan.Restore); nat {
+		return f.Err.Error() // it names the program, and the line
+	}
+	return f.Step.String() + ": " + f.Err.Error()
+}
+
+// Unwrap gives why.
+func (f Failure) Unwrap() error { return f.Err }
 
 // Apply carries out steps, one after the other. A step that fails does not stop the others, except those on a device
 // that could not be made, and everything after a failed change of iptables: nothing may bring traffic whose addresses

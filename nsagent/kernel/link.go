@@ -1,7 +1,6 @@
 package kernel
 
 import (
-	"errors"
 	"fmt"
 	"net"
 
@@ -20,8 +19,12 @@ func (n *Namespace) makeLink(l plan.Link) error {
 	old, err := n.host.root.LinkByName(l.Tap.Name)
 	switch {
 	case err == nil:
-		if moved, err := n.take(l, old); moved || err != nil {
-			return errors.Join(err, n.changeLink(l))
+		moved, err := n.take(l, old)
+		if err != nil {
+			return err
+		}
+		if moved {
+			return n.changeLink(l)
 		}
 	case ignore(err, unix.ENODEV) != nil:
 		return fmt.Errorf("%s: %w", l.Tap.Name, err)
