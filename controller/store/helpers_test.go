@@ -189,3 +189,6 @@ func as[E error](t testing.TB, err error) E {
 	}
 	return e
 }
+
+// sorted compares slices of strings without regard to order.
+func sorted(less func(a, b string) bool) cmp.Option { return cmpopts.SortSlices(less) }

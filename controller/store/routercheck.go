@@ -26,20 +26,21 @@ type leg struct {
 func (t *Tx) checkRouter(c *checks, old, r *model.Router) error {
 	before := len(c.violations) + len(c.taken)
 	var legs []leg
+	asked := slices.Clone(r.Interfaces)
 	for i := range r.Interfaces {
 		field, n := fmt.Sprintf("interfaces[%d]", i), &r.Interfaces[i]
 		legs = append(legs, t.checkInterface(c, field, old, n)...)
-		for j, o := range r.Interfaces[:i] {
-			if n.PortID != "" && *n == o {
-				c.add(field, "is the same as interfaces[%d]", j)
-			}
+		// One by its subnet, the other by its port; what is said twice in the same way, the model has told.
+		if j := slices.Index(r.Interfaces[:i], *n); j >= 0 && asked[i].SubnetID != asked[j].SubnetID && asked[i].PortID != asked[j].PortID {
+			c.add(field, "is the same as interfaces[%d]", j)
 		}
 	}
 	gateway, none := t.checkGateway(c, old, r)
 	legs = append(legs, gateway...)
 	checkOverlaps(c, legs)
 	// What is wrong with an interface or the gateway would be told again of all routes that go there.
-	if none == nil && len(c.violations)+len(c.taken) == before {
+	wrong := slices.ContainsFunc(c.violations, func(v model.Violation) bool { return strings.HasPrefix(v.Field, "routes[") })
+	if none == nil && !wrong && len(c.violations)+len(c.taken) == before {
 		t.checkRoutes(c, old, r, legs)
 	}
 	if old != nil {
