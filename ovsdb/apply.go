@@ -49,9 +49,20 @@ func (s *Session) Apply(ctx context.Context, want Desired) (Outcome, error) {
 	out.Changes, out.Transactions = changes, 1
 	out.State, err = s.State()
 	if err == nil {
-		_, out.Problems = diff(want, out.State, nil)
+		var rest []Change
+		rest, out.Problems = diff(want, out.State, nil)
+		out.owe(rest)
 	}
 	return out, err
+}
+
+// owe notes what a transaction has made possible and the next one must do: a port that was just plugged gets its VLAN.
+func (o *Outcome) owe(rest []Change) {
+	for _, c := range rest {
+		if _, other := o.Problems[c.Resource]; !other {
+			o.Problems[c.Resource] = Problem{Resource: c.Resource, Reason: NotApplied, Message: c.Text + ", which is put right next"}
+		}
+	}
 }
 
 // applyOneByOne commits changes one at a time, at most so many: what others undo meanwhile is for the next Apply.

@@ -185,7 +185,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	g.Go(func() error { a.keepDatabase(ctx); return nil })
 	g.Go(func() error { a.keepController(ctx); return nil })
 	g.Go(func() error { a.keeper.Run(ctx); return nil })
-	g.Go(func() error { defer a.close(); return a.spaces.Run(ctx) })
+	g.Go(func() error { a.keepSpaces(ctx); return nil })
 	g.Go(func() error { a.run(ctx); return nil })
 	return g.Wait()
 }

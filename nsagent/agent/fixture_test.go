@@ -13,15 +13,12 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"go.uber.org/goleak"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 
 	nodev1 "github.com/weft-sdn/weft/proto/weft/node/v1"
 	"github.com/weft-sdn/weft/test/ovs"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // controller is the other end of the stream: it writes down what agents say, and sends what the test wants.
 type controller struct {
@@ -37,6 +34,8 @@ type controller struct {
 	said   []string // acks, nacks, notices
 	inv    []string // the last full inventory and what came after
 	facts  map[string]*nodev1.InterfaceFact
+	// answers are by nonce.
+	answers map[string]*nodev1.Answer
 }
 
 // listen serves on an address, or on a fresh one.
@@ -49,7 +48,7 @@ func listen(t testing.TB, addr string, epoch uint64) *controller {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &controller{t: t, addr: ln.Addr().String(), epoch: epoch, facts: map[string]*nodev1.InterfaceFact{}}
+	c := &controller{t: t, addr: ln.Addr().String(), epoch: epoch, facts: map[string]*nodev1.InterfaceFact{}, answers: map[string]*nodev1.Answer{}}
 	g := grpc.NewServer()
 	nodev1.RegisterNodeServiceServer(g, c)
 	done := make(chan struct{})
@@ -93,6 +92,8 @@ func (c *controller) Sync(st grpc.BidiStreamingServer[nodev1.SyncRequest, nodev1
 			c.said = append(c.said, s)
 		case *nodev1.SyncRequest_Notice:
 			c.said = append(c.said, fmt.Sprintf("notice %s %s: %s", m.Notice.Reason, m.Notice.Resource, m.Notice.Message))
+		case *nodev1.SyncRequest_Answer:
+			c.answers[m.Answer.Nonce] = m.Answer
 		case *nodev1.SyncRequest_Inventory:
 			c.inventory(m.Inventory)
 		}

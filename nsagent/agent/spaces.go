@@ -74,6 +74,15 @@ func (h *held) devices() map[string]tapDevice {
 // wantSpaces tells the keeper of namespaces what is desired. It does its work aside; nothing here waits for it.
 func (a *Agent) wantSpaces() { a.spaces.Set(a.held.spaces(), a.held.complete) }
 
+// keepSpaces runs the keeper of namespaces. Where there can be none, those who need some are told by its report; bridges
+// and tunnels are another matter.
+func (a *Agent) keepSpaces(ctx context.Context) {
+	defer a.close()
+	if err := a.spaces.Run(ctx); err != nil {
+		a.log.Error("no namespace can be kept on this host", "err", err)
+	}
+}
+
 // desired is what the database must hold: what the resources say, and the devices of namespaces. One that does not exist
 // yet, or not any more for a moment, is no reason to take its port away.
 func (a *Agent) desired() ovsdb.Desired {
@@ -119,8 +128,8 @@ func (a *Agent) judgeReport(rep namespaces.Report) {
 			a.problem[r] = ovsdb.Problem{Resource: r, Field: p.Field, Reason: p.Reason, Message: p.Message}
 		}
 	}
-	for r := range rep.Pending {
-		if _, other := a.problem[r]; !other && a.held.wants[r] != nil {
+	for r, w := range a.held.wants {
+		if _, other := a.problem[r]; !other && (rep.Pending[r] || (rep.Stale && spaceOf(w) != nil)) {
 			a.problem[r] = ovsdb.Problem{Resource: r, Reason: ovsdb.NotApplied, Message: "its namespace is still being worked on"}
 		}
 	}

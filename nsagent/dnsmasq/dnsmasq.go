@@ -89,8 +89,15 @@ func (v *Servers) ensure(ctx context.Context, in Space, s plan.Server) (changed 
 		return false, err
 	}
 	files, left := render(s)
-	if err := files.write(dir); err != nil {
+	written, err := files.write(dir)
+	if err != nil {
 		return false, err
+	}
+	if written {
+		// Whatever happens next, what the server has read is not what the files hold now.
+		if _, err := write(dir, loadedFile, ""); err != nil {
+			return false, err
+		}
 	}
 	argv := append([]string{program}, arguments(s, dir, v.lease)...)
 	started, err := v.run(ctx, in, s, dir, argv, files)
@@ -121,7 +128,8 @@ func (v *Servers) run(ctx context.Context, in Space, s plan.Server, dir string, 
 			return false, err
 		}
 		v.met.reloads.Inc()
-		return true, write(dir, loadedFile, stamp)
+		_, err := write(dir, loadedFile, stamp)
+		return true, err
 	}
 	if err := end(ctx, dir); err != nil {
 		return false, err
@@ -141,7 +149,8 @@ func (v *Servers) run(ctx context.Context, in Space, s plan.Server, dir string, 
 		return true, errors.New("it ended as soon as it was started; the system log tells why")
 	}
 	defer p.close()
-	return true, write(dir, loadedFile, files.stamp(p.pid))
+	_, err = write(dir, loadedFile, files.stamp(p.pid))
+	return true, err
 }
 
 // Stop ends the server of a namespace and removes its files. One that is not there is no error.
@@ -161,6 +170,20 @@ func (v *Servers) Stop(ctx context.Context, namespace string) error {
 		return fmt.Errorf("dnsmasq of network %s: %w", network, err)
 	}
 	return nil
+}
+
+// Alive says whether the server of a namespace runs.
+func (v *Servers) Alive(namespace string) bool {
+	network, ok := strings.CutPrefix(namespace, prefix)
+	if !ok || !idPattern.MatchString(network) {
+		return false
+	}
+	p, err := running(filepath.Join(v.root, network))
+	if err != nil || p == nil {
+		return false
+	}
+	p.close()
+	return true
 }
 
 // Running are the namespaces whose server runs, or ran and left its files.

@@ -176,8 +176,8 @@ func TestServerOutlivesTheAgentAndComesBackWhenItDies(t *testing.T) {
 	if s.ensure() || s.pid() != pid {
 		t.Errorf("the server was not taken up: %s, process %d, then %d", s.counts(), pid, s.pid())
 	}
-	if got, err := s.Running(); err != nil || !slices.Equal(got, []string{"qdhcp-net1"}) {
-		t.Errorf("running: %v, %v", got, err)
+	if got, err := s.Running(); err != nil || !slices.Equal(got, []string{"qdhcp-net1"}) || !s.Alive("qdhcp-net1") {
+		t.Errorf("running: %v, %v, alive: %v", got, err, s.Alive("qdhcp-net1"))
 	}
 
 	// The agent wrote the files and was killed before it could tell the server.
@@ -187,7 +187,7 @@ func TestServerOutlivesTheAgentAndComesBackWhenItDies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := files.write(dir); err != nil {
+	if _, err := files.write(dir); err != nil {
 		t.Fatal(err)
 	}
 	s.restart()
@@ -199,12 +199,26 @@ func TestServerOutlivesTheAgentAndComesBackWhenItDies(t *testing.T) {
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	s.await("its end", func() bool { return s.pid() == 0 })
+	s.await("its end", func() bool { return !s.Alive("qdhcp-net1") })
 	if !s.ensure() || s.pid() == pid || s.pid() == 0 {
 		t.Errorf("process %d, then %d", pid, s.pid())
 	}
 	if got := s.leaseOf("fa:16:3e:00:00:11").YourIPAddr.String(); got != "10.0.2.11" {
 		t.Errorf("vm1 has %s", got)
+	}
+
+	// Somebody changed a file, and may have made the server read it.
+	if err := os.WriteFile(filepath.Join(dir, hostFile), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(s.pid(), syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	if !s.ensure() {
+		t.Error("a changed file is not put right")
+	}
+	if got := s.leaseOf("fa:16:3e:00:00:12").YourIPAddr.String(); got != "10.0.2.12" {
+		t.Errorf("vm2 has %s", got)
 	}
 
 	// The pid file is lost, or names another process.

@@ -44,9 +44,13 @@ func (v *Servers) makeDir(dir string) error {
 	}
 }
 
-// write brings the files up to date.
-func (t texts) write(dir string) error {
-	return errors.Join(write(dir, hostFile, t.host), write(dir, addnFile, t.addn), write(dir, optsFile, t.opts))
+// write brings the files up to date, and says whether any was not.
+func (t texts) write(dir string) (changed bool, err error) {
+	for name, text := range map[string]string{hostFile: t.host, addnFile: t.addn, optsFile: t.opts} {
+		c, e := write(dir, name, text)
+		changed, err = changed || c, errors.Join(err, e)
+	}
+	return changed, err
 }
 
 // stamp says that a process has read these contents.
@@ -59,16 +63,16 @@ func (t texts) stamp(pid int) string {
 }
 
 // write replaces a file as a whole, unless it holds that already.
-func write(dir, name, text string) error {
+func write(dir, name, text string) (changed bool, err error) {
 	path := filepath.Join(dir, name)
 	old, err := os.ReadFile(path)
 	if err == nil && string(old) == text {
-		return nil
+		return false, nil
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+		return false, err
 	}
-	return renameio.WriteFile(path, []byte(text), 0o644, renameio.WithTempDir(dir), renameio.IgnoreUmask())
+	return true, renameio.WriteFile(path, []byte(text), 0o644, renameio.WithTempDir(dir), renameio.IgnoreUmask())
 }
 
 // read is the content of a file, "" when there is none.

@@ -72,7 +72,8 @@ func settleLeases(dir string, s plan.Server, until time.Time) error {
 			}
 		}
 	}
-	return write(dir, leaseFile, out.String())
+	_, err := write(dir, leaseFile, out.String())
+	return err
 }
 
 // release lets the leases go that no port has any more, while the server runs.

@@ -24,8 +24,10 @@ type Processes interface {
 	Ensure(ctx context.Context, in Space, s plan.Server) (changed bool, err error)
 	// Stop ends the server of a namespace, if there is one.
 	Stop(ctx context.Context, namespace string) error
-	// Running are the namespaces that have one.
+	// Running are the namespaces that have one, or the files of one.
 	Running() ([]string, error)
+	// Alive says whether the server of a namespace runs.
+	Alive(namespace string) bool
 }
 
 // Listeners are the metadata listeners.
@@ -111,6 +113,8 @@ type Report struct {
 	Problems map[string]Problem
 	// Pending are resources that have not been tried to the end yet.
 	Pending map[string]bool
+	// Stale: what was set last has not reached the namespaces yet; what was taken away may be in force still.
+	Stale bool
 	// Devices are sorted by name.
 	Devices []Device
 }

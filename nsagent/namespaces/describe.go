@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"slices"
 
 	"github.com/weft-sdn/weft/nsagent/plan"
 )
@@ -38,11 +37,7 @@ func (k *Keeper) Describe(ctx context.Context, namespace string) ([]plan.Line, e
 	if err != nil {
 		return nil, err
 	}
-	running, err := k.cfg.DHCP.Running()
-	if err != nil {
-		return nil, err
-	}
-	if slices.Contains(running, namespace) {
+	if k.cfg.DHCP.Alive(namespace) {
 		have.Server = want.Server
 	}
 	if want.Listener != nil {

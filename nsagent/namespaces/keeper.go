@@ -37,6 +37,8 @@ type Keeper struct {
 	// fresh are resources that changed since they were last sorted into namespaces; version counts the changes.
 	fresh   map[string]bool
 	version int
+	// sorted is the version that the workers were told of.
+	sorted int
 	invalid map[string]Problem
 	workers map[string]*worker
 	// plugged are the devices that br-int holds; nil while nobody has said.
@@ -165,6 +167,7 @@ func (k *Keeper) regroup() (fresh []*worker) {
 			w.set(nil)
 		}
 	}
+	k.sorted = version
 	if version == k.version {
 		clear(k.fresh)
 	}
@@ -239,7 +242,7 @@ func (k *Keeper) Changed() <-chan struct{} { return k.changed }
 func (k *Keeper) Report() Report {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	out := Report{Problems: map[string]Problem{}, Pending: map[string]bool{}}
+	out := Report{Problems: map[string]Problem{}, Pending: map[string]bool{}, Stale: k.sorted != k.version}
 	maps.Copy(out.Problems, k.invalid)
 	for name := range k.fresh {
 		out.Pending[name] = true

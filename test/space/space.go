@@ -41,12 +41,23 @@ func New(t testing.TB, name string) *Space {
 	return s
 }
 
-// onThread runs a function on a thread that is not used again, because its namespace is another one afterwards.
+// onThread runs a function on a thread of its own, which is back home afterwards. It does not end: the kernel would kill
+// the daemons that other goroutines have started from it with Pdeathsig.
 func onThread(f func() error) error {
 	done := make(chan error)
 	go func() {
 		runtime.LockOSThread()
-		done <- f()
+		home, err := os.Open("/proc/thread-self/ns/net")
+		if err != nil {
+			done <- err
+			return
+		}
+		defer home.Close()
+		err = f()
+		if unix.Setns(int(home.Fd()), unix.CLONE_NEWNET) == nil {
+			runtime.UnlockOSThread()
+		}
+		done <- err
 	}()
 	return <-done
 }
@@ -77,7 +88,7 @@ func (s *Space) Try(argv ...string) (string, error) {
 		if err := cmd.Start(); err != nil {
 			return err
 		}
-		return cmd.Wait() // the thread must live as long: the child is killed with it
+		return cmd.Wait()
 	})
 	if err != nil {
 		err = fmt.Errorf("%s: %w\n%s", strings.Join(argv, " "), err, out.Bytes())
