@@ -63,6 +63,13 @@ func (s *servers) Running() ([]string, error) {
 	return out, nil
 }
 
+func (s *servers) Alive(namespace string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, ok := s.dhcp[namespace]
+	return ok
+}
+
 type listeners struct{ *servers }
 
 func (l listeners) Ensure(in Space, x plan.Listener) error {
