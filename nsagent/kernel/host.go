@@ -123,7 +123,8 @@ func (h *Host) Open(name string) (*Namespace, error) {
 		return nil, fmt.Errorf("namespace %s: %w", name, err)
 	}
 	var fs unix.Statfs_t
-	if err := unix.Fstatfs(int(ns), &fs); err != nil || fs.Type != unix.NSFS_MAGIC {
+	file, err := os.Lstat(path)
+	if err != nil || unix.Fstatfs(int(ns), &fs) != nil || fs.Type != unix.NSFS_MAGIC || !file.Mode().IsRegular() || ns.Equal(h.home) {
 		ns.Close()
 		if leftover(path) {
 			return nil, fmt.Errorf("namespace %s: %w", name, os.ErrNotExist)
