@@ -13,7 +13,7 @@ import (
 	"github.com/weft-sdn/weft/test/ovs"
 )
 
-// realHost is host1 of a scenario in a real switch: its bridges, its ports with the numbers that the scenario says, and
+// realHost is a host of a scenario in a real switch: its bridges, its ports with the numbers that the scenario says, and
 // its rows. Ports are dummies, also those of tunnels: what leaves by one and what comes in can be seen, but is not
 // encapsulated.
 type realHost struct {
@@ -25,22 +25,34 @@ type realHost struct {
 // startHost starts host1. Ports of virtual machines are tap-<id>, as the scenario bound them; eth0 is on br-ex.
 func startHost(t *testing.T, s state.Snapshot) *realHost {
 	t.Helper()
+	return startNamed(t, s, "host1")
+}
+
+func startNamed(t *testing.T, s state.Snapshot, name string) *realHost {
+	t.Helper()
 	h := &realHost{Switch: ovs.Start(t), ports: map[string]string{}}
 	for _, br := range []string{view.BrInt, view.BrTun, "br-ex"} {
 		h.Vsctl("add-br", br, "--", "set", "bridge", br, "datapath_type=dummy", "fail_mode=secure")
 	}
-	h.patch(view.BrInt, view.PatchTun, patchTun, view.BrTun, view.PatchInt, patchInt)
-	h.patch(view.BrInt, view.IntPort("br-ex"), intBrEx, "br-ex", view.PhyPort("br-ex"), phyBrEx)
+	reported := s.HostFacts(name).Ports
+	h.patch(view.BrInt, view.PatchTun, reported[view.PatchTun], view.BrTun, view.PatchInt, reported[view.PatchInt])
+	h.patch(view.BrInt, view.IntPort("br-ex"), reported[view.IntPort("br-ex")], "br-ex", view.PhyPort("br-ex"), reported[view.PhyPort("br-ex")])
 	h.port("br-ex", "eth0", 9)
-	r := view.HostResources(s, "host1")
+	r := view.HostResources(s, name)
 	for _, tun := range r.Tunnels {
 		h.port(view.BrTun, tun.Name, tun.OFPort)
 	}
 	for _, p := range r.Ports {
-		h.port(view.BrInt, p.Interface, s.Binding(p.PortID).OFPort)
+		ofport := uint32(0)
+		if b := s.Binding(p.PortID); b != nil {
+			ofport = b.OFPort
+		} else {
+			ofport = s.Interface(name, p.Interface).OFPort
+		}
+		h.port(view.BrInt, p.Interface, ofport)
 		h.Vsctl("set", "port", p.Interface, fmt.Sprintf("tag=%d", p.VLAN))
 	}
-	load(t, h.Switch, RenderAll(s, "host1"))
+	load(t, h.Switch, RenderAll(s, name))
 	// "    tap-1 11/7: (dummy)": OpenFlow number, then datapath number.
 	shown := regexp.MustCompile(`(?m)^\s+(\S+) (\d+|LOCAL|none)/(\d+):`)
 	for _, m := range shown.FindAllStringSubmatch(h.Appctl("dpif/show"), -1) {
@@ -68,11 +80,25 @@ var (
 	tunnelKey       = regexp.MustCompile(`(?:set_field|load):(0x[0-9a-f]+)->(?:tun_id|NXM_NX_TUN_ID\[\])\n`)
 	action          = regexp.MustCompile(`[a-z_]+(\((?:[^()]|\([^()]*\))*\))?|\d+`)
 	vlanID          = regexp.MustCompile(`vid=(\d+)`)
+	setSource       = regexp.MustCompile(`^set\(eth\(.*src=([0-9a-f:]+)`)
+	setTarget       = regexp.MustCompile(`^set\(eth\(.*dst=([0-9a-f:]+)`)
 )
 
 // trace tells where a packet that comes in by a port of a bridge leaves, sorted: "eth0 vlan 42", "vxlan-0a000002 key 0x64".
 // The bridges' own ports, at which nobody listens here, are left out.
 func (h *realHost) trace(t *testing.T, bridge, packet string, options ...string) []string {
+	t.Helper()
+	left := h.traceMACs(t, bridge, packet, options...)
+	for i := range left {
+		left[i], _, _ = strings.Cut(left[i], " from ")
+		left[i], _, _ = strings.Cut(left[i], " to ")
+	}
+	slices.Sort(left)
+	return left
+}
+
+// traceMACs is trace with the MACs that were rewritten: "tap-1 from fa:16:3f:00:00:01 to fa:16:3e:00:00:91".
+func (h *realHost) traceMACs(t *testing.T, bridge, packet string, options ...string) []string {
 	t.Helper()
 	out := h.Appctl(append([]string{"ofproto/trace", bridge, packet}, options...)...)
 	m := datapathActions.FindStringSubmatch(out)
@@ -84,13 +110,20 @@ func (h *realHost) trace(t *testing.T, bridge, packet string, options ...string)
 		keys[" key "+k[1]] = true
 	}
 	var left []string
-	vlan := ""
+	vlan, source, target := "", "", ""
 	for _, a := range action.FindAllString(m[1], -1) {
 		switch {
 		case strings.HasPrefix(a, "push_vlan"), strings.HasPrefix(a, "set(vlan"):
 			vlan = " vlan " + vlanID.FindStringSubmatch(a)[1]
 		case a == "pop_vlan":
 			vlan = ""
+		case strings.HasPrefix(a, "set(eth("):
+			if m := setSource.FindStringSubmatch(a); m != nil {
+				source = rewritten(packet, "dl_src=", " from ", m[1])
+			}
+			if m := setTarget.FindStringSubmatch(a); m != nil {
+				target = rewritten(packet, "dl_dst=", " to ", m[1])
+			}
 		default:
 			if _, err := strconv.Atoi(a); err != nil {
 				continue
@@ -102,13 +135,21 @@ func (h *realHost) trace(t *testing.T, bridge, packet string, options ...string)
 			case strings.HasPrefix(name, "br-"):
 			case strings.Contains(name, "-0a0000"):
 				for k := range keys {
-					left = append(left, name+vlan+k)
+					left = append(left, name+vlan+k+source+target)
 				}
 			default:
-				left = append(left, name+vlan)
+				left = append(left, name+vlan+source+target)
 			}
 		}
 	}
 	slices.Sort(left)
 	return left
+}
+
+// rewritten says what a MAC of a packet has become, if it is another than it was.
+func rewritten(packet, field, word, mac string) string {
+	if strings.Contains(packet, field+mac) {
+		return ""
+	}
+	return word + mac
 }

@@ -16,8 +16,101 @@ import (
 	"github.com/weft-sdn/weft/ofapps/flow"
 )
 
-// Mistakes of the original that must not be made again. The first of them, gateway MACs that are chosen by VLAN and MAC
-// without the address family, is about tables 1 and 2 of br-int, which hold nothing yet but the rows that drop.
+// Mistakes of the original that must not be made again.
+
+// On a network of both families packets of one came from the other's gateway MAC: whichever subnet was bound last. Here
+// each family has its row, whatever came first.
+func TestMistakeGatewayMACOfTheOtherFamily(t *testing.T) {
+	row := func(family string, gw byte) string {
+		return fmt.Sprintf("table=1, priority=4,%s,dl_vlan=1,dl_dst=%s actions=pop_vlan,set_field:%s->eth_src,output:11", family, mac(1), mac(gw))
+	}
+	want := []string{row("ip", mGwRed), row("ipv6", mGwRed6)}
+	for _, order := range [][]string{{gwRed, gwRed6}, {gwRed6, gwRed}} {
+		c := routedTunnels(t)
+		r := *c.Snapshot().Router(r1)
+		r.Interfaces = nil
+		var ports []*model.Port
+		for _, id := range order {
+			r.Interfaces = append(r.Interfaces, model.RouterInterface{PortID: id})
+			ports = append(ports, c.Snapshot().Port(id))
+		}
+		c.Change(func(tx viewtest.Tx) {
+			for _, p := range ports {
+				tx.Delete(state.Ports, p.ID)
+			}
+			tx.Put(&r)
+		})
+		for _, p := range ports {
+			c.Put(p)
+		}
+		var got []string
+		for _, f := range RenderAll(c.Snapshot(), "host1")[view.BrInt] {
+			if f.Table == 1 && strings.Contains(f.Match.String(), "dl_dst="+mac(1)) {
+				got = append(got, f.Line())
+			}
+		}
+		slices.Sort(got)
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("joined as %v (-want +got):\n%s", order, d)
+		}
+	}
+}
+
+// The row that led answers to a router's device was deleted from another table than it had been put into, and stayed when
+// the device was gone; the rows that held back questions for the router were deleted by the subnet's gateway_ip, and stayed
+// when the router had another address.
+func TestMistakeRowsOfARouterThatHasLeft(t *testing.T) {
+	for name, cloud := range map[string]func(viewtest.T) *viewtest.Cloud{"tunnels": routedTunnels, "provider": routedProvider} {
+		t.Run(name, func(t *testing.T) {
+			c := cloud(t)
+			var gone []*model.Port
+			c.Change(func(tx viewtest.Tx) {
+				s := c.Snapshot()
+				r := *s.Router(r1)
+				for _, i := range r.Interfaces {
+					p := *s.Port(i.PortID)
+					p.FixedIPs = append(p.FixedIPs[:len(p.FixedIPs):len(p.FixedIPs)],
+						model.FixedIP{SubnetID: p.FixedIPs[0].SubnetID, IP: netip.AddrFrom4([4]byte{10, 99, 0, p.MAC[5]})})
+					tx.Put(&p)
+					gone = append(gone, &p)
+				}
+			})
+			before := whole(c.Snapshot(), "host1", "host2")
+			c.Change(func(tx viewtest.Tx) {
+				s := c.Snapshot()
+				for _, p := range gone {
+					tx.Delete(state.Ports, p.ID)
+					for _, h := range []string{"host1", "host2", "host3"} {
+						tx.Delete(state.Interfaces, h+"/tap"+p.ID[:11])
+						tx.Delete(state.RouterHosts, r1+"/"+h)
+					}
+				}
+				r := *s.Router(r1)
+				r.Interfaces = nil
+				tx.Put(&r)
+			})
+			after := whole(c.Snapshot(), "host1", "host2")
+			for _, p := range gone {
+				marks := []string{p.MAC.String(), fmt.Sprintf("output:%d", devices[p.ID]), fmt.Sprintf("in_port=%d,", devices[p.ID])}
+				for _, f := range p.FixedIPs {
+					marks = append(marks, "="+f.IP.String()+" ", "="+f.IP.String()+",")
+				}
+				for _, mark := range marks {
+					if !strings.Contains(fmt.Sprint(before), mark) && !strings.HasPrefix(mark, "=") {
+						t.Fatalf("no row says %s to begin with", mark)
+					}
+					for bridge, rows := range after {
+						for _, r := range rows {
+							if strings.Contains(r, mark) {
+								t.Errorf("%s still says %s: %s", bridge, mark, r)
+							}
+						}
+					}
+				}
+			}
+		})
+	}
+}
 
 // whole is all rows of some hosts as texts.
 func whole(s state.Snapshot, hosts ...string) map[string][]string {
@@ -121,6 +214,7 @@ func TestMistakeRowsWithTwoOwners(t *testing.T) {
 // delete: when what made rows come is gone, so are the rows, to the last.
 func TestMistakeRemovalThatIsNotTheReverseOfAddition(t *testing.T) {
 	hosts := []string{"host1", "host2", "host3"}
+	plain := *tenants(t).Snapshot().Port(portID(1))
 	for _, c := range []struct {
 		name     string
 		add, del func(viewtest.Tx)
@@ -152,6 +246,36 @@ func TestMistakeRemovalThatIsNotTheReverseOfAddition(t *testing.T) {
 			tx.Delete(state.HostFacts, "host4")
 			tx.Delete(state.Hosts, "host4")
 		}},
+		{"distributed router with ports on two networks", func(tx viewtest.Tx) {
+			tx.Put(&model.Router{Meta: model.Meta{ID: r1}, AdminStateUp: true, Distributed: true,
+				Interfaces: []model.RouterInterface{{PortID: gwRed}, {PortID: gwBlue}}})
+			for i, p := range []string{gwRed, gwBlue} {
+				tx.Put(&model.Port{Meta: model.Meta{ID: p}, NetworkID: []string{red, blue}[i], MAC: viewtest.MAC(mGwRed + byte(i)), AdminStateUp: true,
+					DeviceID: r1, DeviceOwner: model.OwnerDistributedInterface, FixedIPs: []model.FixedIP{{IP: netip.MustParseAddr("10.1.0.254")}}})
+				for _, h := range hosts {
+					tx.Put(&model.Interface{Host: h, Name: qr(p), IfaceID: p, OFPort: devices[p]})
+				}
+			}
+			for _, h := range hosts {
+				tx.Put(&model.RouterHost{RouterID: r1, Host: h})
+			}
+		}, func(tx viewtest.Tx) {
+			for _, p := range []string{gwRed, gwBlue} {
+				tx.Delete(state.Ports, p)
+				for _, h := range hosts {
+					tx.Delete(state.Interfaces, h+"/"+qr(p))
+				}
+			}
+			for _, h := range hosts {
+				tx.Delete(state.RouterHosts, r1+"/"+h)
+			}
+			tx.Delete(state.Routers, r1)
+		}},
+		{"allowed address pair", func(tx viewtest.Tx) {
+			p := plain
+			p.AllowedAddressPairs = []model.AddressPair{{IP: netip.MustParsePrefix("10.1.0.2/32")}}
+			tx.Put(&p)
+		}, func(tx viewtest.Tx) { tx.Put(&plain) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			cl := tenants(t)

@@ -36,9 +36,14 @@ func TestRenderingAffectedPartsIsRenderingAll(t *testing.T) {
 			"patch-tun", "patch-int", "int-br-ex", "phy-br-ex", "vxlan-0a000001", "vxlan-0a000002", "vxlan-0a000003",
 			"gre-0a000001", "gre-0a000002", view.TunnelName("vxlan", netip.MustParseAddr("fd00::1")),
 		}}
+		furnished := rapid.Bool().Draw(rt, "furnished")
 		held := map[string]lines{}
 		for step := range rapid.IntRange(1, 40).Draw(rt, "steps") {
 			before, after, changes := c.Change(func(tx viewtest.Tx) {
+				if step == 0 && furnished {
+					w.Begin(tx)
+					return
+				}
 				for range rapid.IntRange(1, 3).Draw(rt, "changes") {
 					w.Step(tx)
 				}
@@ -65,7 +70,7 @@ func TestRenderingAffectedPartsIsRenderingAll(t *testing.T) {
 }
 
 // drawCloud draws a cloud as the store makes them: unique addresses, MACs, segments and VLANs, a local VLAN where ports
-// are bound and nowhere else. What hosts have reported is anything.
+// are bound or a distributed router is, and nowhere else. What hosts have reported is anything.
 func drawCloud(rt *rapid.T) *viewtest.Cloud {
 	c := viewtest.New(rt)
 	hosts := rapid.IntRange(1, 4).Draw(rt, "hosts")
@@ -88,6 +93,9 @@ func drawCloud(rt *rapid.T) *viewtest.Cloud {
 		c.Host(byte(n+1), ports)
 	}
 	number := 0
+	for r := range 2 {
+		c.Router(fmt.Sprintf("r%d", r), true)
+	}
 	for i, typ := range networks {
 		id := fmt.Sprintf("n%d", i)
 		segment := uint32(100 + i)
@@ -104,6 +112,28 @@ func drawCloud(rt *rapid.T) *viewtest.Cloud {
 			c.Carry(host, id, uint16(10+i))
 			c.Bind(fmt.Sprintf("p%d", number), id, host, byte(number), uint32(100+number),
 				fmt.Sprintf("10.0.1.%d", number), fmt.Sprintf("fd00::%d", number))
+			if rapid.IntRange(0, 3).Draw(rt, "roams") == 0 {
+				c.Allow(fmt.Sprintf("p%d", number), "10.0.1.1", "10.0.1.100")
+			}
+		}
+		c.Subnets(id, "10.0.1.0/24", "fd00::/64")
+		for r := range rapid.IntRange(0, 2).Draw(rt, "routers") {
+			number++
+			addresses := [][]string{{"10.0.1.%d"}, {"fd00::%d"}, {"10.0.1.%d", "fd00::%d"}}[rapid.IntRange(0, 2).Draw(rt, "families")]
+			for a := range addresses {
+				addresses[a] = fmt.Sprintf(addresses[a], 200+r)
+			}
+			c.Join(fmt.Sprintf("r%d", r), fmt.Sprintf("gw%d", number), id, byte(number), addresses...)
+			for h := range hosts {
+				if host := fmt.Sprintf("host%d", h+1); rapid.Bool().Draw(rt, "router here") {
+					c.Carry(host, id, uint16(10+i))
+					device := map[string]uint32{}
+					if rapid.IntRange(0, 3).Draw(rt, "device") > 0 {
+						device[fmt.Sprintf("gw%d", number)] = uint32(200 + number)
+					}
+					c.RouterAt(fmt.Sprintf("r%d", r), host, device)
+				}
+			}
 		}
 	}
 	return c

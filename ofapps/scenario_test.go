@@ -233,8 +233,12 @@ func check(s state.Snapshot, host string) error {
 	for b := range s.BindingsOn(host) {
 		ports[view.BrInt] = append(ports[view.BrInt], b.OFPort)
 	}
-	for _, tun := range view.HostResources(s, host).Tunnels {
+	r := view.HostResources(s, host)
+	for _, tun := range r.Tunnels {
 		ports[view.BrTun] = append(ports[view.BrTun], tun.OFPort)
+	}
+	for _, tap := range r.Taps {
+		ports[view.BrInt] = append(ports[view.BrInt], tap.OFPort)
 	}
 	for bridge, role := range roles {
 		// 0 stands for a number that is unknown: no row may name it.

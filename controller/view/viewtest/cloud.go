@@ -92,6 +92,9 @@ func kindOf(o any) state.Kind {
 	case *model.PortState:
 		return state.PortStates
 	}
+	if k, ok := securityKind(o); ok {
+		return k
+	}
 	panic(fmt.Sprintf("viewtest: no kind for a %T", o))
 }
 
@@ -145,12 +148,9 @@ func (c *Cloud) Carry(host, network string, vlan uint16) {
 	c.Put(&model.LocalVLAN{Host: host, NetworkID: network, VLAN: vlan})
 }
 
-// Bind adds a port that is up and bound to the host. Its MAC is MAC(n), and its interface tap-<id>.
+// Bind adds a port that is up and bound to the host. Its addresses are of the subnets that Subnets adds. Its MAC is MAC(n), and its interface tap-<id>.
 func (c *Cloud) Bind(id, network, host string, n byte, ofport uint32, ips ...string) {
 	c.t.Helper()
-	p := &model.Port{Meta: model.Meta{ID: id}, NetworkID: network, MAC: MAC(n), AdminStateUp: true}
-	for _, ip := range ips {
-		p.FixedIPs = append(p.FixedIPs, model.FixedIP{SubnetID: "s-" + network, IP: netip.MustParseAddr(ip)})
-	}
+	p := &model.Port{Meta: model.Meta{ID: id}, NetworkID: network, MAC: MAC(n), AdminStateUp: true, FixedIPs: fixed(network, ips)}
 	c.Put(p, &model.Binding{PortID: id, NetworkID: network, Host: host, Interface: "tap-" + id, OFPort: ofport})
 }
