@@ -14,7 +14,7 @@ var rounds = []time.Duration{0, 100 * time.Millisecond, 200 * time.Millisecond, 
 
 // announcer announces addresses that have come, several times.
 type announcer struct {
-	addresses map[string][]netip.Addr // by device
+	addresses map[string]map[netip.Addr]bool // by device
 	round     int
 	at        time.Time // of the next round; zero for none
 }
@@ -24,12 +24,13 @@ func (a *announcer) add(dev string, list []netip.Addr) {
 		return
 	}
 	if a.addresses == nil {
-		a.addresses = map[string][]netip.Addr{}
+		a.addresses = map[string]map[netip.Addr]bool{}
+	}
+	if a.addresses[dev] == nil {
+		a.addresses[dev] = map[netip.Addr]bool{}
 	}
 	for _, ip := range list {
-		if !slices.Contains(a.addresses[dev], ip) {
-			a.addresses[dev] = append(a.addresses[dev], ip)
-		}
+		a.addresses[dev][ip] = true
 	}
 	a.round, a.at = 0, time.Now()
 }
@@ -54,14 +55,10 @@ func (w *worker) announce() {
 	}
 	var list []plan.Announce
 	for dev, ips := range a.addresses {
-		valid := map[netip.Addr]bool{}
-		for _, ip := range w.target.Announcements(dev) {
-			valid[ip] = true
+		still := slices.DeleteFunc(w.target.Announcements(dev), func(ip netip.Addr) bool { return !ips[ip] })
+		if len(still) > 0 {
+			list = append(list, plan.Announce{Dev: dev, Addresses: still})
 		}
-		if ips = slices.DeleteFunc(ips, func(ip netip.Addr) bool { return !valid[ip] }); len(ips) > 0 {
-			list = append(list, plan.Announce{Dev: dev, Addresses: ips})
-		}
-		a.addresses[dev] = ips
 	}
 	if err := w.ns.Announce(list); err != nil {
 		w.k.log.Warn("addresses not announced", "namespace", w.name, "err", err)

@@ -38,7 +38,7 @@ type Keeper struct {
 	fresh   map[string]bool
 	version int
 	// sorted is the version that the workers were told of.
-	sorted int
+	sorted  int
 	invalid map[string]Problem
 	workers map[string]*worker
 	// plugged are the devices that br-int holds; nil while nobody has said.

@@ -142,22 +142,20 @@ func (w *worker) run(ctx context.Context) {
 			continue
 		case <-timer.C:
 		}
-		if w.announce(); !w.due() {
-			continue
+		if w.due() {
+			select {
+			case w.k.slots <- struct{}{}:
+			case <-ctx.Done():
+				return
+			}
+			gone := w.pass(ctx)
+			<-w.k.slots
+			if gone && w.leave() {
+				return
+			}
+			w.auditAt = time.Now().Add(w.k.cfg.AuditInterval + spread)
+			spread = 0
 		}
-		select {
-		case w.k.slots <- struct{}{}:
-		case <-ctx.Done():
-			return
-		}
-		gone := w.pass(ctx)
-		<-w.k.slots
-		if gone && w.leave() {
-			return
-		}
-		now := time.Now()
-		w.auditAt = now.Add(w.k.cfg.AuditInterval + spread)
-		spread = 0
 		w.announce()
 	}
 }
