@@ -21,6 +21,8 @@ type Change struct {
 	// Row tells incarnations of a thing apart: a binding's interface that was unplugged and plugged again has another. It
 	// is empty for bridges and tunnels that are wanted, whose name says it all.
 	Row string
+	// Bookkeeping: nothing was wrong; it notes what the switch has done.
+	Bookkeeping bool
 
 	ops []ovsdb.Operation
 }

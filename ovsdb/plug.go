@@ -60,6 +60,7 @@ func (x *differ) plug(p Plug) {
 	}
 	x.plugged[p.Interface] = p.PortID
 	x.mendPlug(p, port, iface)
+	x.noteDevice(p, iface)
 	x.judge(p.Resource(), iface)
 }
 

@@ -53,6 +53,7 @@ type interfaceRow struct {
 	Type        string            `ovsdb:"type"`
 	Options     map[string]string `ovsdb:"options"`
 	OFPort      *int              `ovsdb:"ofport"`
+	IfIndex     *int              `ovsdb:"ifindex"`
 	Error       *string           `ovsdb:"error"`
 	ExternalIDs map[string]string `ovsdb:"external_ids"`
 }

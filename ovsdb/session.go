@@ -82,7 +82,7 @@ func (s *Session) mirror(ctx context.Context) error {
 		client.WithTable(root, &root.Bridges, &root.NextCfg, &root.CurCfg, &root.OVSVersion, &root.SSL),
 		client.WithTable(br, &br.Name, &br.DatapathType, &br.FailMode, &br.Protocols, &br.Controllers, &br.Ports, &br.OtherConfig, &br.ExternalIDs),
 		client.WithTable(port, &port.Name, &port.Interfaces, &port.Tag, &port.Trunks, &port.VLANMode, &port.ExternalIDs),
-		client.WithTable(iface, &iface.Name, &iface.Type, &iface.Options, &iface.OFPort, &iface.Error, &iface.ExternalIDs),
+		client.WithTable(iface, &iface.Name, &iface.Type, &iface.Options, &iface.OFPort, &iface.IfIndex, &iface.Error, &iface.ExternalIDs),
 		client.WithTable(ctl, &ctl.Target, &ctl.ConnectionMode, &ctl.MaxBackoff, &ctl.InactivityProbe, &ctl.IsConnected, &ctl.Role, &ctl.ExternalIDs),
 		client.WithTable(ssl, &ssl.PrivateKey, &ssl.Certificate, &ssl.CACert, &ssl.Bootstrap, &ssl.ExternalIDs),
 	))

@@ -115,6 +115,7 @@ func (a *Agent) reconcile(ctx context.Context) {
 	a.settle(want, out)
 	a.poke(ctx, out.State)
 	a.tellPlugged(out.State)
+	a.replug(ctx, out.State, want.Plugs)
 	a.tellInventory(out.State)
 	a.answer()
 	a.callBack(ctx, out.State)
@@ -157,6 +158,9 @@ func (a *Agent) changed(out ovsdb.Outcome) {
 	for _, c := range out.Changes {
 		if out.Cfg > 0 {
 			a.need[c.Resource] = out.Cfg
+		}
+		if c.Bookkeeping {
+			continue
 		}
 		row, was := a.settled[c.Resource]
 		if was && row == c.Row {

@@ -157,6 +157,21 @@ func (a *Agent) tellPlugged(st *ovsdb.State) {
 	}
 }
 
+// replug makes the switch listen to devices that were made again, under the names of some that it had open.
+func (a *Agent) replug(ctx context.Context, st *ovsdb.State, plugs []ovsdb.Plug) {
+	names := st.Deaf(plugs)
+	if len(names) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, transactTimeout)
+	defer cancel()
+	a.log.Info("ports are plugged in again, because their devices are others now", "interfaces", names)
+	if err := a.db.Replug(ctx, st, names); err != nil {
+		a.log.Warn("ports were not plugged in again", "interfaces", names, "err", err)
+	}
+	a.met.transactions.Add(2)
+}
+
 // forgetPlugs forgets that devices were true which are wanted no more: if they are wanted again, that is no drift.
 func (a *Agent) forgetPlugs() {
 	taps := a.held.devices()

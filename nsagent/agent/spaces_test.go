@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -384,5 +383,51 @@ func TestQuestionsAboutNamespaces(t *testing.T) {
 	if a := ask("../../etc/passwd"); a.Error == "" {
 		t.Errorf("no namespace: %v", a)
 	}
-	fmt.Fprintln(os.Stderr, a)
+}
+
+// What is on disk may be old: before a controller has said everything, nothing is taken away.
+func TestNothingIsRemovedBeforeAFullDelta(t *testing.T) {
+	h := newCloud(t)
+	h.up()
+	h.end()
+	h.start()
+	h.c.hello(2)
+	h.c.delta(&nodev1.Delta{Nonce: "8", Revision: 41, Removed: []string{"dhcp/" + netID, "port/" + dhcpPort}})
+	h.c.await("ack 8 rev 41")
+	h.works("while it is not known that nobody wants it")
+	if got := h.Vsctl("list-ports", "br-int"); !strings.Contains(got, dhcpTap) {
+		t.Errorf("ports of br-int: %q", got)
+	}
+	h.c.delta(&nodev1.Delta{Nonce: "9", Revision: 42, Full: true, Unchanged: []string{"bridge/br-int", "bridge/br-tun", "port/" + vmPort, "endpoint/" + vmPort}})
+	h.c.await("ack 9 rev 42")
+	h.Await("everything to be gone", func() bool { return len(spacesOf(t)) == 0 && len(h.servers()) == 0 })
+}
+
+// On the userspace datapath the switch does not hear a device that was made again under the name of one that it had
+// open. Nobody may help: the port keeps its number, which flows name.
+func TestNamespaceRemovedByHandIsMadeAgain(t *testing.T) {
+	h := newCloud(t)
+	h.up()
+	was := h.servers()
+	ofport := h.get("interface", dhcpTap, "ofport")
+	run(t, "ip", "netns", "del", qdhcp)
+	h.Await("another server", func() bool { now := h.servers(); return len(now) == 1 && now[0] != was[0] })
+	h.works("after its namespace was removed")
+	h.Await("the drift to be told", func() bool {
+		return slices.ContainsFunc(h.c.heard(), func(s string) bool { return strings.HasPrefix(s, "notice DriftRepaired dhcp/"+netID) })
+	})
+	if tag, now := h.get("port", dhcpTap, "tag"), h.get("interface", dhcpTap, "ofport"); tag != "3" || now != ofport {
+		t.Errorf("%s has tag %s and port number %s, which was %s", dhcpTap, tag, now, ofport)
+	}
+	h.Await("all to be said to be true", func() bool { s := h.c.heard(); return lastAnswer(s) == "ack 2 rev 40" })
+}
+
+// lastAnswer is the last Ack or Nack.
+func lastAnswer(said []string) string {
+	for _, s := range slices.Backward(said) {
+		if !strings.HasPrefix(s, "notice ") {
+			return s
+		}
+	}
+	return ""
 }
