@@ -12,9 +12,10 @@
 // # What it answers
 //
 // A Delta is answered when all of it is in force in the switch and in the namespaces, or when it is clear what is not; at
-// the latest after Config.ApplyTimeout. The answer names every resource of the host that is not true then, not only those of the Delta:
-// Ack when there is none, Nack otherwise. When that changes later – a tunnel that could not be made works, an interface
-// vanishes – the last Delta is answered again, with the same nonce, by the Ack or Nack that holds now.
+// the latest after Config.ApplyTimeout. The answer names every resource of the host that is not true then, not only
+// those of the Delta: Ack when there is none, Nack otherwise. When that changes later – a tunnel that could not be made
+// works, an interface vanishes – the last Delta is answered again, with the same nonce, by the Ack or Nack that holds
+// now.
 //
 // A resource that cannot be valid is not taken in: its error is in the answer, and the version that was in force before
 // stays.
