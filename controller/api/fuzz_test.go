@@ -12,7 +12,9 @@ import (
 	"google.golang.org/protobuf/proto"
 	"pgregory.net/rapid"
 
+	"github.com/weft-sdn/weft/controller/model"
 	"github.com/weft-sdn/weft/controller/report"
+	"github.com/weft-sdn/weft/controller/state"
 	weftv1 "github.com/weft-sdn/weft/proto/weft/v1"
 )
 
@@ -78,6 +80,21 @@ func FuzzApply(f *testing.F) {
 		{Objects: []*weftv1.Object{subnet("s6", "blue", "fd00::/64", func(s *weftv1.Subnet) {
 			s.GatewayIp, s.IpVersion, s.AllocationPools = proto.String("none"), 6, []*weftv1.AllocationPool{{Start: "fd00::2", End: "fd00::9"}, nil}
 		}), {}, {Object: &weftv1.Object_Host{}}}, ValidateOnly: true},
+		{Objects: append(external("public", publicID, "physnet1", publicSubID, "203.0.113.0/24"), subnet("s", "blue", "10.0.0.0/24", func(s *weftv1.Subnet) {
+			s.EnableDhcp, s.DnsNameservers, s.HostRoutes = proto.Bool(true), []string{"10.0.0.53"}, []*weftv1.Route{{Destination: "10.9.0.0/16", Nexthop: "10.0.0.9"}}
+		}), network("blue"), port("p", "blue", func(p *weftv1.Port) {
+			p.AllowedAddressPairs, p.ExtraDhcpOpts = []*weftv1.AddressPair{{IpAddress: "10.0.0.9", MacAddress: "fa:16:3e:00:00:09"}}, []*weftv1.DHCPOption{{OptName: "67", OptValue: "x", IpVersion: 4}}
+			p.Instance = &weftv1.Instance{Hostname: "p", UserData: []byte("#!"), PublicKeys: map[string]string{"a": "b"}, Meta: map[string]string{"a": "b"}}
+		}), router("edge", func(r *weftv1.Router) {
+			r.ExternalGatewayInfo = &weftv1.ExternalGatewayInfo{NetworkId: "public", EnableSnat: proto.Bool(false), ExternalFixedIps: []*weftv1.FixedIP{{IpAddress: "203.0.113.2"}}}
+			r.Interfaces, r.Routes = []*weftv1.RouterInterface{{SubnetId: "s"}}, []*weftv1.Route{{Destination: "192.168.0.0/16", Nexthop: "10.0.0.9"}}
+		}), floatingIP("public", func(f *weftv1.FloatingIP) {
+			f.FloatingIpAddress, f.PortId, f.FixedIpAddress = "203.0.113.7", "p", "10.0.0.2"
+		}),
+			floatingIP("public", func(f *weftv1.FloatingIP) { f.FloatingIpAddress, f.SubnetId = "203.0.113.8", publicSubID }), port("q", "blue"),
+			portForwarding("203.0.113.8", "tcp", 80, "q", 80), portForwarding("203.0.113.8", "udp", 0, "q", 0, func(f *weftv1.PortForwarding) {
+				f.ExternalPortRange, f.InternalPortRange, f.InternalIpAddress = "1:2", "3:4", "10.0.0.4"
+			}))},
 	} {
 		b, err := proto.Marshal(req)
 		if err != nil {
@@ -116,13 +133,29 @@ func empty(t rapid.TB, s *Server) {
 	t.Helper()
 	snap, _ := s.cfg.Store.Snapshot()
 	req := &weftv1.ApplyRequest{}
+	disconnect := &weftv1.ApplyRequest{}
 	for _, k := range kinds {
 		for obj := range snap.ByIDPrefix(k, "") {
-			req.Deletes = append(req.Deletes, spellRef(refTo(k, obj)))
+			if p, ok := obj.(*model.Port); ok && model.OwnedByWeft(p.DeviceOwner) {
+				continue // goes with what it was made for
+			}
+			if r, ok := obj.(*model.Router); ok {
+				bare := withID(router(""), r.ID)
+				bare.UpdateMask = maskOf("interfaces", "routes")
+				disconnect.Objects = append(disconnect.Objects, bare)
+			}
+			if k != state.FloatingIPs && k != state.PortForwardings {
+				req.Deletes = append(req.Deletes, spellRef(refTo(k, obj)))
+			}
 		}
 	}
-	if _, err := s.Apply(context.Background(), req); err != nil {
-		t.Fatalf("delete everything: %v", err)
+	for obj := range snap.FloatingIPs() {
+		disconnect.Deletes = append(disconnect.Deletes, &weftv1.ObjectRef{Kind: "floatingip", Id: obj.ID})
+	}
+	for _, req := range []*weftv1.ApplyRequest{disconnect, req} {
+		if _, err := s.Apply(context.Background(), req); err != nil {
+			t.Fatalf("delete everything: %v", err)
+		}
 	}
 }
 
@@ -142,6 +175,9 @@ var (
 	networkNames = []string{"blue", "red", "green"}
 	subnetNames  = []string{"v4", "v6", "small"}
 	portNames    = []string{"a", "b", "c", "d"}
+	routerNames  = []string{"edge", "core"}
+	fipNames     = []string{"", "web", "shop"}
+	fipAddresses = []string{"", "203.0.113.7", "203.0.113.8"}
 	hostNames    = []string{"compute1", "compute2"}
 	oddNames     = []string{"", "b10e0000", "compute1", "a", "é\x00"}
 	oddIDs       = []string{blueID, redID, portID, port2ID, "b10e", "904", "9047", "blue", "-"}
@@ -150,7 +186,13 @@ var (
 )
 
 func randomRef(t *rapid.T) *weftv1.ObjectRef {
-	switch rapid.IntRange(0, 4).Draw(t, "kind") {
+	switch rapid.IntRange(0, 7).Draw(t, "kind") {
+	case 5:
+		return &weftv1.ObjectRef{Kind: "router", Name: mostly(t, "name", routerNames, oddNames)}
+	case 6:
+		return &weftv1.ObjectRef{Kind: "floatingip", Name: mostly(t, "name", append(fipNames[1:], fipAddresses[1:]...), oddNames)}
+	case 7:
+		return &weftv1.ObjectRef{Kind: "portforwarding", Name: mostly(t, "name", []string{"ssh"}, oddNames)}
 	case 0:
 		return &weftv1.ObjectRef{Kind: "network", Name: mostly(t, "name", networkNames, oddNames), Id: mostly(t, "id", []string{""}, oddIDs)}
 	case 1:
@@ -158,7 +200,7 @@ func randomRef(t *rapid.T) *weftv1.ObjectRef {
 	case 2:
 		return &weftv1.ObjectRef{Kind: "host", Id: mostly(t, "id", hostNames, oddIDs)}
 	}
-	return &weftv1.ObjectRef{Kind: mostly(t, "kind", []string{"port"}, []string{"", "router"}), Name: mostly(t, "name", portNames, oddNames)}
+	return &weftv1.ObjectRef{Kind: mostly(t, "kind", []string{"port"}, []string{"", "vpn", "router"}), Name: mostly(t, "name", portNames, oddNames)}
 }
 
 func randomObject(t *rapid.T) *weftv1.Object {
@@ -168,7 +210,32 @@ func randomObject(t *rapid.T) *weftv1.Object {
 	}
 	up := oneOf(t, "up", nil, proto.Bool(true), proto.Bool(false))
 	network := func() string { return mostly(t, "network", networkNames, append(oddNames, oddIDs...)) }
-	switch rapid.IntRange(0, 9).Draw(t, "object") {
+	switch rapid.IntRange(0, 15).Draw(t, "object") {
+	case 10:
+		return wrap(&weftv1.Network{Metadata: md([]string{"public"}), ProviderNetworkType: "flat", ProviderPhysicalNetwork: "physnet1",
+			RouterExternal: oneOf(t, "external", nil, proto.Bool(true), proto.Bool(true), proto.Bool(false))})
+	case 11:
+		return wrap(&weftv1.Subnet{Metadata: md([]string{"public-v4"}), NetworkId: "public", Cidr: "203.0.113.0/24", EnableDhcp: oneOf(t, "dhcp", nil, proto.Bool(false))})
+	case 12, 13:
+		r := &weftv1.Router{Metadata: md(routerNames), AdminStateUp: up, Distributed: oneOf(t, "distributed", nil, proto.Bool(true), proto.Bool(false))}
+		if rapid.Bool().Draw(t, "gateway") {
+			r.ExternalGatewayInfo = &weftv1.ExternalGatewayInfo{NetworkId: mostly(t, "network", []string{"public"}, append(oddNames, "blue")), EnableSnat: oneOf(t, "snat", nil, proto.Bool(false))}
+		}
+		for range rapid.IntRange(0, 2).Draw(t, "interfaces") {
+			r.Interfaces = append(r.Interfaces, &weftv1.RouterInterface{SubnetId: mostly(t, "subnet", []string{"v4", "small"}, oddNames), PortId: mostly(t, "port", []string{""}, portNames)})
+		}
+		if rapid.IntRange(0, 3).Draw(t, "routes") == 0 {
+			r.Routes = []*weftv1.Route{{Destination: mostly(t, "destination", []string{"192.168.0.0/16"}, oddIPs), Nexthop: mostly(t, "nexthop", []string{"10.1.0.9", "10.0.0.3"}, oddIPs)}}
+		}
+		return wrap(r)
+	case 14:
+		return wrap(&weftv1.FloatingIP{Metadata: md(fipNames), FloatingNetworkId: mostly(t, "network", []string{"public"}, oddNames),
+			FloatingIpAddress: mostly(t, "address", fipAddresses, oddIPs), PortId: mostly(t, "port", append(portNames, ""), oddNames), FixedIpAddress: mostly(t, "fixed", []string{""}, someIPs)})
+	case 15:
+		return wrap(&weftv1.PortForwarding{Metadata: md([]string{"", "ssh"}), FloatingipId: mostly(t, "floatingip", append(fipNames[1:], fipAddresses[1:]...), oddIDs),
+			Protocol: mostly(t, "protocol", []string{"tcp", "udp"}, []string{"", "icmp"}), ExternalPort: mostly(t, "external", []uint32{80, 22}, []uint32{0, 70000}),
+			ExternalPortRange: mostly(t, "external range", []string{""}, []string{"1:9", "9:1", "x"}), InternalPort: mostly(t, "internal", []uint32{80}, []uint32{0, 1 << 20}),
+			InternalPortRange: mostly(t, "internal range", []string{""}, []string{"1:9"}), InternalPortId: mostly(t, "port", portNames, oddNames)})
 	case 0, 1:
 		return wrap(&weftv1.Network{Metadata: md(networkNames), AdminStateUp: up, Mtu: mostly(t, "mtu", []int32{0, 1400, 1300}, []int32{1000, -1, 9000}),
 			ProviderNetworkType:     mostly(t, "type", []string{""}, []string{"gre", "vlan", "flat", "x"}),

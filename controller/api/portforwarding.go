@@ -88,8 +88,13 @@ func readPortForwarding(r *reading, in *weftv1.PortForwarding) *model.PortForwar
 }
 
 // portRange reads ports that are given as one port or as a range: whichever of the two fields the request speaks of.
-func (r *reading) portRange(field string, one uint32, several string) model.PortRange {
+func (r *reading) portRange(field string, one uint32, several string) (ports model.PortRange) {
 	rangeField := field + "_range"
+	defer func() {
+		if ports == (model.PortRange{}) {
+			r.silent = append(r.silent, field, rangeField) // whichever has been told
+		}
+	}()
 	if one != 0 && several != "" {
 		switch speaksOfOne, speaksOfRange := r.speaksOf(field), r.speaksOf(rangeField); {
 		case speaksOfOne && !speaksOfRange:

@@ -131,8 +131,12 @@ func (r *reading) somePrefix(field, s string) netip.Prefix {
 
 // addrOrPrefix reads an address, which is a block of one, or a block.
 func (r *reading) addrOrPrefix(field, s string) netip.Prefix {
-	if strings.Contains(s, "/") || s == "" {
-		return r.somePrefix(field, s)
+	switch {
+	case s == "":
+		r.add(field, "is missing; give an address, or a block of them")
+		return netip.Prefix{}
+	case strings.Contains(s, "/"):
+		return r.prefix(field, s)
 	}
 	a := r.addr(field, s)
 	if !a.IsValid() {

@@ -114,7 +114,26 @@ func TestRESTDoesWhatGRPCDoes(t *testing.T) {
 		{"apply", "POST", "/v1:apply", `{"objects":[{"port":{"metadata":{"name":"p"},"network_id":"blue"}},{"subnet":{"metadata":{"name":"s"},"network_id":"blue","cidr":"10.0.0.0/24"}}]}`, 200,
 			[]string{"results.0.action", "results.1.object.name"}, "created s"},
 		{"wait", "GET", "/v1:waitApplied?timeout=1s", "", 200, []string{"applied"}, "true"},
-		{"status", "GET", "/v1/diagnostics/status", "", 200, []string{"version", "objects.network"}, "v0-test 2"},
+		{"a router", "POST", "/v1/routers", `{"metadata":{"name":"edge"}}`, 200, []string{"distributed", "external_gateway_info", "interfaces", "status.status"}, "true <nil> [] ACTIVE"},
+		{"a subnet of it, as Neutron says it", "PUT", "/v1/routers/edge/add_router_interface", `{"subnet_id":"s"}`, 200,
+			[]string{"interface.ip_addresses.0", "router.metadata.name"}, "10.0.0.1 edge"},
+		{"a page that cannot ask", "PUT", "/v1/routers/edge/remove_router_interface", `{}`, 400, []string{"details.1.field_violations.0.field"}, "subnet_id"},
+		{"and not any more", "PUT", "/v1/routers/edge/remove_router_interface", `{"subnet_id":"s"}`, 200, []string{"router.interfaces"}, "[]"},
+		{"an external network", "POST", "/v1/networks", `{"metadata":{"name":"public"},"provider_network_type":"flat","provider_physical_network":"physnet1","router_external":true}`, 200,
+			[]string{"router_external"}, "true"},
+		{"its addresses", "POST", "/v1/subnets", `{"metadata":{"name":"public-v4"},"network_id":"public","cidr":"203.0.113.0/24","enable_dhcp":false}`, 200, []string{"enable_dhcp"}, "false"},
+		{"a gateway", "PATCH", "/v1/routers/edge", `{"external_gateway_info":{"network_id":"public"}}`, 200,
+			[]string{"external_gateway_info.external_fixed_ips.0.ip_address", "external_gateway_info.enable_snat"}, "203.0.113.2 true"},
+		{"the gateway without SNAT", "PATCH", "/v1/routers/edge", `{"external_gateway_info":{"enable_snat":false}}`, 200,
+			[]string{"external_gateway_info.external_fixed_ips.0.ip_address", "external_gateway_info.enable_snat"}, "203.0.113.2 false"},
+		{"no gateway: null", "PATCH", "/v1/routers/edge", `{"external_gateway_info":null}`, 200, []string{"external_gateway_info"}, "<nil>"},
+		{"a floating IP", "POST", "/v1/floatingips", `{"floating_network_id":"public","floating_ip_address":"203.0.113.7"}`, 200, []string{"floating_ip_address", "status.status"}, "203.0.113.7 DOWN"},
+		{"by its address", "GET", "/v1/floatingips/203.0.113.7", "", 200, []string{"port_id"}, ""},
+		{"no port forwardings", "GET", "/v1/portforwardings?floatingip_id=203.0.113.7", "", 200, []string{"portforwardings"}, "[]"},
+		{"where the router is", "GET", "/v1/diagnostics/where?kind=router&object=edge", "", 200, []string{"object.name", "places"}, "edge []"},
+		{"a namespace of no host", "GET", "/v1/diagnostics/namespace?host=h&namespace=qrouter-edge", "", 404, []string{"code"}, "5"},
+		{"it goes", "DELETE", "/v1/routers/edge", "", 200, nil, ""},
+		{"status", "GET", "/v1/diagnostics/status", "", 200, []string{"version", "objects.network"}, "v0-test 3"},
 		{"refused delete", "DELETE", "/v1/networks/blue", "", 400, []string{"code", "details.0.reason"}, "9 IN_USE"},
 		{"delete", "DELETE", "/v1/networks/green", "", 200, nil, ""},
 		{"not found", "GET", "/v1/networks/blu", "", 404, []string{"code", "message", "details.0.reason"}, `5 network "blu" does not exist; did you mean "blue"? NOT_FOUND`},
@@ -136,7 +155,7 @@ func TestRESTDoesWhatGRPCDoes(t *testing.T) {
 			t.Errorf("%s: %d %s\nwant %d %s", tc.name, code, body, tc.code, tc.want)
 		}
 	}
-	if snap, _ := r.store.Snapshot(); snap.Len("networks") != 1 {
+	if snap, _ := r.store.Snapshot(); snap.Len("networks") != 2 {
 		t.Errorf("%d networks", snap.Len("networks"))
 	}
 }
@@ -145,9 +164,17 @@ func TestRESTDoesWhatGRPCDoes(t *testing.T) {
 func TestRESTWritesBackWhatItRead(t *testing.T) {
 	r := openREST(t)
 	r.apply(network("blue", func(n *weftv1.Network) { n.Metadata.Labels = map[string]string{"a": "1"} }), subnet("s", "blue", "10.0.0.0/24"), port("p", "blue"), host("compute1"))
+	r.apply(external("public", publicID, "physnet1", publicSubID, "203.0.113.0/24")...)
+	r.apply(router("edge", func(o *weftv1.Router) {
+		o.ExternalGatewayInfo, o.Interfaces = &weftv1.ExternalGatewayInfo{NetworkId: "public"}, []*weftv1.RouterInterface{{SubnetId: "s"}}
+		o.Routes = []*weftv1.Route{{Destination: "192.168.0.0/16", Nexthop: "10.0.0.9"}}
+	}), floatingIP("public", func(f *weftv1.FloatingIP) { f.FloatingIpAddress, f.PortId = "203.0.113.7", "p" }),
+		floatingIP("public", func(f *weftv1.FloatingIP) { f.FloatingIpAddress = "203.0.113.8" }), port("q", "blue"),
+		portForwarding("203.0.113.8", "tcp", 80, "q", 80, func(f *weftv1.PortForwarding) { f.Metadata.Name = "pages" }))
 	r.plug("compute1", model.Interface{Name: "tap0", OFPort: 1, IfaceID: "x"})
 	_, before := r.store.Snapshot()
-	for _, path := range []string{"/v1/networks/blue", "/v1/subnets/s", "/v1/ports/p", "/v1/hosts/compute1"} {
+	for _, path := range []string{"/v1/networks/blue", "/v1/subnets/s", "/v1/ports/p", "/v1/hosts/compute1", "/v1/routers/edge", "/v1/floatingips/203.0.113.7",
+		"/v1/portforwardings/pages", "/v1/networks/public"} {
 		code, body := r.do("GET", path, "")
 		if code != 200 {
 			t.Fatalf("%s: %d %s", path, code, body)

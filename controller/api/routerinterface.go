@@ -16,8 +16,8 @@ func (s *Server) AddRouterInterface(ctx context.Context, req *weftv1.AddRouterIn
 	if req.SubnetId != "" && req.PortId != "" {
 		return nil, s.refuse(invalid("port_id", "is given beside subnet_id; give one of them"))
 	}
-	err := s.changeInterfaces(ctx, req, (*store.Tx).AddRouterInterface, func(before, after *model.Router, p *weftv1.Router) {
-		res.Router, res.Interface = p, other(p, after, before)
+	err := s.changeInterfaces(ctx, req, (*store.Tx).AddRouterInterface, func(before, after *model.Router, was, is *weftv1.Router) {
+		res.Router, res.Interface = is, other(is, after, before)
 	})
 	if err != nil {
 		return nil, err
@@ -28,8 +28,8 @@ func (s *Server) AddRouterInterface(ctx context.Context, req *weftv1.AddRouterIn
 // RemoveRouterInterface implements RouterService.
 func (s *Server) RemoveRouterInterface(ctx context.Context, req *weftv1.RemoveRouterInterfaceRequest) (*weftv1.RemoveRouterInterfaceResponse, error) {
 	res := &weftv1.RemoveRouterInterfaceResponse{}
-	err := s.changeInterfaces(ctx, req, (*store.Tx).RemoveRouterInterface, func(before, after *model.Router, p *weftv1.Router) {
-		res.Router, res.Interface = p, other(spellRouter(before), before, after)
+	err := s.changeInterfaces(ctx, req, (*store.Tx).RemoveRouterInterface, func(before, after *model.Router, was, is *weftv1.Router) {
+		res.Router, res.Interface = is, other(was, before, after)
 	})
 	if err != nil {
 		return nil, err
@@ -44,11 +44,11 @@ type interfaceRequest interface {
 	GetValidateOnly() bool
 }
 
-// changeInterfaces adds or removes the interface that a request names, and shows the router as it is afterwards, also
-// when it was only a try.
+// changeInterfaces adds or removes the interface that a request names, and shows the router before and after, also when it
+// was only a try.
 func (s *Server) changeInterfaces(ctx context.Context, req interfaceRequest,
-	change func(*store.Tx, string, model.RouterInterface) (*model.Router, error), show func(before, after *model.Router, p *weftv1.Router)) error {
-	var p *weftv1.Router
+	change func(*store.Tx, string, model.RouterInterface) (*model.Router, error), show func(before, after *model.Router, was, is *weftv1.Router)) error {
+	var was, is *weftv1.Router
 	var before, after *model.Router
 	rev, err := s.write(ctx, req.GetValidateOnly(), func(tx *store.Tx) error {
 		rd := newReading(tx.Snapshot)
@@ -67,19 +67,21 @@ func (s *Server) changeInterfaces(ctx context.Context, req interfaceRequest,
 		if rd.failed() {
 			return rd.join(nil)
 		}
+		now := &sight{Snapshot: tx.Snapshot, fleet: s.cfg.Fleet}
+		was = routers.answer(now, before, 0)
 		if after, err = change(tx, before.ID, in); err != nil {
 			return err
 		}
-		p = routers.answer(&sight{Snapshot: tx.Snapshot, fleet: s.cfg.Fleet}, after, 0)
+		is = routers.answer(now, after, 0)
 		return nil
 	})
 	if err != nil {
 		return s.refuse(err)
 	}
 	if rev != 0 {
-		p = routers.answer(s.sight(), after, rev)
+		is = routers.answer(s.sight(), after, rev)
 	}
-	show(before, after, p)
+	show(before, after, was, is)
 	return nil
 }
 

@@ -47,10 +47,17 @@ type found struct {
 	// reason and message say why it is not ACTIVE.
 	reason, message string
 	since           time.Time
+	host            string
 }
 
 // look finds out how a spot is.
 func (s *sight) look(at spot) found {
+	f := s.judge(at)
+	f.host = at.host
+	return f
+}
+
+func (s *sight) judge(at spot) found {
 	if at.host == "" {
 		return found{state: stateDown, reason: "NoHost", message: at.why}
 	}
@@ -107,6 +114,7 @@ func (s *sight) programmedOn(spots []spot) (*weftv1.Condition, string) {
 	state := stateActive
 	var worst found
 	var at, good []string
+	slices.SortStableFunc(spots, func(a, b spot) int { return strings.Compare(a.host, b.host) })
 	for _, p := range spots {
 		f := s.look(p)
 		if f.state == stateActive && !f.unsure {
@@ -133,14 +141,11 @@ func (s *sight) programmedOn(spots []spot) (*weftv1.Condition, string) {
 		c.Status = conditionUnknown
 	}
 	slices.Sort(at)
-	switch others := slices.Compact(at); len(others) {
-	case 1:
-		c.Host = others[0]
-	default:
-		c.Message += fmt.Sprintf("; the same of %s", strings.Join(slices.DeleteFunc(others, func(h string) bool {
-			return strings.HasPrefix(worst.message, h) || strings.Contains(worst.message, " "+h+" ") || strings.HasSuffix(worst.message, " "+h)
-		}), ", "))
+	if at = slices.Compact(at); len(at) == 1 {
+		c.Host = at[0]
+		return c, state
 	}
+	c.Message += fmt.Sprintf("; %s too", several(slices.DeleteFunc(at, func(h string) bool { return h == worst.host })))
 	return c, state
 }
 

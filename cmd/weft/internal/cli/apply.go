@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -45,13 +46,30 @@ to objects of the same files or of the server:
   - {subnet_id: blue-v4, ip_address: 10.0.1.10}
   binding_host_id: compute1
   ---
+  instance:                       # a block is taken as a whole
+    hostname: vm1
+    user_data: |                  # or base64:CODE, for what is no text
+      #cloud-config
+  ---
   kind: host
   id: compute1                    # a host's id is its hostname
   bridge_mappings: {physnet1: br-ex}
+  ---
+  kind: router
+  name: edge
+  external_gateway_info: {network_id: public}
+  interfaces:
+  - {subnet_id: blue-v4}
+  ---
+  kind: floatingip
+  floating_network_id: public
+  floating_ip_address: 203.0.113.7
+  port_id: vm1
 
-Objects are matched by id, else by kind and name (subnets and ports: within their network). Only the fields that are there
-are changed; one that is there and empty ([], {}, "") is emptied. Unknown fields are refused. Status and other fields that only the server sets are read over, so what
-"weft get -o yaml" and "weft export" print can be edited and applied.`
+Objects are matched by id, else by kind and name (subnets and ports: within their network; port forwardings: within their
+floating IP), else a floating IP by its address and a port forwarding by its protocol and external ports. Only the fields
+that are there are changed; one that is there and empty ([], {}, "") is emptied. Unknown fields are refused. Status and other
+fields that only the server sets are read over, so what "weft get -o yaml" and "weft export" print can be edited and applied.`
 
 // files is the -f flag.
 func filesFlag(cmd *cobra.Command) *[]string {
@@ -123,10 +141,7 @@ func old(s string) string {
 
 // refName is what people call an object.
 func refName(r *weftv1.ObjectRef) string {
-	if r.GetName() != "" {
-		return r.GetName()
-	}
-	return r.GetId()
+	return cmp.Or(r.GetName(), r.GetId(), "(new)")
 }
 
 // applyFiles reads files and sends their objects; the results are in their order.

@@ -35,7 +35,7 @@ func cond(typ, status, reason, message string) *weftv1.Condition {
 }
 
 func host(name string, n int, ready bool) *weftv1.Host {
-	h := &weftv1.Host{Metadata: meta(name, ""), Roles: []string{"compute"}, Status: &weftv1.HostStatus{
+	h := &weftv1.Host{Metadata: meta(name, ""), Draining: proto.Bool(false), Roles: []string{"compute"}, Status: &weftv1.HostStatus{
 		Status: "Ready", DvrMacAddress: fmt.Sprintf("fa:16:3f:00:00:%02x", n), AppliedRevision: 2, AgentVersion: "0.1.0", OvsVersion: "3.1.0",
 		TunnelIp: fmt.Sprintf("192.0.2.%d", n), BridgeMappings: map[string]string{"physnet1": "br-ex"},
 		Bridges: []*weftv1.BridgeStatus{
@@ -56,10 +56,10 @@ func cloud(s *fakeapi.Server) {
 		host("compute1", 1, true),
 		host("compute2", 2, false),
 		&weftv1.Network{Metadata: meta(blueID, "blue"), AdminStateUp: proto.Bool(true), Mtu: 1450, ProviderNetworkType: "vxlan",
-			ProviderSegmentationId: 100, L2Population: proto.Bool(true), Status: &weftv1.NetworkStatus{Status: "ACTIVE",
+			ProviderSegmentationId: 100, L2Population: proto.Bool(true), RouterExternal: proto.Bool(false), Status: &weftv1.NetworkStatus{Status: "ACTIVE",
 				LocalVlans: []*weftv1.LocalVlan{{Host: "compute1", Vlan: 1}, {Host: "compute2", Vlan: 3}}}},
 		&weftv1.Subnet{Metadata: meta(subnetID, "blue-v4"), NetworkId: blueID, IpVersion: 4, Cidr: "10.0.1.0/24",
-			GatewayIp: proto.String("10.0.1.1"), AllocationPools: []*weftv1.AllocationPool{{Start: "10.0.1.2", End: "10.0.1.254"}}},
+			GatewayIp: proto.String("10.0.1.1"), AllocationPools: []*weftv1.AllocationPool{{Start: "10.0.1.2", End: "10.0.1.254"}}, EnableDhcp: proto.Bool(true)},
 		&weftv1.Port{Metadata: meta(vm1ID, "vm1"), NetworkId: blueID, MacAddress: "fa:16:3e:00:00:01", DeviceId: "7d3f", DeviceOwner: "compute:nova",
 			AdminStateUp: proto.Bool(true), FixedIps: []*weftv1.FixedIP{{SubnetId: subnetID, IpAddress: "10.0.1.5"}},
 			Status: &weftv1.PortStatus{Status: "ACTIVE", Host: "compute1", InterfaceName: "tapvm1", Ofport: 7, BoundBy: "iface-id",
@@ -152,11 +152,11 @@ func twins(w *world) {
 func richer(s *fakeapi.Server) {
 	grey := "6e000000-1111-4222-8333-444455556666"
 	n := &weftv1.Network{Metadata: meta(grey, "grey: \"quoted\" # no comment"), AdminStateUp: proto.Bool(false), Mtu: 9000, ProviderNetworkType: "vlan",
-		ProviderPhysicalNetwork: "physnet1", ProviderSegmentationId: 200, L2Population: proto.Bool(false), Status: &weftv1.NetworkStatus{Status: "DOWN"}}
+		ProviderPhysicalNetwork: "physnet1", ProviderSegmentationId: 200, L2Population: proto.Bool(false), RouterExternal: proto.Bool(false), Status: &weftv1.NetworkStatus{Status: "DOWN"}}
 	n.Metadata.ProjectId, n.Metadata.Description = "web", "two\nlines, and a \u202e mark"
 	n.Metadata.Labels = map[string]string{"team": "web", "true": "yes", "empty": "", "number": "010"}
 	sub := &weftv1.Subnet{Metadata: meta("6e000001-1111-4222-8333-444455556666", "grey-v6"), NetworkId: grey, IpVersion: 6, Cidr: "fd00::/64",
-		GatewayIp: proto.String(""), AllocationPools: []*weftv1.AllocationPool{{Start: "fd00::10", End: "fd00::20"}, {Start: "fd00::30", End: "fd00::40"}}}
+		GatewayIp: proto.String(""), AllocationPools: []*weftv1.AllocationPool{{Start: "fd00::10", End: "fd00::20"}, {Start: "fd00::30", End: "fd00::40"}}, EnableDhcp: proto.Bool(false)}
 	sub.Metadata.ProjectId = "web"
 	h := host("network1", 9, true)
 	h.TunnelIp, h.BridgeMappings, h.Roles = "192.0.2.99", map[string]string{"physnet1": "br-ex", "physnet2": "br-ex2"}, []string{"compute", "network"}
@@ -171,4 +171,66 @@ func serverErrors(w *world) {
 		panic(err)
 	}
 	w.api.Fail = st.Err()
+}
+
+const (
+	publicID = "bb000000-1111-4222-8333-444455556666"
+	edgeID   = "ed9e0000-1111-4222-8333-444455556666"
+	fipID    = "f1b00000-1111-4222-8333-444455556666"
+	fip2ID   = "f1b20000-1111-4222-8333-444455556666"
+)
+
+// routed adds a router to the small cloud, with a floating IP and a port forwarding behind it.
+func routed(w *world) {
+	network1 := host("network1", 3, true)
+	network1.Roles, network1.Draining = []string{"network"}, proto.Bool(false)
+	network1.Status.ScheduledRouters, network1.Status.DhcpNetworks = 1, 1
+	programmed := cond("Programmed", "True", "Acknowledged", "acknowledged by compute1, network1")
+	sched := cond("Scheduled", "True", "Scheduled", "on network1: the only network host that is fit")
+	sched.Host = "network1"
+	failed := cond("Programmed", "False", "NoIptables", "network1: iptables is missing: install it")
+	failed.Host = "network1"
+	w.api.Put(network1,
+		&weftv1.Network{Metadata: meta(publicID, "public"), AdminStateUp: proto.Bool(true), Mtu: 1500, ProviderNetworkType: "flat",
+			ProviderPhysicalNetwork: "physnet1", RouterExternal: proto.Bool(true), Status: &weftv1.NetworkStatus{Status: "ACTIVE"}},
+		&weftv1.Subnet{Metadata: meta("bb500000-1111-4222-8333-444455556666", "public-v4"), NetworkId: publicID, IpVersion: 4, Cidr: "203.0.113.0/24",
+			GatewayIp: proto.String("203.0.113.1"), EnableDhcp: proto.Bool(false), AllocationPools: []*weftv1.AllocationPool{{Start: "203.0.113.2", End: "203.0.113.254"}}},
+		&weftv1.Port{Metadata: meta("1f000000-1111-4222-8333-444455556666", ""), NetworkId: blueID, MacAddress: "fa:16:3e:00:00:0f", AdminStateUp: proto.Bool(true),
+			DeviceId: edgeID, DeviceOwner: "network:router_interface_distributed", FixedIps: []*weftv1.FixedIP{{SubnetId: subnetID, IpAddress: "10.0.1.1"}},
+			Status: &weftv1.PortStatus{Status: "ACTIVE"}},
+		&weftv1.Router{Metadata: meta(edgeID, "edge"), AdminStateUp: proto.Bool(true), Distributed: proto.Bool(true),
+			ExternalGatewayInfo: &weftv1.ExternalGatewayInfo{NetworkId: publicID, EnableSnat: proto.Bool(true), PortId: "9a7e0000-1111-4222-8333-444455556666",
+				ExternalFixedIps: []*weftv1.FixedIP{{SubnetId: "bb500000-1111-4222-8333-444455556666", IpAddress: "203.0.113.2"}}},
+			Interfaces: []*weftv1.RouterInterface{{SubnetId: subnetID, PortId: "1f000000-1111-4222-8333-444455556666", IpAddresses: []string{"10.0.1.1"}}},
+			Routes:     []*weftv1.Route{{Destination: "192.168.0.0/16", Nexthop: "10.0.1.9"}},
+			Status:     &weftv1.RouterStatus{Status: "ACTIVE", Hosts: []string{"compute1", "network1"}, GatewayHost: "network1", Conditions: []*weftv1.Condition{sched, programmed}}},
+		&weftv1.FloatingIP{Metadata: meta(fipID, ""), FloatingNetworkId: publicID, FloatingIpAddress: "203.0.113.7", PortId: vm1ID, FixedIpAddress: "10.0.1.5", RouterId: edgeID,
+			Status: &weftv1.FloatingIPStatus{Status: "ACTIVE", Host: "compute1", Namespace: "qrouter-" + edgeID, Conditions: []*weftv1.Condition{programmed}}},
+		&weftv1.FloatingIP{Metadata: meta(fip2ID, "shop"), FloatingNetworkId: publicID, FloatingIpAddress: "203.0.113.8", RouterId: edgeID,
+			Status: &weftv1.FloatingIPStatus{Status: "ERROR", Host: "network1", Namespace: "snat-" + edgeID, Conditions: []*weftv1.Condition{failed}}},
+		&weftv1.PortForwarding{Metadata: meta("bf000000-1111-4222-8333-444455556666", "ssh"), FloatingipId: fip2ID, Protocol: "tcp", ExternalPort: 2222,
+			InternalPortId: vm2ID, InternalIpAddress: "10.0.1.6", InternalPort: 22,
+			Status: &weftv1.PortForwardingStatus{Status: "ERROR", Host: "network1", Namespace: "snat-" + edgeID, Conditions: []*weftv1.Condition{failed}}},
+		&weftv1.PortForwarding{Metadata: meta("bf110000-1111-4222-8333-444455556666", ""), FloatingipId: fip2ID, Protocol: "udp", ExternalPortRange: "8000:8010",
+			InternalPortId: vm2ID, InternalIpAddress: "10.0.1.6", InternalPortRange: "9000:9010", Status: &weftv1.PortForwardingStatus{Status: "DOWN"}},
+	)
+	w.api.Places = map[string][]*weftv1.Place{
+		"router/edge": {
+			{Host: "compute1", What: "fip-" + publicID, State: "ACTIVE", Why: "it serves the floating IPs of ports that are bound there: 203.0.113.7"},
+			{Host: "compute1", What: "qrouter-" + edgeID, State: "ACTIVE", Why: "port vm1 of its networks is bound there"},
+			{Host: "network1", What: "qrouter-" + edgeID, State: "ACTIVE", Why: "its snat namespace is there"},
+			{Host: "network1", What: "snat-" + edgeID, State: "ERROR", Why: "the only network host that is fit", Message: "network1: iptables is missing: install it", Since: at(3)},
+		},
+		"floatingip/203.0.113.7": {{Host: "compute1", What: "qrouter-" + edgeID, State: "ACTIVE", Why: "its port is bound there"}},
+		"network/blue":           {{What: "qdhcp-" + blueID, State: "DOWN", Why: "no host has the role network: weft set host NAME --role network"}},
+	}
+	w.api.Namespaces = map[string][]*weftv1.NamespaceLine{
+		"compute1 qrouter-edge": {
+			{Section: "link", Text: "qr-1f000000-11 up mtu 1450", State: "ok"},
+			{Section: "address", Text: "10.0.1.1/24 dev qr-1f000000-11", State: "ok"},
+			{Section: "rule", Text: "32768: from 10.0.1.5 lookup 16", State: "missing"},
+			{Section: "rule", Text: "100: from 10.0.1.5 lookup 7", State: "foreign"},
+		},
+		"network1 snat-edge": {{Section: "link", Text: "sg-2f000000-11 up mtu 1450", State: "ok"}},
+	}
 }

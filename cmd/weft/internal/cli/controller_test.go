@@ -121,6 +121,8 @@ func TestExportMovesACloudToAnotherController(t *testing.T) {
 	must("create", "subnet", "grey-v6", "--network", "grey", "--cidr", "fd00::/64", "--gateway-ip", "none")
 	must("create", "port", "--network", "grey", "--mac-address", "52:54:00:12:34:56")
 	must("create", "port", "g2", "--network", "grey", "--device-id", "10")
+	must("apply", "-f", "testdata/files/layer3.yaml")
+	must("create", "port", "g3", "--network", "grey", "--user-data", "testdata/files/cloud-config")
 	exported := must("export")
 	w.stdin = exported
 	if out := must("diff", "-f", "-"); out != "" {
@@ -141,7 +143,10 @@ func TestWhatGetPrintsCanBeAppliedToAController(t *testing.T) {
 	if code, _, stderr := w.run("apply", "-f", "testdata/files/net.yaml"); code != exit.Done {
 		t.Fatalf("exit %d: %s", code, stderr)
 	}
-	for _, what := range []string{"networks", "subnets", "ports", "hosts"} {
+	if code, _, stderr := w.run("apply", "-f", "testdata/files/layer3.yaml"); code != exit.Done {
+		t.Fatalf("exit %d: %s", code, stderr)
+	}
+	for _, what := range []string{"networks", "subnets", "ports", "hosts", "routers", "floatingips", "portforwardings"} {
 		_, w.stdin, _ = w.run("get", what, "-o", "yaml")
 		if code, out, stderr := w.run("diff", "-f", "-"); code != exit.Done || out != "" {
 			t.Errorf("get %s -o yaml | diff -f -: exit %d\n%s%s\n%s", what, code, out, stderr, w.stdin)

@@ -16,14 +16,25 @@ func (a *app) createCommand() *cobra.Command {
 	examples := map[*kind.Kind]string{
 		kind.Network: `  weft create network blue
   weft create network blue --provider-network-type vxlan --provider-segmentation-id 100 --mtu 1450
-  weft create network lab --provider-network-type vlan --provider-physical-network physnet1 --l2-population=false`,
+  weft create network lab --provider-network-type vlan --provider-physical-network physnet1 --l2-population=false
+  weft create network public --provider-network-type flat --provider-physical-network physnet1 --external`,
 		kind.Subnet: `  weft create subnet blue-v4 --network blue --cidr 10.0.1.0/24
-  weft create subnet blue-v4 --network blue --cidr 10.0.1.0/24 --gateway-ip none --allocation-pool start=10.0.1.10,end=10.0.1.99`,
+  weft create subnet blue-v4 --network blue --cidr 10.0.1.0/24 --gateway-ip none --allocation-pool start=10.0.1.10,end=10.0.1.99
+  weft create subnet blue-v4 --network blue --cidr 10.0.1.0/24 --dns 10.0.1.53 --host-route destination=10.9.0.0/16,nexthop=10.0.1.9`,
 		kind.Port: `  weft create port vm1 --network blue
   weft create port vm1 --network blue --fixed-ip 10.0.1.5 --binding-host-id compute1
-  weft create port vm1 --network blue --fixed-ip subnet=blue-v4,ip-address=10.0.1.5 --mac-address fa:16:3e:00:00:05 --device-id 7d3f`,
+  weft create port vm1 --network blue --fixed-ip subnet=blue-v4,ip-address=10.0.1.5 --mac-address fa:16:3e:00:00:05 --device-id 7d3f
+  weft create port vm1 --network blue --hostname vm1 --user-data cloud.yaml --public-key me="$(cat ~/.ssh/id_ed25519.pub)"
+  weft create port vm1 --network blue --allowed-address 10.0.1.100 --extra-dhcp-opt name=bootfile-name,value=undionly.kpxe`,
 		kind.Host: `  weft create host compute3
   weft create host compute3 --role compute --role network --bridge-mapping physnet1=br-ex`,
+		kind.Router: `  weft create router edge --external-gateway public --interface blue-v4 --interface red-v4
+  weft create router edge --centralized --external-gateway public --external-fixed-ip 203.0.113.2 --disable-snat
+  weft create router edge --route destination=192.168.0.0/16,nexthop=10.0.1.9`,
+		kind.FloatingIP: `  weft create floatingip --network public
+  weft create fip web --network public --floating-ip-address 203.0.113.7 --port vm1`,
+		kind.PortForwarding: `  weft create portforwarding --floatingip 203.0.113.7 --protocol tcp --external-port 2222 --port vm1 --internal-port 22
+  weft create pf --floatingip 203.0.113.7 --protocol udp --external-port-range 8000:8010 --port vm1 --internal-port-range 9000:9010`,
 	}
 	return perKind(&cobra.Command{
 		Use:   "create",
@@ -45,10 +56,13 @@ func (a *app) createKind(k *kind.Kind, example string) *cobra.Command {
 		cmd.Use = fmt.Sprintf("%s NAME", k.Name)
 		cmd.Args = cobra.ExactArgs(1)
 	}
-	a.fieldFlags(cmd, k, object, false, func(f *kind.Field) bool { return f.Name == positional(k) })
+	load := a.fieldFlags(cmd, k, object, false, func(f *kind.Field) bool { return f.Name == positional(k) })
 	dry := dryRunFlag(cmd.Flags())
 	format := formatFlag(cmd, sentence, "table", "wide", "json", "yaml", "name")
 	cmd.RunE = a.run(func(ctx context.Context, c *client.Client, args []string) error {
+		if err := load(); err != nil {
+			return err
+		}
 		if len(args) == 1 {
 			if err := k.SetFlag(object, k.Field(positional(k)), args[0]); err != nil {
 				return err
@@ -83,12 +97,20 @@ func (a *app) setCommand() *cobra.Command {
 		kind.Network: `  weft set network blue --mtu 9000
   weft set network blue --name azure --etag 12ab`,
 		kind.Subnet: `  weft set subnet blue-v4 --gateway-ip none
+  weft set subnet blue-v4 --no-dhcp
   weft set subnet blue-v4 --allocation-pool start=10.0.1.10,end=10.0.1.99 --allocation-pool start=10.0.1.200,end=10.0.1.250`,
 		kind.Port: `  weft set port vm1 --admin-state-up=false
   weft set port vm1 --fixed-ip 10.0.1.5 --fixed-ip 10.0.1.6
   weft set port vm1 --device-id "" --label none`,
 		kind.Host: `  weft set host compute3 --tunnel-ip 192.0.2.13
-  weft set host compute3 --bridge-mapping physnet1=br-ex --bridge-mapping physnet2=br-ex2`,
+  weft set host compute3 --bridge-mapping physnet1=br-ex --bridge-mapping physnet2=br-ex2
+  weft set host network1 --drain`,
+		kind.Router: `  weft set router edge --disable-snat
+  weft set router edge --centralized
+  weft set router edge --route destination=192.168.0.0/16,nexthop=10.0.1.9 --route destination=192.168.0.0/16,nexthop=10.0.1.10`,
+		kind.FloatingIP: `  weft set floatingip 203.0.113.7 --port vm2
+  weft set fip 203.0.113.7 --description "the shop"`,
+		kind.PortForwarding: `  weft set portforwarding ssh --internal-port 2022`,
 	}
 	return perKind(&cobra.Command{
 		Use:   "set",
@@ -107,7 +129,7 @@ func (a *app) setKind(k *kind.Kind, example string) *cobra.Command {
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: firstArg(a.objectNames(k)),
 	}
-	a.fieldFlags(cmd, k, object, true, func(f *kind.Field) bool { return f.Name == "id" })
+	load := a.fieldFlags(cmd, k, object, true, func(f *kind.Field) bool { return f.Name == "id" })
 	for i := range k.Fields {
 		// The server says best why these cannot be changed.
 		if f := &k.Fields[i]; k.Immutable(f) && f.Name != "id" {
@@ -118,9 +140,12 @@ func (a *app) setKind(k *kind.Kind, example string) *cobra.Command {
 	etag := etagFlag(cmd.Flags())
 	format := formatFlag(cmd, sentence, "table", "wide", "json", "yaml", "name")
 	cmd.RunE = a.run(func(ctx context.Context, c *client.Client, args []string) error {
+		if err := load(); err != nil {
+			return err
+		}
 		var paths []string
 		for i := range k.Fields {
-			if f := &k.Fields[i]; cmd.Flags().Changed(f.Flag()) {
+			if f := &k.Fields[i]; f.Given(cmd.Flags().Changed) {
 				paths = append(paths, k.Path(f))
 			}
 		}

@@ -42,6 +42,11 @@ func (a *app) describeCommand() *cobra.Command {
 				d := &description{app: a, client: c, kind: k, object: m, names: newNames(ctx, c).name}
 				d.fields()
 				d.status()
+				if k == kind.Router || k == kind.FloatingIP {
+					if err := d.where(ctx); err != nil {
+						return err
+					}
+				}
 				if err := d.related(ctx); err != nil {
 					return err
 				}
@@ -85,11 +90,24 @@ func (d *description) line(label, value string, state bool) {
 // fields prints what people set, and the rest of the metadata.
 func (d *description) fields() {
 	d.out.Printf("%s %s\n", d.kind.Title(), kind.Ref(d.object))
+	last := ""
 	show := func(name string) {
 		holder, fd := d.kind.Lookup(d.object, name)
-		if holder.Has(fd) {
-			d.value(name, fd, holder.Get(fd))
+		if !holder.Has(fd) {
+			return
 		}
+		block, label, in := strings.Cut(name, ".")
+		switch {
+		case !in:
+			label, block = name, ""
+		case block != last:
+			d.out.Printf("  %s\n", block)
+			fallthrough
+		default:
+			label = "  " + label
+		}
+		last = block
+		d.value(label, fd, holder.Get(fd))
 	}
 	for i := range d.kind.Fields {
 		show(d.kind.Fields[i].Name)
@@ -115,7 +133,7 @@ func (d *description) value(label string, fd protoreflect.FieldDescriptor, v pro
 				case k != nil:
 					parts = append(parts, fmt.Sprintf("%s %s", k.Name, d.names(k.Name, m.Get(sub).String())))
 				default:
-					parts = append(parts, fmt.Sprintf("%s %s", sub.Name(), m.Get(sub)))
+					parts = append(parts, fmt.Sprintf("%s %s", sub.Name(), kind.Text(sub, m.Get(sub))))
 				}
 			}
 			d.line(label, strings.Join(parts, ", "), false)
@@ -126,7 +144,7 @@ func (d *description) value(label string, fd protoreflect.FieldDescriptor, v pro
 			d.line(label, d.clock(t), false)
 		}
 	case fd.Kind() == protoreflect.StringKind && !fd.IsList() && !fd.IsMap() && v.String() == "":
-		if f := d.kind.Field(label); f != nil && f.None != "" {
+		if f := d.kind.Field(strings.TrimSpace(label)); f != nil && f.None != "" {
 			d.line(label, f.None, false)
 		}
 	default:
@@ -143,16 +161,16 @@ func (d *description) named(fd protoreflect.FieldDescriptor, v protoreflect.Valu
 	return text
 }
 
-// refOf is the kind whose objects' ids a field holds, judged by the field's name: network_id, host, binding_host_id.
+// refOf is the kind whose objects' ids a field holds, judged by the field's name: network_id, floating_network_id, host,
+// gateway_host.
 func refOf(fd protoreflect.FieldDescriptor) *kind.Kind {
 	if fd.Kind() != protoreflect.StringKind || fd.IsMap() || fd.IsList() {
 		return nil
 	}
 	for _, k := range kind.All {
-		for _, name := range []string{k.Name, k.Name + "_id", "binding_" + k.Name + "_id"} {
-			if string(fd.Name()) == name {
-				return k
-			}
+		name := "_" + string(fd.Name())
+		if strings.HasSuffix(name, "_"+k.Name+"_id") || k.NamedByID && strings.HasSuffix(name, "_"+k.Name) {
+			return k
 		}
 	}
 	return nil
@@ -188,7 +206,7 @@ func (d *description) list(label string, md protoreflect.MessageDescriptor, list
 	var columns []table.Column
 	for i := range md.Fields().Len() {
 		fd := md.Fields().Get(i)
-		if fd.Name() == "message" {
+		if fd.Name() == "message" || fd.Name() == "host" && !anyHas(list, fd) {
 			continue
 		}
 		fields = append(fields, fd)
@@ -221,6 +239,16 @@ func (d *description) list(label string, md protoreflect.MessageDescriptor, list
 	}
 }
 
+// anyHas says whether a field is set in one of the messages at least.
+func anyHas(list protoreflect.List, fd protoreflect.FieldDescriptor) bool {
+	for i := range list.Len() {
+		if list.Get(i).Message().Has(fd) {
+			return true
+		}
+	}
+	return false
+}
+
 func (d *description) cell(fd protoreflect.FieldDescriptor, v protoreflect.Value) string {
 	if t, ok := v.Interface().(protoreflect.Message); ok && fd.Message() != nil {
 		if ts, ok := t.Interface().(*timestamppb.Timestamp); ok && ts != nil {
@@ -229,6 +257,17 @@ func (d *description) cell(fd protoreflect.FieldDescriptor, v protoreflect.Value
 		return ""
 	}
 	return kind.Text(fd, v)
+}
+
+// where prints on which hosts the object is.
+func (d *description) where(ctx context.Context) error {
+	resp, err := d.askWhere(ctx, d.client, &weftv1.WhereRequest{Kind: d.kind.Name, Object: d.object.GetMetadata().GetId()})
+	if err != nil || len(resp.GetPlaces()) == 0 {
+		return err
+	}
+	d.out.Printf("Where\n")
+	d.placeTable(resp.GetPlaces(), false, "  ")
+	return nil
 }
 
 // related prints the objects that this one names, and those that name it.

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"gopkg.in/yaml.v3"
@@ -18,7 +19,8 @@ func (a *app) exportCommand() *cobra.Command {
 		Use:   "export",
 		Short: "Print all objects as a file for apply",
 		Long: `Print all objects, as they are at one revision of the store, as YAML that "weft apply" takes. Applied to an empty
-controller it makes the same objects again: with their ids, addresses, MAC addresses and segment ids.`,
+controller it makes the same objects again: with their ids, addresses, MAC addresses and segment ids. Ports that Weft makes
+itself, for DHCP and the like, are left out: they come with what they were made for.`,
 		Example: `  weft export > net.yaml
   weft export --project web`,
 		Args:              cobra.NoArgs,
@@ -31,11 +33,12 @@ controller it makes the same objects again: with their ids, addresses, MAC addre
 		if err != nil {
 			return err
 		}
+		leaveOutMade(objects)
 		names := map[string]string{}
 		for k, list := range objects {
 			for _, m := range list {
-				if !k.NamedByID {
-					names[k.Name+"/"+m.GetMetadata().GetId()] = m.GetMetadata().GetName()
+				if ref := kind.Ref(m); !k.NamedByID && ref != m.GetMetadata().GetId() {
+					names[k.Name+"/"+m.GetMetadata().GetId()] = ref
 				}
 			}
 		}
@@ -62,6 +65,37 @@ controller it makes the same objects again: with their ids, addresses, MAC addre
 		return manifest.WriteYAML(a.out, docs...)
 	})
 	return cmd
+}
+
+// leaveOutMade takes away the ports that Weft makes itself. A router's port on a subnet stays only if it has not the subnet's
+// gateway address, by which the router would get it again; then it is as it was before the router had it.
+func leaveOutMade(objects map[*kind.Kind][]kind.Message) {
+	gateways := map[string]string{}
+	for _, m := range objects[kind.Subnet] {
+		gateways[m.GetMetadata().GetId()] = m.(*weftv1.Subnet).GetGatewayIp()
+	}
+	comes := func(p *weftv1.Port) bool {
+		return len(p.GetFixedIps()) == 1 && p.FixedIps[0].GetIpAddress() == gateways[p.FixedIps[0].GetSubnetId()]
+	}
+	made := map[string]bool{}
+	objects[kind.Port] = slices.DeleteFunc(objects[kind.Port], func(m kind.Message) bool {
+		p := m.(*weftv1.Port)
+		if !kind.OfRouter(p) {
+			return kind.OfWeft(p)
+		}
+		made[p.GetMetadata().GetId()] = comes(p)
+		p.DeviceId, p.DeviceOwner, p.BindingHostId = "", "", ""
+		return comes(p)
+	})
+	for _, m := range objects[kind.Router] {
+		for _, i := range m.(*weftv1.Router).GetInterfaces() {
+			if made[i.GetPortId()] {
+				i.PortId = ""
+			} else {
+				i.SubnetId = ""
+			}
+		}
+	}
 }
 
 // everything reads all objects at one revision: what a watch from the beginning sends before its first bookmark.

@@ -25,6 +25,12 @@ func (a *app) getCommand() *cobra.Command {
   weft get p --device-id 7d3f -o name`,
 		kind.Host: `  weft get hosts
   weft get h compute1 -o json`,
+		kind.Router: `  weft get routers
+  weft get routers --host network1
+  weft get router edge -o yaml`,
+		kind.FloatingIP: `  weft get floatingips --network public
+  weft get fip 203.0.113.7 -o wide`,
+		kind.PortForwarding: `  weft get portforwardings --floatingip 203.0.113.7`,
 	}
 	return perKind(&cobra.Command{
 		Use:   "get",

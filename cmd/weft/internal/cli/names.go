@@ -58,10 +58,10 @@ func (n *names) name(kindName, id string) string {
 }
 
 func (n *names) learn(k *kind.Kind, m kind.Message) {
-	if name := m.GetMetadata().GetName(); name != "" {
-		n.known[k.Name+"/"+m.GetMetadata().GetId()] = name
-	} else {
-		n.known[k.Name+"/"+m.GetMetadata().GetId()] = shortID(m.GetMetadata().GetId())
+	id := m.GetMetadata().GetId()
+	n.known[k.Name+"/"+id] = shortID(id)
+	if name := kind.Ref(m); name != id {
+		n.known[k.Name+"/"+id] = name
 	}
 }
 

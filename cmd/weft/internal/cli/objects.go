@@ -2,6 +2,9 @@ package cli
 
 import (
 	"fmt"
+	"io"
+	"os"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -16,15 +19,16 @@ import (
 
 // perKind makes a command such as "get" that has one command below it for each kind.
 func perKind(parent *cobra.Command, child func(*kind.Kind) *cobra.Command) *cobra.Command {
-	var words []string
+	var words, known []string
 	for _, k := range kind.All {
 		words = append(words, k.Name)
+		known = append(known, fmt.Sprintf("%s (%s)", k.Name, k.Short[0]))
 		c := child(k)
 		c.Aliases = k.Aliases()
 		parent.AddCommand(c)
 	}
 	parent.Use += " KIND"
-	parent.Long += "\n\nKinds: network (net), subnet (sub), port (p), host (h); plurals are understood too."
+	parent.Long += "\n\nKinds: " + strings.Join(known, ", ") + "; plurals are understood too."
 	parent.Args = cobra.ArbitraryArgs
 	parent.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {
@@ -40,16 +44,56 @@ type fieldFlag struct {
 	kind  *kind.Kind
 	field *kind.Field
 	into  kind.Message
+	// file is the file with the value, of a field that takes one. It is read when the command runs.
+	file string
 }
 
 func (f *fieldFlag) String() string { return "" }
 
-func (f *fieldFlag) Set(s string) error { return f.kind.SetFlag(f.into, f.field, s) }
+func (f *fieldFlag) Set(s string) error {
+	if f.field.File {
+		f.file = s
+		return nil
+	}
+	return f.kind.SetFlag(f.into, f.field, s)
+}
+
+// load reads the file, if one was named.
+func (f *fieldFlag) load(stdin io.Reader) error {
+	if f.file == "" {
+		return nil
+	}
+	b, err := []byte(nil), error(nil)
+	if f.file == "-" {
+		b, err = io.ReadAll(stdin)
+	} else {
+		b, err = os.ReadFile(f.file)
+	}
+	if err != nil {
+		return exit.New(exit.Usage, fmt.Sprintf("--%s: %v", f.field.Flag(), err))
+	}
+	holder, fd := f.kind.Locate(f.into, f.field.Name)
+	holder.Set(fd, protoreflect.ValueOfBytes(b))
+	return nil
+}
+
+// notFlag is the flag that says the opposite of a field that is true or false.
+type notFlag struct{ *fieldFlag }
+
+func (f notFlag) Set(s string) error {
+	is, err := strconv.ParseBool(s)
+	if err != nil {
+		return fmt.Errorf("%q is neither true nor false", s)
+	}
+	return f.fieldFlag.Set(strconv.FormatBool(!is))
+}
 
 // Type is the word for the value in the help text.
 func (f *fieldFlag) Type() string {
 	_, fd := f.kind.Lookup(f.into, f.field.Name)
 	switch {
+	case f.field.File:
+		return "file"
 	case fd.IsMap():
 		return "key=value"
 	case fd.IsList() && fd.Message() != nil:
@@ -65,19 +109,30 @@ func (f *fieldFlag) Type() string {
 }
 
 // fieldFlags gives a command a flag for each field of the kind that is not left out. Changing says that the command
-// changes an object that is there.
-func (a *app) fieldFlags(cmd *cobra.Command, k *kind.Kind, into kind.Message, changing bool, leaveOut func(*kind.Field) bool) {
+// changes an object that is there. Load is to be called when the command runs: it reads the files that flags name.
+func (a *app) fieldFlags(cmd *cobra.Command, k *kind.Kind, into kind.Message, changing bool, leaveOut func(*kind.Field) bool) (load func() error) {
+	var files []*fieldFlag
 	for i := range k.Fields {
 		f := &k.Fields[i]
 		if leaveOut(f) {
 			continue
 		}
-		v := &fieldFlag{k, f, into}
+		v := &fieldFlag{kind: k, field: f, into: into}
+		if f.File {
+			files = append(files, v)
+		}
 		flag := cmd.Flags().VarPF(v, f.Flag(), "", fieldHelp(k, f, changing))
 		if v.Type() == "bool" {
 			flag.NoOptDefVal = "true"
 		}
+		if f.Not != "" {
+			cmd.Flags().VarPF(notFlag{v}, f.Not, "", "the opposite of --"+f.Flag()).NoOptDefVal = "true"
+			cmd.MarkFlagsMutuallyExclusive(f.Flag(), f.Not)
+			complete(cmd, f.Not, cobra.NoFileCompletions)
+		}
 		switch {
+		case f.File:
+			// Files are completed by the shell.
 		case f.Ref != "":
 			complete(cmd, f.Flag(), a.objectNames(kind.Find(f.Ref)))
 		case len(f.Values) > 0:
@@ -85,6 +140,14 @@ func (a *app) fieldFlags(cmd *cobra.Command, k *kind.Kind, into kind.Message, ch
 		default:
 			complete(cmd, f.Flag(), cobra.NoFileCompletions)
 		}
+	}
+	return func() error {
+		for _, f := range files {
+			if err := f.load(a.In); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
 }
 

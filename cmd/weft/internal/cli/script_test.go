@@ -128,6 +128,13 @@ var setups = map[string]func(*world){
 	"export":        func(w *world) { richer(w.api) },
 	"ambiguous":     twins,
 	"server-errors": serverErrors,
+
+	"router":         routed,
+	"floatingip":     routed,
+	"portforwarding": routed,
+	"where":          routed,
+	"ns":             routed,
+	"dhcp":           routed,
 }
 
 // TestTranscripts replays testdata/*.txt. A line "$ weft …" is a command; what follows is what it prints to stdout, what

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -85,22 +86,7 @@ func (a *app) printStatus(s *weftv1.GetStatusResponse) {
 		}
 	}
 
-	var counts []string
-	for _, key := range slices.Sorted(maps.Keys(s.GetObjects())) {
-		n, word := s.GetObjects()[key], key
-		if k := kind.Find(key); k != nil {
-			word = k.Plural
-			if n == 1 {
-				word = k.Name
-			}
-		}
-		text := fmt.Sprintf("%d %s", n, word)
-		if kind.Find(key) == kind.Port && n > 0 {
-			text += fmt.Sprintf(" (%d active)", s.GetPortsActive())
-		}
-		counts = append(counts, text)
-	}
-	a.item("objects", "%s", strings.Join(counts, ", "))
+	a.item("objects", "%s", cmp.Or(strings.Join(counts(s), ", "), "none"))
 	a.item("drift", "%d rows repaired since start", s.GetDriftRepaired())
 	if n := len(s.GetUnknownSwitches()); n > 0 {
 		a.out.Printf("%-12s ", "switches")
@@ -116,6 +102,35 @@ func (a *app) printStatus(s *weftv1.GetStatusResponse) {
 	case len(s.GetHosts()) == 0:
 		a.err.Printf("next: start weft-nsagent on a host\n")
 	}
+}
+
+// counts are the kinds that there are objects of, with their number.
+func counts(s *weftv1.GetStatusResponse) []string {
+	words := slices.Sorted(maps.Keys(s.GetObjects()))
+	// Those that are newer than this program come last.
+	rank := func(word string) int {
+		if i := slices.IndexFunc(kind.All, func(k *kind.Kind) bool { return k.Name == word }); i >= 0 {
+			return i
+		}
+		return len(kind.All)
+	}
+	slices.SortStableFunc(words, func(x, y string) int { return rank(x) - rank(y) })
+	var out []string
+	for _, word := range words {
+		n, k := s.GetObjects()[word], kind.Find(word)
+		switch {
+		case n == 0:
+			continue
+		case k != nil && n != 1:
+			word = k.Plural
+		}
+		text := fmt.Sprintf("%d %s", n, word)
+		if k == kind.Port {
+			text += fmt.Sprintf(" (%d active)", s.GetPortsActive())
+		}
+		out = append(out, text)
+	}
+	return out
 }
 
 // span is a duration for people, in its two largest units.

@@ -34,6 +34,7 @@ type Client struct {
 
 	Weft        weftv1.WeftServiceClient
 	Diagnostics weftv1.DiagnosticsServiceClient
+	Routers     weftv1.RouterServiceClient
 }
 
 // Dial prepares the connection; the first call makes it. Timeout limits each call.
@@ -54,7 +55,8 @@ func Dial(choice Choice, t TLS, timeout time.Duration) (*Client, error) {
 		return nil, exit.New(exit.Usage, "server "+choice.Address+": "+err.Error())
 	}
 	return &Client{conn: conn, choice: choice, timeout: timeout,
-		Weft: weftv1.NewWeftServiceClient(conn), Diagnostics: weftv1.NewDiagnosticsServiceClient(conn)}, nil
+		Weft: weftv1.NewWeftServiceClient(conn), Diagnostics: weftv1.NewDiagnosticsServiceClient(conn),
+		Routers: weftv1.NewRouterServiceClient(conn)}, nil
 }
 
 // Close ends the connection.

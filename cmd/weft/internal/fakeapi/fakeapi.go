@@ -66,6 +66,10 @@ type Server struct {
 	Explained   *weftv1.ExplainResponse
 	Interfaces  []*weftv1.Interface
 	Events      []*weftv1.Event
+	// Places is where objects are, by kind and name ("router/edge"); Namespaces what is in them, by host and name
+	// ("compute1 qrouter-edge").
+	Places     map[string][]*weftv1.Place
+	Namespaces map[string][]*weftv1.NamespaceLine
 	// Asked is the last request of a diagnostic.
 	Asked proto.Message
 }
@@ -90,6 +94,9 @@ func (s *Server) Serve(ctx context.Context, l net.Listener, opts ...grpc.ServerO
 	weftv1.RegisterSubnetServiceServer(g, subnets{s: s})
 	weftv1.RegisterPortServiceServer(g, ports{s: s})
 	weftv1.RegisterHostServiceServer(g, hosts{s: s})
+	weftv1.RegisterRouterServiceServer(g, routers{s: s})
+	weftv1.RegisterFloatingIPServiceServer(g, floatingIPs{s: s})
+	weftv1.RegisterPortForwardingServiceServer(g, portForwardings{s: s})
 	weftv1.RegisterWeftServiceServer(g, s)
 	weftv1.RegisterDiagnosticsServiceServer(g, s)
 	stop := context.AfterFunc(ctx, g.Stop)

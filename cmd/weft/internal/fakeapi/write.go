@@ -1,6 +1,7 @@
 package fakeapi
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
@@ -12,6 +13,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/protoadapt"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/weft-sdn/weft/cmd/weft/internal/kind"
 	weftv1 "github.com/weft-sdn/weft/proto/weft/v1"
@@ -38,7 +40,7 @@ func outOfRange(rev int64) error {
 	return status.Errorf(codes.OutOfRange, "revision %d is older than the history kept: list again", rev)
 }
 
-// find resolves an id, id prefix or name.
+// find resolves an id, id prefix or name, and the address of a floating IP.
 func find(o objects, k *kind.Kind, ref string) (kind.Message, error) {
 	if m := o[k.Name][ref]; m != nil {
 		return m, nil
@@ -46,7 +48,8 @@ func find(o objects, k *kind.Kind, ref string) (kind.Message, error) {
 	var found []kind.Message
 	for _, id := range sortedIDs(o, k) {
 		m := o[k.Name][id]
-		if m.GetMetadata().GetName() == ref || len(ref) >= 4 && strings.HasPrefix(id, ref) {
+		f, _ := m.(*weftv1.FloatingIP)
+		if m.GetMetadata().GetName() == ref || f != nil && f.FloatingIpAddress == ref || len(ref) >= 4 && strings.HasPrefix(id, ref) {
 			found = append(found, m)
 		}
 	}
@@ -92,6 +95,15 @@ func (s *Server) complete(o objects, m kind.Message) []*errdetails.BadRequest_Fi
 		if m.Status == nil {
 			m.Status = &weftv1.HostStatus{Status: "NotReady"}
 		}
+		if m.Draining == nil {
+			m.Draining = proto.Bool(false)
+		}
+	case *weftv1.Router:
+		return completeRouter(o, m)
+	case *weftv1.FloatingIP:
+		return completeFloatingIP(o, m)
+	case *weftv1.PortForwarding:
+		return completePortForwarding(o, m)
 	}
 	return nil
 }
@@ -116,6 +128,9 @@ func completeNetwork(n *weftv1.Network) (bad []*errdetails.BadRequest_FieldViola
 		if *b == nil {
 			*b = proto.Bool(true)
 		}
+	}
+	if n.RouterExternal == nil {
+		n.RouterExternal = proto.Bool(false)
 	}
 	if n.Status == nil {
 		n.Status = &weftv1.NetworkStatus{Status: "ACTIVE"}
@@ -143,6 +158,9 @@ func completeSubnet(o objects, n *weftv1.Subnet) (bad []*errdetails.BadRequest_F
 	}
 	if n.GatewayIp == nil {
 		n.GatewayIp = proto.String(p.Addr().Next().String())
+	}
+	if n.EnableDhcp == nil {
+		n.EnableDhcp = proto.Bool(n.IpVersion == 4)
 	}
 	if n.GetGatewayIp() == "none" {
 		n.GatewayIp = proto.String("")
@@ -209,6 +227,13 @@ func (s *Server) update(o objects, m kind.Message, paths []string) (kind.Message
 	next := clone(was)
 	for _, path := range paths {
 		name := strings.TrimPrefix(path, "metadata.")
+		if k.IsBlock(path) {
+			fd := k.Descriptor().Fields().ByName(protoreflect.Name(path))
+			if next.ProtoReflect().Clear(fd); m.ProtoReflect().Has(fd) {
+				next.ProtoReflect().Set(fd, clone(m).ProtoReflect().Get(fd))
+			}
+			continue
+		}
 		f := k.Field(name)
 		if f == nil || k.Immutable(f) {
 			return nil, invalid(violation(path, "cannot be changed: delete the object and create it anew"))
@@ -279,11 +304,7 @@ func (s *Server) Apply(_ context.Context, req *weftv1.ApplyRequest) (*weftv1.App
 }
 
 func (s *Server) applyOne(o objects, k *kind.Kind, m kind.Message, mask []string) (*weftv1.ApplyResult, error) {
-	ref := m.GetMetadata().GetId()
-	if ref == "" {
-		ref = m.GetMetadata().GetName()
-	}
-	was, err := find(o, k, ref)
+	was, err := find(o, k, cmp.Or(m.GetMetadata().GetId(), kind.Ref(m)))
 	if status.Code(err) == codes.NotFound {
 		err := s.create(o, m)
 		return &weftv1.ApplyResult{Object: refTo(m), Action: "created"}, err
@@ -300,7 +321,7 @@ func (s *Server) applyOne(o objects, k *kind.Kind, m kind.Message, mask []string
 		switch {
 		case from.Has(fd):
 			to.Set(fd, from.Get(fd))
-		case slices.Contains(mask, k.Path(f)) && !k.Immutable(f):
+		case (slices.Contains(mask, k.Path(f)) || slices.Contains(mask, strings.Split(k.Path(f), ".")[0])) && !k.Immutable(f):
 			to.Clear(fd)
 		}
 	}
@@ -323,7 +344,11 @@ func (s *Server) applyOne(o objects, k *kind.Kind, m kind.Message, mask []string
 }
 
 func refTo(m kind.Message) *weftv1.ObjectRef {
-	return &weftv1.ObjectRef{Kind: kindOf(m).Name, Id: m.GetMetadata().GetId(), Name: m.GetMetadata().GetName()}
+	ref := &weftv1.ObjectRef{Kind: kindOf(m).Name, Id: m.GetMetadata().GetId(), Name: m.GetMetadata().GetName()}
+	if f, ok := m.(*weftv1.FloatingIP); ok {
+		ref.Name = kind.Ref(f)
+	}
+	return ref
 }
 
 // WaitApplied says that the hosts have what was asked for, but for those that Lagging has.

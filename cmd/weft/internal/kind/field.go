@@ -13,10 +13,13 @@ import (
 
 // Field is something of an object that people set.
 type Field struct {
-	// Name is the field's name in the API and in files: provider_network_type.
+	// Name is the field's name in the API and in files: provider_network_type. A field of a block has the block's name before
+	// its own: external_gateway_info.network_id.
 	Name string
 	// FlagName is its flag without dashes; empty: Name with dashes for underscores.
 	FlagName string
+	// Not is the flag that says the opposite, of a field that is true or false: no-dhcp.
+	Not string
 	// Help is half a sentence for the flag's line; Default says what the server takes when the field is not given.
 	Help, Default string
 	// Ref is the kind of the object that the field names.
@@ -29,6 +32,10 @@ type Field struct {
 	Told bool
 	// Main is the part that a value without "=" is, for lists of pairs.
 	Main string
+	// Commas is the part whose value may have commas, for lists of pairs.
+	Commas string
+	// File says that the flag takes the name of a file with the value.
+	File bool
 }
 
 // Flag is the flag's name.
@@ -47,9 +54,32 @@ var metadata = (&weftv1.Metadata{}).ProtoReflect().Descriptor()
 // metadataField is the name of that block in every object.
 const metadataField = "metadata"
 
+// Given says whether a flag of the field was given.
+func (f *Field) Given(changed func(flag string) bool) bool {
+	return changed(f.Flag()) || f.Not != "" && changed(f.Not)
+}
+
+// Block is the name of the block that the field is in, and its name there. Fields of no block, and those of the metadata,
+// which is not shown as a block, have the block "".
+func (f *Field) Block() (block, name string) {
+	if block, name, ok := strings.Cut(f.Name, "."); ok {
+		return block, name
+	}
+	return "", f.Name
+}
+
+// IsBlock says whether the kind has fields in a block of that name.
+func (k *Kind) IsBlock(name string) bool {
+	return slices.ContainsFunc(k.Fields, func(f Field) bool {
+		block, _ := f.Block()
+		return block != "" && block == name
+	})
+}
+
 // inMetadata says whether the kind's field lives in the metadata block.
 func (k *Kind) inMetadata(name string) bool {
-	return k.Descriptor().Fields().ByName(protoreflect.Name(name)) == nil
+	first, _, _ := strings.Cut(name, ".")
+	return k.Descriptor().Fields().ByName(protoreflect.Name(first)) == nil
 }
 
 // Path is the field's path in the API: metadata.labels.
@@ -60,26 +90,40 @@ func (k *Kind) Path(f *Field) string {
 	return f.Name
 }
 
-// Locate returns the message that holds the field of a name, and the field. It makes the metadata block when it is
-// missing. A nil descriptor: objects of the kind have no such field.
+// Locate returns the message that holds the field of a name, and the field. It makes the block that the field is in when
+// it is missing. A nil descriptor: objects of the kind have no such field.
 func (k *Kind) Locate(m Message, name string) (protoreflect.Message, protoreflect.FieldDescriptor) {
-	r := m.ProtoReflect()
-	if fd := r.Descriptor().Fields().ByName(protoreflect.Name(name)); fd != nil && name != metadataField {
-		return r, fd
-	}
-	if fd := metadata.Fields().ByName(protoreflect.Name(name)); fd != nil {
-		return r.Mutable(r.Descriptor().Fields().ByName(metadataField)).Message(), fd
-	}
-	return nil, nil
+	return k.walk(m, name, protoreflect.Message.Mutable)
 }
 
 // Lookup is Locate for reading: it changes nothing.
 func (k *Kind) Lookup(m Message, name string) (protoreflect.Message, protoreflect.FieldDescriptor) {
+	return k.walk(m, name, protoreflect.Message.Get)
+}
+
+func (k *Kind) walk(m Message, name string, into func(protoreflect.Message, protoreflect.FieldDescriptor) protoreflect.Value) (protoreflect.Message, protoreflect.FieldDescriptor) {
 	r := m.ProtoReflect()
 	if k.inMetadata(name) {
-		r = m.GetMetadata().ProtoReflect()
+		if metadata.Fields().ByName(protoreflect.Name(name)) == nil {
+			return nil, nil
+		}
+		name = metadataField + "." + name
+	} else if name == metadataField {
+		return nil, nil
 	}
-	return r, r.Descriptor().Fields().ByName(protoreflect.Name(name))
+	for {
+		first, rest, more := strings.Cut(name, ".")
+		fd := r.Descriptor().Fields().ByName(protoreflect.Name(first))
+		switch {
+		case fd == nil:
+			return nil, nil
+		case !more:
+			return r, fd
+		case fd.Message() == nil || fd.IsList() || fd.IsMap():
+			return nil, nil
+		}
+		r, name = into(r, fd).Message(), rest
+	}
 }
 
 // Immutable says whether the API lets the field be given on create only.
@@ -92,8 +136,17 @@ func (k *Kind) Required(f *Field) bool { return k.behaves(f, annotations.FieldBe
 
 func (k *Kind) behaves(f *Field, b annotations.FieldBehavior) bool {
 	_, fd := k.Lookup(k.message, f.Name)
+	return behaves(fd, b)
+}
+
+func behaves(fd protoreflect.FieldDescriptor, b annotations.FieldBehavior) bool {
 	list, _ := proto.GetExtension(fd.Options(), annotations.E_FieldBehavior).([]annotations.FieldBehavior)
 	return slices.Contains(list, b)
+}
+
+// ServerSets says whether only the server sets a field.
+func ServerSets(fd protoreflect.FieldDescriptor) bool {
+	return behaves(fd, annotations.FieldBehavior_OUTPUT_ONLY)
 }
 
 // ReadOnly lists the fields that only the server sets, in the order in which they are shown.
@@ -102,7 +155,7 @@ func (k *Kind) ReadOnly() []string {
 	for _, fields := range []protoreflect.FieldDescriptors{metadata.Fields(), k.Descriptor().Fields()} {
 		for i := range fields.Len() {
 			name := string(fields.Get(i).Name())
-			if name != metadataField && k.Field(name) == nil {
+			if name != metadataField && k.Field(name) == nil && !k.IsBlock(name) {
 				names = append(names, name)
 			}
 		}

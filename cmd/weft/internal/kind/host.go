@@ -19,6 +19,8 @@ var Host = &Kind{
 			Help: "physical network and its bridge"},
 		{Name: "roles", FlagName: "role", Values: []string{"compute", "network"}, Default: "compute",
 			Help: "compute or network"},
+		{Name: "draining", FlagName: "drain", Not: "no-drain", Default: "false",
+			Help: "put nothing new on the host, and move away what can be elsewhere"},
 	},
 	Filters: []Filter{projectFilter, nameFilter},
 	Columns: []Column{
@@ -56,7 +58,7 @@ func roles(h *weftv1.Host) []string {
 	return h.GetRoles()
 }
 
-// Why says why a host is not ready: the messages of its conditions that are not True.
+// Why says why a host is not ready, or takes nothing new: the messages of its conditions that are not True, and more.
 func Why(h *weftv1.Host) string {
 	var parts []string
 	for _, c := range h.GetStatus().GetConditions() {
@@ -68,6 +70,12 @@ func Why(h *weftv1.Host) string {
 			text = c.GetType() + " " + c.GetStatus()
 		}
 		parts = append(parts, text)
+	}
+	if h.GetStatus().GetDownSince() != nil {
+		parts = append(parts, "it is held to be down, and what can be elsewhere has moved away")
+	}
+	if h.GetDraining() {
+		parts = append(parts, "it is being drained")
 	}
 	return strings.Join(parts, "; ")
 }

@@ -4,6 +4,7 @@
 package kind
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -35,7 +36,7 @@ type Kind struct {
 }
 
 // All lists the kinds in the order in which they are shown.
-var All = []*Kind{Network, Subnet, Port, Host}
+var All = []*Kind{Network, Subnet, Port, Host, Router, FloatingIP, PortForwarding}
 
 // Find returns the kind for a word that a person typed: singular, plural or short. Nil: there is none.
 func Find(word string) *Kind {
@@ -120,13 +121,41 @@ func Unwrap(o *weftv1.Object) (*Kind, Message) {
 	return k, r.Get(fd).Message().Interface().(Message)
 }
 
-// Ref names an object for people: its name, else its id.
+// Ref names an object for people and for requests: by its name, a floating IP else by its address, and any other by its
+// id.
 func Ref(m Message) string {
 	meta := m.GetMetadata()
-	if meta.GetName() != "" {
-		return meta.GetName()
+	f, _ := m.(*weftv1.FloatingIP)
+	return cmp.Or(meta.GetName(), f.GetFloatingIpAddress(), meta.GetId())
+}
+
+// Identity tells objects of a kind apart by what a file says about them, as the server's Apply does: by id, else by name in
+// its scope, else by what of it there can be only once. Empty: there is nothing to tell it by.
+func Identity(m Message) string {
+	scope := ""
+	switch o := m.(type) {
+	case interface{ GetNetworkId() string }: // subnets and ports
+		scope = o.GetNetworkId()
+	case *weftv1.PortForwarding:
+		scope = o.GetFloatingipId()
 	}
-	return meta.GetId()
+	if id := m.GetMetadata().GetId(); id != "" {
+		return "id " + id
+	}
+	if name := m.GetMetadata().GetName(); name != "" {
+		return fmt.Sprintf("name %q in %q", name, scope)
+	}
+	switch o := m.(type) {
+	case *weftv1.FloatingIP:
+		if o.GetFloatingIpAddress() != "" {
+			return "address " + o.GetFloatingIpAddress()
+		}
+	case *weftv1.PortForwarding:
+		if scope != "" && o.GetProtocol() != "" && (o.GetExternalPort() != 0 || o.GetExternalPortRange() != "") {
+			return fmt.Sprintf("%s %d%s of %q", o.GetProtocol(), o.GetExternalPort(), o.GetExternalPortRange(), scope)
+		}
+	}
+	return ""
 }
 
 // Subject names an object in a message: port "vm1".

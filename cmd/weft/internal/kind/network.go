@@ -25,6 +25,8 @@ var Network = &Kind{
 			Help: "tunnel key or VLAN id", Default: "one out of the controller's ranges"},
 		{Name: "l2_population", Default: "true",
 			Help: "program addresses from what is known instead of learning them; tunnelled networks only"},
+		{Name: "router_external", FlagName: "external", Not: "internal", Default: "false",
+			Help: "routers may have their gateway here, and floating IPs come from here; vlan and flat only"},
 	},
 	Filters: []Filter{projectFilter, nameFilter},
 	Columns: []Column{
@@ -37,6 +39,9 @@ var Network = &Kind{
 		{Head: "MTU", Room: 4, Right: true, Text: func(m Message, _ Names) string { return number(uint32(m.(*weftv1.Network).GetMtu())) }},
 		{Head: "L2POP", Wide: true, Text: func(m Message, _ Names) string {
 			return strconv.FormatBool(m.(*weftv1.Network).GetL2Population())
+		}},
+		{Head: "EXTERNAL", Wide: true, Text: func(m Message, _ Names) string {
+			return strconv.FormatBool(m.(*weftv1.Network).GetRouterExternal())
 		}},
 		{Head: "HOSTS", Right: true, Text: func(m Message, _ Names) string {
 			return strconv.Itoa(len(m.(*weftv1.Network).GetStatus().GetLocalVlans()))

@@ -2,6 +2,7 @@ package kind
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 
 	weftv1 "github.com/weft-sdn/weft/proto/weft/v1"
@@ -27,6 +28,18 @@ var Port = &Kind{
 			Help: "false makes the port dead"},
 		{Name: "binding_host_id", Ref: "host",
 			Help: "host where the port is meant to live", Default: "wherever its interface shows up"},
+		{Name: "allowed_address_pairs", FlagName: "allowed-address", Main: "ip-address",
+			Help: "address, or block, that the port may use besides its own"},
+		{Name: "extra_dhcp_opts", FlagName: "extra-dhcp-opt", Commas: "opt_value",
+			Help: "DHCP option that the port gets, e.g. name=67,value=undionly.kpxe"},
+		{Name: "instance.hostname", FlagName: "hostname", Default: "made from the address",
+			Help: "hostname for DHCP, DNS and metadata"},
+		{Name: "instance.user_data", FlagName: "user-data", File: true,
+			Help: "file with the user data that the metadata service gives out; - is stdin"},
+		{Name: "instance.public_keys", FlagName: "public-key",
+			Help: "SSH key for the metadata service, by a name"},
+		{Name: "instance.meta", FlagName: "meta",
+			Help: "key and value for the metadata service"},
 	},
 	Filters: []Filter{projectFilter, nameFilter,
 		{Name: "network_id", FlagName: "network", Ref: "network", Help: "only those of this network",
@@ -37,6 +50,8 @@ var Port = &Kind{
 			}},
 		{Name: "device_id", Help: "only those of this device",
 			Value: func(m Message) []string { return []string{m.(*weftv1.Port).GetDeviceId()} }},
+		{Name: "device_owner", Help: "only those of this kind of device, e.g. network:dhcp",
+			Value: func(m Message) []string { return []string{m.(*weftv1.Port).GetDeviceOwner()} }},
 	},
 	Columns: []Column{
 		{Head: "ID", Room: 8, ID: true, Text: id},
@@ -56,6 +71,20 @@ var Port = &Kind{
 		{Head: "STATUS", Room: 6, State: true, Text: func(m Message, _ Names) string { return m.(*weftv1.Port).GetStatus().GetStatus() }},
 	},
 }
+
+// ofRouters are the device owners of ports by which routers are on subnets; ofWeft those of the other ports that Weft makes
+// and removes itself. The names are Neutron's.
+var (
+	ofRouters = []string{"network:router_interface", "network:router_interface_distributed"}
+	ofWeft    = []string{"network:router_gateway", "network:router_centralized_snat", "network:floatingip",
+		"network:floatingip_agent_gateway", "network:dhcp"}
+)
+
+// OfRouter says whether a port is an interface of a router.
+func OfRouter(p *weftv1.Port) bool { return slices.Contains(ofRouters, p.GetDeviceOwner()) }
+
+// OfWeft says whether a port comes and goes with something else, without anybody having asked for it.
+func OfWeft(p *weftv1.Port) bool { return slices.Contains(ofWeft, p.GetDeviceOwner()) }
 
 func addresses(m Message) []string {
 	var out []string

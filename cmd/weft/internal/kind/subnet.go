@@ -1,6 +1,7 @@
 package kind
 
 import (
+	"strconv"
 	"strings"
 
 	weftv1 "github.com/weft-sdn/weft/proto/weft/v1"
@@ -22,6 +23,12 @@ var Subnet = &Kind{
 			Help: "address of the gateway, or none", Default: "first of the block"},
 		{Name: "allocation_pools", FlagName: "allocation-pool",
 			Help: "range that automatic addresses come from", Default: "the whole block"},
+		{Name: "enable_dhcp", FlagName: "dhcp", Not: "no-dhcp", Default: "true for IPv4",
+			Help: "ports get their address by DHCP"},
+		{Name: "dns_nameservers", FlagName: "dns", Default: "the DHCP servers",
+			Help: "name server that DHCP announces; 0.0.0.0: none"},
+		{Name: "host_routes", FlagName: "host-route",
+			Help: "route that DHCP announces"},
 	},
 	Filters: []Filter{projectFilter, nameFilter,
 		{Name: "network_id", FlagName: "network", Ref: "network", Help: "only those of this network",
@@ -45,6 +52,9 @@ var Subnet = &Kind{
 				pools = append(pools, p.GetStart()+"-"+p.GetEnd())
 			}
 			return strings.Join(pools, ",")
+		}},
+		{Head: "DHCP", Wide: true, Text: func(m Message, _ Names) string {
+			return strconv.FormatBool(m.(*weftv1.Subnet).GetEnableDhcp())
 		}},
 	},
 }

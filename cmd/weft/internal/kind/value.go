@@ -1,12 +1,14 @@
 package kind
 
 import (
+	"encoding/base64"
 	"fmt"
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 
@@ -57,7 +59,7 @@ func (f *Field) setPairs(m protoreflect.Message, text string) error {
 	if f.Main != "" && !strings.Contains(text, "=") {
 		text = f.Main + "=" + text
 	}
-	for pair := range strings.SplitSeq(text, ",") {
+	for _, pair := range f.split(text) {
 		key, value, ok := strings.Cut(pair, "=")
 		if !ok {
 			return fmt.Errorf("%q is not %s", pair, PairForm(m.Descriptor()))
@@ -80,11 +82,34 @@ func (f *Field) setPairs(m protoreflect.Message, text string) error {
 	return nil
 }
 
-// pairField finds a key's field: subnet, subnet-id and subnet_id are the same.
+// split takes pairs apart; commas of the part that may have them stay.
+func (f *Field) split(text string) []string {
+	var pairs []string
+	for _, piece := range strings.Split(text, ",") {
+		last := len(pairs) - 1
+		if f.Commas != "" && last >= 0 && !strings.Contains(piece, "=") && short(before(pairs[last], "=")) == short(f.Commas) {
+			pairs[last] += "," + piece
+			continue
+		}
+		pairs = append(pairs, piece)
+	}
+	return pairs
+}
+
+func before(s, sep string) string {
+	s, _, _ = strings.Cut(s, sep)
+	return s
+}
+
+// short is how a part of a pair may be called: subnet, subnet-id and subnet_id are the same, and so are name and opt_name.
+func short(name string) string {
+	return strings.TrimPrefix(strings.TrimSuffix(dashes(name), "-id"), "opt-")
+}
+
+// pairField finds a key's field.
 func pairField(d protoreflect.MessageDescriptor, key string) protoreflect.FieldDescriptor {
 	for i := range d.Fields().Len() {
-		fd := d.Fields().Get(i)
-		if name := dashes(string(fd.Name())); dashes(key) == name || dashes(key) == strings.TrimSuffix(name, "-id") {
+		if fd := d.Fields().Get(i); short(key) == short(string(fd.Name())) && !ServerSets(fd) {
 			return fd
 		}
 	}
@@ -95,7 +120,9 @@ func pairField(d protoreflect.MessageDescriptor, key string) protoreflect.FieldD
 func PairForm(d protoreflect.MessageDescriptor) string {
 	var parts []string
 	for i := range d.Fields().Len() {
-		parts = append(parts, strings.TrimSuffix(dashes(string(d.Fields().Get(i).Name())), "-id")+"=...")
+		if fd := d.Fields().Get(i); !ServerSets(fd) {
+			parts = append(parts, short(string(fd.Name()))+"=...")
+		}
 	}
 	return strings.Join(parts, ",")
 }
@@ -105,6 +132,9 @@ func Scalar(fd protoreflect.FieldDescriptor, text string) (protoreflect.Value, e
 	switch fd.Kind() {
 	case protoreflect.StringKind:
 		return protoreflect.ValueOfString(text), nil
+	case protoreflect.BytesKind:
+		b, err := bytesOf(text)
+		return protoreflect.ValueOfBytes(b), err
 	case protoreflect.BoolKind:
 		switch text {
 		case "true":
@@ -133,6 +163,29 @@ func Scalar(fd protoreflect.FieldDescriptor, text string) (protoreflect.Value, e
 		return protoreflect.ValueOfUint64(n), nil
 	}
 	return protoreflect.Value{}, fmt.Errorf("a field of type %s cannot be set", fd.Kind())
+}
+
+// inBase64 begins the text of bytes that are no text, in base64.
+const inBase64 = "base64:"
+
+func bytesOf(text string) ([]byte, error) {
+	code, ok := strings.CutPrefix(text, inBase64)
+	if !ok {
+		return []byte(text), nil
+	}
+	b, err := base64.StdEncoding.DecodeString(code)
+	if err != nil {
+		return nil, fmt.Errorf("what follows %q is not base64: %w", inBase64, err)
+	}
+	return b, nil
+}
+
+// BytesText is bytes as files have them: the text that they are, or "base64:" and the code of what is no text.
+func BytesText(b []byte) string {
+	if s := string(b); utf8.ValidString(s) && !strings.HasPrefix(s, inBase64) {
+		return s
+	}
+	return inBase64 + base64.StdEncoding.EncodeToString(b)
 }
 
 func notANumber(text, span string) error {
@@ -172,6 +225,9 @@ func Text(fd protoreflect.FieldDescriptor, v protoreflect.Value) string {
 }
 
 func one(fd protoreflect.FieldDescriptor, v protoreflect.Value) string {
+	if fd.Kind() == protoreflect.BytesKind {
+		return BytesText(v.Bytes())
+	}
 	if fd.Message() == nil {
 		return v.String()
 	}

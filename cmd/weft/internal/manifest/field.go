@@ -15,37 +15,79 @@ import (
 func (r *reader) field(o *Object, e entry) {
 	name := e.key.Value
 	f := o.Kind.Field(name)
-	if f == nil {
-		if name == "etag" {
-			r.scalar(o.Message, o, e)
-		} else if !slices.Contains(o.Kind.ReadOnly(), name) {
+	switch {
+	case o.Kind.IsBlock(name):
+		r.block(o, e)
+		return
+	case f == nil && name == "etag":
+		r.scalar(o.Message, o, "etag", e)
+		return
+	case f == nil:
+		if !slices.Contains(o.Kind.ReadOnly(), name) {
 			r.wrong(e.key, "%s has no field %s%s", o.Kind.Name, name, suggest(name, fieldNames(o.Kind)))
 		}
 		return
 	}
 	o.Fields = append(o.Fields, o.Kind.Path(f))
+	r.take(o, f, e)
+}
+
+// block takes a mapping with fields of an object. It stands for all of them: those that are not in it are emptied.
+func (r *reader) block(o *Object, e entry) {
+	block := e.key.Value
+	o.Fields = append(o.Fields, block)
+	if e.value.Kind != yaml.MappingNode {
+		r.wrong(e.value, "%s should be a mapping: one \"field: value\" per line", block)
+		return
+	}
+	fd := o.Kind.Descriptor().Fields().ByName(protoreflect.Name(block))
+	for _, in := range r.entries(e.value) {
+		name := in.key.Value
+		o.lines[block+"."+name] = in.key.Line
+		if f := o.Kind.Field(block + "." + name); f != nil {
+			r.take(o, f, in)
+		} else if sub := fd.Message().Fields().ByName(protoreflect.Name(name)); sub == nil || !kind.ServerSets(sub) {
+			r.wrong(in.key, "%s has no field %s%s", block, name, suggest(name, setNames(fd.Message())))
+		}
+	}
+}
+
+// setNames are the names of the fields of a message that people set.
+func setNames(md protoreflect.MessageDescriptor) []string {
+	var names []string
+	for i := range md.Fields().Len() {
+		if fd := md.Fields().Get(i); !kind.ServerSets(fd) {
+			names = append(names, string(fd.Name()))
+		}
+	}
+	return names
+}
+
+// take takes the value of a field that people set.
+func (r *reader) take(o *Object, f *kind.Field, e entry) {
+	name := f.Name
 	holder, fd := o.Kind.Locate(o.Message, name)
 	switch {
 	case fd.IsMap():
 		r.stringMap(holder.Mutable(fd).Map(), e)
 	case fd.IsList():
-		r.list(holder.Mutable(fd).List(), fd, o, e)
+		r.list(holder.Mutable(fd).List(), fd, o, f, e)
 	case f.None != "" && (e.value.Tag == "!!null" || e.value.Value == ""):
 		r.wrong(e.value, "%s is empty; if there is to be none, write %q", name, f.None)
 	default:
-		r.scalar(o.Message, o, e)
+		r.scalar(o.Message, o, name, e)
 	}
 }
 
 // scalar takes a value that is not a list or map.
-func (r *reader) scalar(m kind.Message, o *Object, e entry) {
-	holder, fd := o.Kind.Locate(m, e.key.Value)
+func (r *reader) scalar(m kind.Message, o *Object, name string, e entry) {
+	holder, fd := o.Kind.Locate(m, name)
 	v, ok := r.value(fd, e)
 	if !ok {
 		return
 	}
 	holder.Set(fd, v)
-	if f := o.Kind.Field(e.key.Value); f != nil && !holder.Has(fd) && o.Kind.Immutable(f) {
+	if f := o.Kind.Field(name); f != nil && !holder.Has(fd) && o.Kind.Immutable(f) {
 		r.wrong(e.value, "an empty %s has no effect: leave it out", f.Name)
 	}
 }
@@ -57,7 +99,7 @@ func (r *reader) value(fd protoreflect.FieldDescriptor, e entry) (protoreflect.V
 		r.wrong(e.value, "%s should be one value, not a %s", e.key.Value, shape(e.value))
 	case e.value.Tag == "!!null":
 		r.wrong(e.key, "%s has no value: leave it out, or give one", e.key.Value)
-	case fd.Kind() != protoreflect.StringKind && e.value.Tag == "!!str" && e.value.Style != 0:
+	case fd.Kind() != protoreflect.StringKind && fd.Kind() != protoreflect.BytesKind && e.value.Tag == "!!str" && e.value.Style != 0:
 		r.wrong(e.value, "%s should be a %s: take away the quotes", e.key.Value, typeName(fd))
 	default:
 		v, err := kind.Scalar(fd, e.value.Value)
@@ -99,14 +141,14 @@ func (r *reader) stringMap(m protoreflect.Map, e entry) {
 }
 
 // list takes a list of values, or of mappings.
-func (r *reader) list(list protoreflect.List, fd protoreflect.FieldDescriptor, o *Object, e entry) {
+func (r *reader) list(list protoreflect.List, fd protoreflect.FieldDescriptor, o *Object, f *kind.Field, e entry) {
 	if e.value.Kind != yaml.SequenceNode {
 		r.wrong(e.value, "%s should be a list: one \"- …\" per line", e.key.Value)
 		return
 	}
 	for i, n := range e.value.Content {
 		n = resolve(n)
-		path := fmt.Sprintf("%s[%d]", e.key.Value, i)
+		path := fmt.Sprintf("%s[%d]", f.Name, i)
 		o.lines[path] = n.Line
 		element := list.NewElement()
 		if fd.Message() == nil {
@@ -124,10 +166,7 @@ func (r *reader) list(list protoreflect.List, fd protoreflect.FieldDescriptor, o
 
 // pairs takes a mapping into a message of a list, as {subnet_id: …, ip_address: …}.
 func (r *reader) pairs(m protoreflect.Message, o *Object, path string, n *yaml.Node) bool {
-	var names []string
-	for i := range m.Descriptor().Fields().Len() {
-		names = append(names, string(m.Descriptor().Fields().Get(i).Name()))
-	}
+	names := setNames(m.Descriptor())
 	if n.Kind != yaml.MappingNode {
 		r.wrong(n, "%s should be a mapping of %s", path, strings.Join(names, " and "))
 		return false
@@ -137,6 +176,9 @@ func (r *reader) pairs(m protoreflect.Message, o *Object, path string, n *yaml.N
 		fd := m.Descriptor().Fields().ByName(protoreflect.Name(kv.key.Value))
 		if fd == nil {
 			r.wrong(kv.key, "%s has no field %s%s", path, kv.key.Value, suggest(kv.key.Value, names))
+			continue
+		}
+		if kind.ServerSets(fd) {
 			continue
 		}
 		o.lines[path+"."+kv.key.Value] = kv.key.Line
@@ -150,7 +192,11 @@ func (r *reader) pairs(m protoreflect.Message, o *Object, path string, n *yaml.N
 func fieldNames(k *kind.Kind) []string {
 	names := []string{"kind"}
 	for _, f := range k.Fields {
-		names = append(names, f.Name)
+		if block, name := f.Block(); block == "" {
+			names = append(names, name)
+		} else if !slices.Contains(names, block) {
+			names = append(names, block)
+		}
 	}
 	return names
 }

@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/weft-sdn/weft/cmd/weft/internal/kind"
 )
@@ -67,19 +66,16 @@ func files(path string) ([]string, error) {
 	return names, nil
 }
 
-// twice finds objects that are there more than once: by id, else by name (subnets and ports: within their network).
+// twice finds objects that are there more than once.
 func twice(objects []*Object) []error {
 	var errs []error
 	first := map[string]*Object{}
 	for _, o := range objects {
-		meta := o.Message.GetMetadata()
-		key := o.Kind.Name + " id " + meta.GetId()
-		if meta.GetId() == "" {
-			key = strings.Join([]string{o.Kind.Name, network(o), meta.GetName()}, "\x00")
-		}
-		if kind.Ref(o.Message) == "" {
+		identity := kind.Identity(o.Message)
+		if identity == "" {
 			continue
 		}
+		key := o.Kind.Name + " " + identity
 		if f := first[key]; f != nil {
 			errs = append(errs, &Problem{File: o.File, Line: o.Line, Text: fmt.Sprintf("%s is there twice, first at %s", o.Subject(), at(f.File, f.Line))})
 			continue
@@ -87,11 +83,4 @@ func twice(objects []*Object) []error {
 		first[key] = o
 	}
 	return errs
-}
-
-func network(o *Object) string {
-	if n, ok := o.Message.(interface{ GetNetworkId() string }); ok {
-		return n.GetNetworkId()
-	}
-	return ""
 }

@@ -36,6 +36,9 @@ func fill(rt *rapid.T, m protoreflect.Message, fd protoreflect.FieldDescriptor, 
 			return protoreflect.ValueOfInt32(rapid.Int32Min(1).Draw(rt, label))
 		case protoreflect.Uint32Kind:
 			return protoreflect.ValueOfUint32(rapid.Uint32Min(1).Draw(rt, label))
+		case protoreflect.BytesKind:
+			return protoreflect.ValueOfBytes(rapid.OneOf(rapid.SliceOfN(rapid.Byte(), 1, -1), rapid.Map(text, func(s string) []byte { return []byte(s) }),
+				rapid.Just([]byte("base64:x")), rapid.Just([]byte("#cloud-config\nusers:\n- name: a\n\n  x\n"))).Draw(rt, label))
 		}
 		return protoreflect.ValueOfString(text.Draw(rt, label))
 	}
@@ -50,7 +53,9 @@ func fill(rt *rapid.T, m protoreflect.Message, fd protoreflect.FieldDescriptor, 
 		for range n {
 			e := list.NewElement().Message()
 			for i := range e.Descriptor().Fields().Len() {
-				fill(rt, e, e.Descriptor().Fields().Get(i), label)
+				if fd := e.Descriptor().Fields().Get(i); !kind.ServerSets(fd) {
+					fill(rt, e, fd, label)
+				}
 			}
 			list.Append(protoreflect.ValueOfMessage(e))
 		}

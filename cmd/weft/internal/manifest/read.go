@@ -142,7 +142,7 @@ func (r *reader) object(n *yaml.Node) {
 		}
 	}
 	if o.Kind == nil {
-		r.wrong(n, "no kind: write \"kind: network\", subnet, port or host")
+		r.wrong(n, "no kind: write \"kind: \" and one of %s", strings.Join(kindWords(), ", "))
 		return
 	}
 	o.Message = o.Kind.New()
@@ -153,7 +153,7 @@ func (r *reader) object(n *yaml.Node) {
 			r.field(o, f)
 		}
 	}
-	if len(r.problems) == before && kind.Ref(o.Message) == "" {
+	if len(r.problems) == before && kind.Identity(o.Message) == "" {
 		r.wrong(n, "the %s has neither name nor id: applied twice, it would be made twice", o.Kind.Name)
 	}
 	r.objects = append(r.objects, o)
@@ -162,13 +162,17 @@ func (r *reader) object(n *yaml.Node) {
 func (r *reader) kind(n *yaml.Node) *kind.Kind {
 	k := kind.Find(n.Value)
 	if k == nil {
-		var words []string
-		for _, k := range kind.All {
-			words = append(words, k.Name)
-		}
-		r.wrong(n, "kind %q is unknown%s", n.Value, suggest(n.Value, words))
+		r.wrong(n, "kind %q is unknown%s", n.Value, suggest(n.Value, kindWords()))
 	}
 	return k
+}
+
+func kindWords() []string {
+	var words []string
+	for _, k := range kind.All {
+		words = append(words, k.Name)
+	}
+	return words
 }
 
 // entry is one "key: value" of a mapping.

@@ -22,34 +22,71 @@ import (
 // Wanted is an object as Read takes it: the fields that people set. Where names knows one for an id that a field holds,
 // it stands behind the id as a comment.
 func Wanted(m kind.Message, names kind.Names) *yaml.Node {
-	return wanted(m, names, func(f *kind.Field) bool { return f.Told })
+	return wanted(m, names, people, func(f *kind.Field) bool { return f.Told })
 }
 
 // Given is an object with the fields that its file has.
 func (o *Object) Given() *yaml.Node {
-	return wanted(o.Message, nil, func(f *kind.Field) bool { return o.lines[f.Name] > 0 })
+	return wanted(o.Message, nil, people, func(f *kind.Field) bool { return o.lines[f.Name] > 0 })
 }
 
+// extent is how much of a message is written.
+type extent int
+
+const (
+	// people: the fields that people set, as far as they are set.
+	people extent = iota
+	// isSet: every field that is set.
+	isSet
+	// every field, set or not.
+	every
+)
+
 // wanted is an object with the fields that are set, and those empty ones that are to be shown all the same.
-func wanted(m kind.Message, names kind.Names, empty func(*kind.Field) bool) *yaml.Node {
+func wanted(m kind.Message, names kind.Names, much extent, empty func(*kind.Field) bool) *yaml.Node {
 	k := kind.Of(m.ProtoReflect().Descriptor())
-	out := Mapping("kind", k.Name)
+	top := Mapping("kind", k.Name)
+	blocks := map[string]*yaml.Node{}
 	for i := range k.Fields {
 		f := &k.Fields[i]
 		holder, fd := k.Lookup(m, f.Name)
 		if !holder.Has(fd) && !empty(f) {
 			continue
 		}
-		v := value(fd, holder.Get(fd), false)
+		block, name := f.Block()
+		out := top
+		if block != "" {
+			if blocks[block] == nil {
+				blocks[block] = Mapping()
+				add(top, block, blocks[block])
+			}
+			out = blocks[block]
+		}
+		v := value(fd, holder.Get(fd), much)
 		if f.None != "" && v.Value == "" {
 			v = text(f.None)
 		}
 		if names != nil {
 			comment(f, fd, v, names)
 		}
-		add(out, f.Name, v)
+		add(out, name, v)
 	}
-	return out
+	if much != people {
+		toldInBlocks(k, m, blocks)
+	}
+	return top
+}
+
+// toldInBlocks adds what the server sets in the blocks that people set the rest of.
+func toldInBlocks(k *kind.Kind, m kind.Message, blocks map[string]*yaml.Node) {
+	for block, out := range blocks {
+		in := m.ProtoReflect().Get(k.Descriptor().Fields().ByName(protoreflect.Name(block))).Message()
+		for i := range in.Descriptor().Fields().Len() {
+			if fd := in.Descriptor().Fields().Get(i); in.Has(fd) && kind.ServerSets(fd) {
+				add(out, string(fd.Name()), value(fd, in.Get(fd), every))
+			}
+		}
+	}
 }
 
 // comment puts names behind ids.
@@ -75,19 +112,19 @@ func comment(f *kind.Field, fd protoreflect.FieldDescriptor, v *yaml.Node, names
 // Whole is an object with all that the server tells about it, flat as in Wanted.
 func Whole(m kind.Message) *yaml.Node {
 	k := kind.Of(m.ProtoReflect().Descriptor())
-	out := Wanted(m, nil)
+	out := wanted(m, nil, isSet, func(f *kind.Field) bool { return f.Told })
 	for _, name := range k.ReadOnly() {
 		if holder, fd := k.Lookup(m, name); holder.Has(fd) {
-			add(out, name, value(fd, holder.Get(fd), true))
+			add(out, name, value(fd, holder.Get(fd), every))
 		}
 	}
 	return out
 }
 
 // Answer is any message of the API with every field, set or not; objects in it are as Whole has them.
-func Answer(m proto.Message) *yaml.Node { return message(m.ProtoReflect(), true) }
+func Answer(m proto.Message) *yaml.Node { return message(m.ProtoReflect(), every) }
 
-func message(m protoreflect.Message, all bool) *yaml.Node {
+func message(m protoreflect.Message, much extent) *yaml.Node {
 	switch v := m.Interface().(type) {
 	case *timestamppb.Timestamp:
 		return text(v.AsTime().UTC().Format(time.RFC3339Nano))
@@ -100,16 +137,19 @@ func message(m protoreflect.Message, all bool) *yaml.Node {
 	fields := m.Descriptor().Fields()
 	for i := range fields.Len() {
 		fd := fields.Get(i)
+		if much == people && kind.ServerSets(fd) {
+			continue
+		}
 		// A message that is not there has no empty form.
-		if m.Has(fd) || all && (fd.Message() == nil || fd.IsList() || fd.IsMap()) {
-			add(out, string(fd.Name()), value(fd, m.Get(fd), all))
+		if m.Has(fd) || much == every && (fd.Message() == nil || fd.IsList() || fd.IsMap()) {
+			add(out, string(fd.Name()), value(fd, m.Get(fd), much))
 		}
 	}
 	return out
 }
 
-// value is a field's value; with all, messages in it have every field, set or not.
-func value(fd protoreflect.FieldDescriptor, v protoreflect.Value, all bool) *yaml.Node {
+// value is a field's value.
+func value(fd protoreflect.FieldDescriptor, v protoreflect.Value, much extent) *yaml.Node {
 	switch {
 	case fd.IsMap():
 		out := Mapping()
@@ -119,17 +159,17 @@ func value(fd protoreflect.FieldDescriptor, v protoreflect.Value, all bool) *yam
 			return true
 		})
 		for _, k := range sorted(keys) {
-			add(out, k, single(fd.MapValue(), keys[k], all))
+			add(out, k, single(fd.MapValue(), keys[k], much))
 		}
 		return out
 	case fd.IsList():
 		out := &yaml.Node{Kind: yaml.SequenceNode, Tag: "!!seq"}
 		for i := range v.List().Len() {
-			out.Content = append(out.Content, single(fd, v.List().Get(i), all))
+			out.Content = append(out.Content, single(fd, v.List().Get(i), much))
 		}
 		return out
 	}
-	return single(fd, v, all)
+	return single(fd, v, much)
 }
 
 func sorted[V any](m map[string]V) []string {
@@ -141,12 +181,14 @@ func sorted[V any](m map[string]V) []string {
 	return keys
 }
 
-func single(fd protoreflect.FieldDescriptor, v protoreflect.Value, all bool) *yaml.Node {
+func single(fd protoreflect.FieldDescriptor, v protoreflect.Value, much extent) *yaml.Node {
 	switch fd.Kind() {
 	case protoreflect.MessageKind:
-		return message(v.Message(), all)
+		return message(v.Message(), much)
 	case protoreflect.StringKind:
 		return text(v.String())
+	case protoreflect.BytesKind:
+		return lines(kind.BytesText(v.Bytes()))
 	case protoreflect.BoolKind:
 		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!bool", Value: strconv.FormatBool(v.Bool())}
 	case protoreflect.Uint64Kind:
@@ -167,6 +209,30 @@ func text(s string) *yaml.Node {
 		n.Style = yaml.DoubleQuotedStyle
 	}
 	return n
+}
+
+// lines is a text in which every line of a file that somebody wrote stays one.
+func lines(s string) *yaml.Node {
+	n := text(s)
+	if isBlock(s) {
+		n.Style = yaml.LiteralStyle
+	}
+	return n
+}
+
+// isBlock says whether a text of several lines can be written as they are: YAML's block has no place for what does not
+// print, and yaml.v3 none for empty lines and spaces at the ends.
+func isBlock(s string) bool {
+	body := strings.TrimSuffix(s, "\n")
+	if !strings.Contains(body, "\n") || strings.TrimSpace(body) != body {
+		return false
+	}
+	for line := range strings.SplitSeq(body, "\n") {
+		if screen.Line(line) != line || strings.HasSuffix(line, " ") {
+			return false
+		}
+	}
+	return true
 }
 
 // Mapping makes a mapping of keys and values in turn; values are strings or nodes.
