@@ -431,3 +431,27 @@ func lastAnswer(said []string) string {
 	}
 	return ""
 }
+
+// Behind a router the metadata service is reached by a rule, and by nothing else.
+func TestMetadataBehindARouter(t *testing.T) {
+	h := newCloud(t)
+	h.up()
+	const routerID, qrPort, qrTap = "55555555-0000-4000-8000-000000000001", "66666666-0000-4000-8000-000000000001", "tap66666666-00"
+	h.c.delta(&nodev1.Delta{Nonce: "3", Revision: 41, Removed: []string{"dhcp/" + netID, "port/" + dhcpPort}, Upserts: []*nodev1.Resource{
+		{Name: "router/" + routerID, Version: "1", Spec: &nodev1.Resource_Router{Router: &nodev1.Router{RouterId: routerID, Metadata: true,
+			Interfaces: []*nodev1.RouterInterface{{Device: &nodev1.Device{PortId: qrPort, NetworkId: netID, MacAddress: "fa:16:3e:00:00:01", Mtu: 1450, Addresses: []string{"10.0.1.1/24"}}}}}}},
+		port(qrPort, qrTap, 3, 41),
+	}})
+	h.c.await("ack 3 rev 41")
+	h.vm.Run("ip", "addr", "add", "10.0.1.11/24", "dev", "eth0")
+	h.vm.Run("ip", "route", "add", "default", "via", "10.0.1.1")
+	if got := h.vm.Run("curl", "-sS", "--max-time", "5", "http://169.254.169.254/openstack/latest/meta_data.json"); !strings.Contains(got, `"uuid":"i-1","name":"vm1"`) {
+		t.Errorf("metadata %q", got)
+	}
+	if got, err := h.vm.Try("curl", "-sS", "--max-time", "1", "http://10.0.1.1:9697/"); err == nil {
+		t.Errorf("its port is open: %q", got)
+	}
+	if h.get("port", qrTap, "tag") != "3" {
+		t.Errorf("tag of %s: %s", qrTap, h.get("port", qrTap, "tag"))
+	}
+}
