@@ -3,13 +3,13 @@ package namespaces
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 
 	"github.com/weft-sdn/weft/nsagent/plan"
 )
 
-// Describe compares a namespace as it is with what is desired.
+// Describe compares a namespace as it is with what is desired. There are no lines when there is none of that name, and none
+// is desired.
 func (k *Keeper) Describe(ctx context.Context, namespace string) ([]plan.Line, error) {
 	k.mu.Lock()
 	host := k.host
@@ -28,7 +28,7 @@ func (k *Keeper) Describe(ctx context.Context, namespace string) ([]plan.Line, e
 	case errors.Is(err, fs.ErrNotExist) && desired:
 		return plan.Lines(want, plan.Namespace{}), nil
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("this host has no namespace %s, and none is desired here", namespace)
+		return nil, nil
 	case err != nil:
 		return nil, err
 	}

@@ -88,7 +88,7 @@ func TestDrift(t *testing.T) {
 func right(t *testing.T, x *kept, name string) bool {
 	t.Helper()
 	lines, err := x.Describe(t.Context(), name)
-	if err != nil {
+	if err != nil || len(lines) == 0 {
 		return false
 	}
 	for _, l := range lines {
