@@ -94,6 +94,7 @@ var cookieKinds = map[flow.CookieKind]state.Kind{
 	flow.NetworkCookie: state.Networks,
 	flow.SubnetCookie:  state.Subnets,
 	flow.PortCookie:    state.Ports,
+	flow.RouterCookie:  state.Routers,
 	flow.LearnedCookie: state.Networks,
 }
 

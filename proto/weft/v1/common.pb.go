@@ -163,7 +163,7 @@ func (x *Metadata) GetUpdateTime() *timestamppb.Timestamp {
 // Condition is one truth about an object, in the manner of Kubernetes conditions.
 type Condition struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What is judged. Network: Underlay. Port: Bound, Programmed. Host: Agent, OpenFlow, InSync. Router: Scheduled,
+	// What is judged. Network: Underlay, DHCP. Port: Bound, Programmed. Host: Agent, OpenFlow, InSync. Router: Scheduled,
 	// Programmed. FloatingIP and PortForwarding: Programmed.
 	Type string `protobuf:"bytes,1,opt,name=type,proto3" json:"type,omitempty"`
 	// True, False or Unknown.
@@ -617,7 +617,7 @@ type NetworkStatus struct {
 	// Hosts that carry the network now, with the local VLAN it has on each of them.
 	LocalVlans []*LocalVlan `protobuf:"bytes,2,rep,name=local_vlans,json=localVlans,proto3" json:"local_vlans,omitempty"`
 	// Underlay: whether the hosts that carry the network have what its type needs (a tunnel address, or a bridge that
-	// is mapped to its physical network).
+	// is mapped to its physical network). DHCP: whether its DHCP servers are there, when a subnet has enable_dhcp.
 	Conditions    []*Condition `protobuf:"bytes,3,rep,name=conditions,proto3" json:"conditions,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2025,13 +2025,13 @@ func (x *RouterInterface) GetIpAddresses() []string {
 // RouterStatus is what the cloud knows of a router.
 type RouterStatus struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// ACTIVE: every host that the router is on has it. DOWN: it is on none, or not yet on all, or admin_state_up is false.
-	// ERROR: a host could not make it; see conditions.
+	// ACTIVE: every host that needs the router has made it, also when none needs it. DOWN: not yet, or admin_state_up is false,
+	// or no host can take its centralised part. ERROR: a host could not make it; see conditions.
 	Status string `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
-	// Hosts that have its qrouter namespace.
+	// Hosts that its qrouter namespace belongs on.
 	Hosts []string `protobuf:"bytes,2,rep,name=hosts,proto3" json:"hosts,omitempty"`
-	// Network host that has its centralised part: the qrouter namespace of a centralised router, the snat namespace of a
-	// distributed one. Empty: none.
+	// Network host that its centralised part belongs on: the qrouter namespace of a centralised router, the snat namespace of
+	// a distributed one. Empty: none.
 	GatewayHost string `protobuf:"bytes,3,opt,name=gateway_host,json=gatewayHost,proto3" json:"gateway_host,omitempty"`
 	// Scheduled: whether its centralised part has a host, and why that one. Programmed: whether the hosts have made it.
 	Conditions    []*Condition `protobuf:"bytes,4,rep,name=conditions,proto3" json:"conditions,omitempty"`
