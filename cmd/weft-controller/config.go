@@ -38,6 +38,8 @@ type config struct {
 	tolerate                  []string
 	log                       program.Log
 	echoInterval, echoTimeout time.Duration
+	hostTimeout               time.Duration
+	dhcpAgents                int
 }
 
 func (c *config) flags(f *pflag.FlagSet) {
@@ -66,6 +68,8 @@ func (c *config) flags(f *pflag.FlagSet) {
 	f.IntVar(&c.underlayMTU, "underlay-mtu", 1500, "MTU in bytes of the network between the hosts")
 	f.BoolVar(&c.underlayIPv6, "underlay-ipv6", false, "tunnels run over IPv6, whose header is 20 bytes longer")
 
+	f.IntVar(&c.dhcpAgents, "dhcp-agents-per-network", 2, "how many network hosts serve a network by DHCP, where there are so many")
+	f.DurationVar(&c.hostTimeout, "host-timeout", 10*time.Second, "after how long without a sign of life a host is down, and its routers and DHCP servers move")
 	f.DurationVar(&c.auditInterval, "audit-interval", time.Minute, "how often each bridge is compared as a whole with what it should have")
 	f.StringSliceVar(&c.tolerate, "tolerate-cookie", nil, "cookies whose rows may stay on br-int and br-tun, VALUE[/MASK] in hex")
 	f.DurationVar(&c.echoInterval, "openflow-echo-interval", 5*time.Second, "how long a switch may be silent before it is asked for a sign of life")
@@ -75,7 +79,10 @@ func (c *config) flags(f *pflag.FlagSet) {
 
 // storeConfig turns the flags into the store's configuration.
 func (c *config) storeConfig(log *slog.Logger) (store.Config, error) {
-	sc := store.Config{TenantNetworkTypes: c.networkTypes, UnderlayMTU: c.underlayMTU, UnderlayIPv6: c.underlayIPv6}
+	sc := store.Config{TenantNetworkTypes: c.networkTypes, UnderlayMTU: c.underlayMTU, UnderlayIPv6: c.underlayIPv6, DHCPAgentsPerNetwork: c.dhcpAgents}
+	if c.dhcpAgents < 1 {
+		return sc, fmt.Errorf("--dhcp-agents-per-network: %d is less than 1; a subnet has no DHCP with enable_dhcp=false", c.dhcpAgents)
+	}
 	switch c.store {
 	case "embedded":
 		sc.DataDir = c.dataDir
@@ -127,6 +134,15 @@ func parseRange(s string) (store.Range, error) {
 		return store.Range{}, fmt.Errorf("%q is not MIN:MAX", s)
 	}
 	return store.Range{Min: uint32(l), Max: uint32(h)}, nil
+}
+
+// health is after how long a host is down, and how long a connection to one that lives may be silent.
+func (c *config) health() (timeout, silent time.Duration, err error) {
+	if c.hostTimeout < time.Second {
+		return 0, 0, fmt.Errorf("--host-timeout: %v is less than a second", c.hostTimeout)
+	}
+	// Each side is asked once its silence has lasted for the interval, and has as long to answer.
+	return c.hostTimeout, 2 * max(agentPing, c.echoInterval), nil
 }
 
 // tolerated parses the cookies that may stay.

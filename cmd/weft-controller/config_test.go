@@ -28,12 +28,12 @@ func parsed(t *testing.T, args ...string) config {
 var quiet = slog.New(slog.DiscardHandler)
 
 func TestStoreConfig(t *testing.T) {
-	c := parsed(t, "--data-dir=/d", "--vxlan-range=1:100,200:300", "--vlan-range=physnet1:100:199", "--underlay-mtu=9000")
+	c := parsed(t, "--data-dir=/d", "--vxlan-range=1:100,200:300", "--vlan-range=physnet1:100:199", "--underlay-mtu=9000", "--dhcp-agents-per-network=3")
 	got, err := c.storeConfig(quiet)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := store.Config{DataDir: "/d", TenantNetworkTypes: []string{"vxlan"}, UnderlayMTU: 9000, Ranges: store.Ranges{
+	want := store.Config{DataDir: "/d", TenantNetworkTypes: []string{"vxlan"}, UnderlayMTU: 9000, DHCPAgentsPerNetwork: 3, Ranges: store.Ranges{
 		VXLAN: []store.Range{{Min: 1, Max: 100}, {Min: 200, Max: 300}},
 		VLAN:  map[string][]store.Range{"physnet1": {{Min: 100, Max: 199}}},
 	}}
@@ -55,6 +55,7 @@ func TestWrongFlagsAreRefusedByName(t *testing.T) {
 		{[]string{"--gre-range=a:b"}, "--gre-range"},
 		{[]string{"--vlan-range=100:199"}, "PHYSNET:MIN:MAX"},
 		{[]string{"--vlan-range=:1:2"}, "PHYSNET:MIN:MAX"},
+		{[]string{"--dhcp-agents-per-network=0"}, "--dhcp-agents-per-network"},
 	} {
 		t.Run(strings.Join(tc.args, " "), func(t *testing.T) {
 			c := parsed(t, tc.args...)
@@ -62,6 +63,10 @@ func TestWrongFlagsAreRefusedByName(t *testing.T) {
 				t.Errorf("%v, want something of %q", err, tc.want)
 			}
 		})
+	}
+	c := parsed(t, "--host-timeout=100ms")
+	if _, _, err := c.health(); err == nil || !strings.Contains(err.Error(), "--host-timeout") {
+		t.Errorf("a host timeout of 100 ms: %v", err)
 	}
 	for _, bad := range []string{"x", "0x1/", "0x10/0x0f"} {
 		c := parsed(t, "--tolerate-cookie="+bad)

@@ -51,6 +51,10 @@ func run(ctx context.Context, cfg config, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	hostTimeout, silentAfter, err := cfg.health()
+	if err != nil {
+		return err
+	}
 	sc, err := cfg.storeConfig(log)
 	if err != nil {
 		return err
@@ -73,6 +77,7 @@ func run(ctx context.Context, cfg config, log *slog.Logger) error {
 	}
 	j := journal.New(log, c.reg)
 	c.fleet = hostsync.New(hostsync.Config{Store: c.store, Epoch: c.epoch, Controllers: targets, AuditInterval: cfg.auditInterval,
+		HostTimeout: hostTimeout, SilentAfter: silentAfter,
 		Tolerated: tolerated, Journal: j, Registry: c.reg, Log: log})
 	c.api = api.New(api.Config{Store: c.store, Fleet: c.fleet, Journal: j, Tables: tables, Version: program.Version(),
 		StoreKind: cfg.store, Registry: c.reg, Log: log})
@@ -95,9 +100,10 @@ func (c *controller) serve(ctx context.Context) error {
 		g.Go(func() error { return of.Serve(ctx, ln, c.fleet) })
 	}
 	node := grpc.NewServer(c.nodeOptions()...)
-	agentconn.New(hostsync.Facts{Store: c.store}, c.fleet, c.epoch, c.log).Register(node)
+	agents := agentconn.New(hostsync.Facts{Store: c.store}, c.fleet, c.epoch, c.log)
+	agents.Register(node)
 	for _, ln := range c.doors.node {
-		g.Go(func() error { return serveGRPC(ctx, node, ln) })
+		g.Go(func() error { return serveGRPC(ctx, node, agents.Heard(ln)) })
 	}
 	if err := c.serveAPI(ctx, g); err != nil {
 		return err
@@ -115,10 +121,16 @@ func (c *controller) credentials() []grpc.ServerOption {
 	return []grpc.ServerOption{grpc.Creds(credentials.NewTLS(c.tls))}
 }
 
+// agentPing is how long an agent may be silent before it is asked for a sign of life, and how long it may then stay so.
+const agentPing = 5 * time.Second
+
+// maxAnswer is the largest message of an agent: what it tells of a namespace with a million lines.
+const maxAnswer = 64 << 20
+
 // nodeOptions find agents that vanished without a word, and let them ask for signs of life as often.
 func (c *controller) nodeOptions() []grpc.ServerOption {
-	return append(c.credentials(),
-		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 5 * time.Second, Timeout: 5 * time.Second}),
+	return append(c.credentials(), grpc.MaxRecvMsgSize(maxAnswer),
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: agentPing, Timeout: agentPing}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 2 * time.Second, PermitWithoutStream: true}))
 }
 

@@ -61,6 +61,7 @@ type Server struct {
 	handler Handler
 	epoch   uint64
 	log     *slog.Logger
+	signs   signs
 
 	mu       sync.Mutex
 	sessions map[string]*Session
@@ -89,6 +90,8 @@ type Session struct {
 	ctx    context.Context
 	// inventory is the last known state of the interfaces; only the stream's reader uses it.
 	inventory map[string]*nodev1.InterfaceFact
+	questions questions
+	conn      *heardConn // nil when it did not come by a listener of Heard
 }
 
 // Done is closed when the stream has ended.
@@ -145,7 +148,8 @@ func (s *Server) Sync(stream grpc.BidiStreamingServer[nodev1.SyncRequest, nodev1
 			"this controller's epoch %d is older than %d, which the agent has seen: another controller took over", s.epoch, hello.Epoch)
 	}
 	sess := &Session{Host: hello.Host, Versions: hello.ResourceVersions, addr: remote(p), hello: hello, epoch: s.epoch,
-		out: make(chan *nodev1.SyncResponse, 64), cancel: cancel, ctx: ctx, inventory: map[string]*nodev1.InterfaceFact{}}
+		out: make(chan *nodev1.SyncResponse, 64), cancel: cancel, ctx: ctx, inventory: map[string]*nodev1.InterfaceFact{},
+		conn: s.signs.find(remote(p))}
 	if err := s.admit(sess); err != nil {
 		s.log.Warn("agent refused", "host", hello.Host, "remote", sess.addr, "err", err)
 		return err
@@ -214,6 +218,8 @@ func (s *Server) message(sess *Session, m *nodev1.SyncRequest) error {
 		s.handler.AgentAcked(sess, m.Nack.Nonce, failed)
 	case *nodev1.SyncRequest_Notice:
 		s.handler.AgentNotice(sess, m.Notice.Reason, m.Notice.Message, m.Notice.Resource)
+	case *nodev1.SyncRequest_Answer:
+		sess.questions.answer(m.Answer)
 	case *nodev1.SyncRequest_Inventory:
 		if err := s.inventory(sess, m.Inventory); err != nil {
 			return status.Errorf(codes.Unavailable, "host %s: inventory: %v", sess.Host, err)

@@ -1,20 +1,13 @@
 package hostsync
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"time"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/weft-sdn/weft/controller/agentconn"
-	"github.com/weft-sdn/weft/controller/model"
 	"github.com/weft-sdn/weft/controller/report"
-	"github.com/weft-sdn/weft/controller/state"
 	"github.com/weft-sdn/weft/controller/view"
 	nodev1 "github.com/weft-sdn/weft/proto/weft/node/v1"
 )
@@ -39,11 +32,18 @@ const (
 
 // AgentConnected implements agentconn.Handler.
 func (f *Fleet) AgentConnected(s *agentconn.Session) {
+	f.health.feel(s.Host, true, func(p *pulse) { p.agent = s })
 	f.agentEvent(sessionEvent{session: s, kind: sessionConnected})
 }
 
 // AgentDisconnected implements agentconn.Handler.
 func (f *Fleet) AgentDisconnected(s *agentconn.Session, err error) {
+	f.health.feel(s.Host, false, func(p *pulse) {
+		p.listen(time.Now())
+		if p.agent == s {
+			p.agent = nil
+		}
+	})
 	f.agentEvent(sessionEvent{session: s, kind: sessionGone, err: err})
 }
 
@@ -66,6 +66,12 @@ func (f *Fleet) agentEvent(e sessionEvent) {
 	}
 	f.mu.Unlock()
 	if h != nil {
+		switch e.kind {
+		case sessionConnected:
+			h.session.Store(e.session)
+		case sessionGone:
+			h.session.CompareAndSwap(e.session, nil)
+		}
 		h.post(func(in *inbox) { in.sessions = append(in.sessions, e) })
 	}
 }
@@ -81,9 +87,12 @@ type agent struct {
 	wanted map[string]*nodev1.Resource // by name
 	owner  map[string]view.Part        // name → the part that wants it
 	byPart map[view.Part][]string
-	// portless are the tunnels that the host has not told the OpenFlow port number of: no row can lead there yet.
-	portless map[string]bool
+	// portless are the parts of which the host has not told an OpenFlow port number, and which: that of a tunnel, or of the
+	// device of a namespace. No row can lead there yet.
+	portless map[view.Part]string
 	remotes  map[string]string // tunnel → the host at its other end
+	// count is how many of each kind are wanted.
+	count map[string]int
 
 	sent     map[string]string // name → version that was sent or that the agent told it holds
 	acked    map[string]string // name → version that the agent acknowledged
@@ -157,18 +166,22 @@ func (a *agent) want(all bool, parts view.PartSet, marks []string) {
 		return
 	}
 	for p := range parts {
-		a.wantPart(p)
+		a.wantPart(p, view.PartResources(a.host.snap, a.host.name, p))
 	}
 	for _, id := range marks {
-		a.wantPart(view.Part{Kind: view.PortPart, ID: id})
+		p := view.Part{Kind: view.PortPart, ID: id}
+		a.wantPart(p, view.PartResources(a.host.snap, a.host.name, p))
 	}
 }
 
 func (a *agent) wantAll() {
 	a.wanted, a.owner, a.byPart = map[string]*nodev1.Resource{}, map[string]view.Part{}, map[view.Part][]string{}
-	a.removals, a.portless = map[string]bool{}, map[string]bool{}
-	for p := range view.Parts(a.host.snap, a.host.name) {
-		a.wantPart(p)
+	a.removals, a.portless, a.count = map[string]bool{}, map[view.Part]string{}, map[string]int{}
+	if h, ok := view.ForHost(a.host.snap, a.host.name); ok {
+		l := view.NewLookup(a.host.snap, h)
+		for p := range view.Parts(a.host.snap, a.host.name) {
+			a.wantPart(p, l.Resources(p))
+		}
 	}
 	for name := range a.sent {
 		if a.wanted[name] == nil {
@@ -177,10 +190,16 @@ func (a *agent) wantAll() {
 	}
 }
 
-func (a *agent) wantPart(p view.Part) {
+func (a *agent) wantPart(p view.Part, res view.Resources) {
 	was := a.byPart[p]
 	delete(a.byPart, p)
-	for _, r := range a.resources(p) {
+	if delete(a.portless, p); unnumbered(res) != "" {
+		a.portless[p] = unnumbered(res)
+	}
+	for _, r := range a.spell(res) {
+		if a.wanted[r.Name] == nil {
+			a.count[kindOf(r.Name)]++
+		}
 		a.wanted[r.Name], a.owner[r.Name] = r, p
 		a.byPart[p] = append(a.byPart[p], r.Name)
 		delete(a.removals, r.Name)
@@ -195,113 +214,11 @@ func (a *agent) wantPart(p view.Part) {
 			delete(a.wanted, name)
 			delete(a.owner, name)
 			delete(a.upserts, name)
-			delete(a.portless, name)
+			a.count[kindOf(name)]--
 			if _, there := a.sent[name]; there {
 				a.removals[name] = true
 			}
 		}
-	}
-}
-
-// resources spells a part's resources as the node protocol does.
-func (a *agent) resources(p view.Part) []*nodev1.Resource {
-	h := a.host
-	res := view.PartResources(h.snap, h.name, p)
-	var out []*nodev1.Resource
-	for _, b := range res.Bridges {
-		out = append(out, &nodev1.Resource{Name: "bridge/" + b.Name, Spec: &nodev1.Resource_Bridge{Bridge: &nodev1.Bridge{
-			Name: b.Name, DatapathId: fmt.Sprintf("%016x", b.DatapathID), Role: b.Role, Controllers: h.fleet.cfg.Controllers}}})
-	}
-	for _, t := range res.Tunnels {
-		name := "tunnel/" + t.Name
-		if delete(a.portless, name); t.OFPort == 0 {
-			a.portless[name] = true
-		}
-		a.remotes[name] = t.Remote
-		out = append(out, &nodev1.Resource{Name: name, Spec: &nodev1.Resource_Tunnel{Tunnel: &nodev1.Tunnel{
-			Name: t.Name, Type: t.Type, LocalIp: t.LocalIP.String(), RemoteIp: t.RemoteIP.String()}}})
-	}
-	for _, b := range res.Ports {
-		out = append(out, &nodev1.Resource{Name: "port/" + b.PortID, Spec: &nodev1.Resource_Port{Port: &nodev1.PortBinding{
-			PortId: b.PortID, Interface: b.Interface, Vlan: uint32(b.VLAN), MacAddress: b.MAC.String(), NetworkId: b.NetworkID,
-			InstalledRevision: installed(h.snap, b.PortID, h.name)}}})
-	}
-	for _, r := range out {
-		r.Version = version(r)
-	}
-	return out
-}
-
-// installed is the revision whose flows are in the switches, for a port that is ACTIVE here; else 0.
-func installed(s state.Snapshot, port, host string) int64 {
-	if st := s.PortState(port); st != nil && st.Status == model.PortActive && st.Host == host {
-		return st.Revision
-	}
-	return 0
-}
-
-// version is a digest of a resource: equal for equal content, whichever controller made it.
-func version(r *nodev1.Resource) string {
-	b, err := proto.MarshalOptions{Deterministic: true}.Marshal(r)
-	if err != nil {
-		// Only a string that is not UTF-8 can fail, and the API lets none in.
-		return err.Error()
-	}
-	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:8])
-}
-
-// sendUpserts sends what is new or changed. The first Delta of a stream also tells what stays; what must go stays until
-// no flow needs it.
-func (a *agent) sendUpserts() {
-	if a.session == nil || a.inflight != nil || (len(a.upserts) == 0 && !a.full) {
-		return
-	}
-	d := &nodev1.Delta{Full: a.full}
-	for _, name := range slices.Sorted(maps.Keys(a.upserts)) {
-		d.Upserts = append(d.Upserts, a.wanted[name])
-		a.sent[name] = a.wanted[name].Version
-	}
-	if a.full {
-		for _, name := range slices.Sorted(maps.Keys(a.sent)) {
-			if !a.upserts[name] {
-				d.Unchanged = append(d.Unchanged, name)
-			}
-		}
-	}
-	clear(a.upserts)
-	a.full = false
-	a.send(d)
-}
-
-// sendRemovals takes away what nothing needs. The loop calls it when every bridge has acknowledged the snapshot. A tunnel
-// also stays while the host at its other end is being programmed: until then that may still send into it.
-func (a *agent) sendRemovals() {
-	if a.session == nil || a.inflight != nil || a.full || len(a.removals) == 0 {
-		return
-	}
-	d := &nodev1.Delta{}
-	for _, name := range slices.Sorted(maps.Keys(a.removals)) {
-		if a.host.fleet.programming(a.remotes[name]) {
-			continue
-		}
-		d.Removed = append(d.Removed, name)
-		delete(a.sent, name)
-		delete(a.removals, name)
-		delete(a.remotes, name)
-	}
-	if a.held = len(a.removals) > 0; len(d.Removed) > 0 {
-		a.send(d)
-	}
-}
-
-func (a *agent) send(d *nodev1.Delta) {
-	a.nonce++
-	a.inflight = d
-	d.Nonce, d.Revision = fmt.Sprint(a.nonce), a.host.rev
-	// On an error the stream is over, and its end is on its way to us.
-	if err := a.session.SendDelta(d); err != nil {
-		a.host.fleet.cfg.Log.Warn("delta not sent", "host", a.host.name, "err", err)
 	}
 }
 
@@ -350,7 +267,28 @@ func (a *agent) unsettledReason() string {
 		}
 		return strings.Join(names, "; ")
 	case len(a.portless) > 0:
-		return "waiting for the port number of " + slices.Sorted(maps.Keys(a.portless))[0]
+		return "waiting for the port of " + slices.Sorted(maps.Values(a.portless))[0]
 	}
 	return ""
+}
+
+// unnumbered is the first port of some resources that the host has not told the OpenFlow number of; else "".
+func unnumbered(res view.Resources) string {
+	for _, t := range res.Tunnels {
+		if t.OFPort == 0 {
+			return tunnelName(t)
+		}
+	}
+	for _, t := range res.Taps {
+		if t.OFPort == 0 {
+			return t.Name
+		}
+	}
+	return ""
+}
+
+// kindOf is what stands before the id in a resource's name.
+func kindOf(name string) string {
+	kind, _, _ := strings.Cut(name, "/")
+	return kind
 }

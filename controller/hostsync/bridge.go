@@ -182,6 +182,9 @@ func (b *bridge) applyPending(ctx context.Context) error {
 	c := flow.Coder{Version: b.conn.Version()}
 	groups := map[view.Part]*group{}
 	for p := range b.pending {
+		if !p.Kind.HasRows() {
+			continue
+		}
 		before := ofapps.Render(b.base, h.name, p)[b.name]
 		after := ofapps.Render(h.snap, h.name, p)[b.name]
 		diffs, err := flow.Diff(&c, before, after)

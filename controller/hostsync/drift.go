@@ -141,6 +141,10 @@ func partsOf(s state.Snapshot, host string, cookie uint64) []view.Part {
 		for o := range s.ByIDPrefix(state.Ports, prefix) {
 			parts = append(parts, view.Part{Kind: view.PortPart, ID: state.Key(o)})
 		}
+	case flow.RouterCookie:
+		for o := range s.ByIDPrefix(state.Routers, prefix) {
+			parts = append(parts, view.Part{Kind: view.RouterPart, ID: state.Key(o)})
+		}
 	default:
 		for p := range view.Parts(s, host) {
 			if p.Kind == view.HostPart || p.Kind == view.TunnelPart {

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/weft-sdn/weft/controller/agentconn"
 	"github.com/weft-sdn/weft/controller/report"
 	"github.com/weft-sdn/weft/controller/state"
 	"github.com/weft-sdn/weft/controller/view"
@@ -47,6 +48,8 @@ type host struct {
 	retryAt   time.Time
 
 	published atomic.Pointer[published]
+	// session is the agent's stream, for those who ask outside of the loop; nil while there is none.
+	session atomic.Pointer[agentconn.Session]
 }
 
 // published is what others may read of a loop.
@@ -303,6 +306,7 @@ func (h *host) publish() {
 		p.report.Bridges = append(p.report.Bridges, b.report())
 		p.report.Failed = append(p.report.Failed, b.failures()...)
 	}
+	h.fleet.metrics.agent(h.name, h.agent.count, len(h.agent.failed))
 	p.reason = h.unsettledReason()
 	p.settled = p.reason == ""
 	if old := h.published.Load(); old != nil {

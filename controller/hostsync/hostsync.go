@@ -34,6 +34,11 @@ type Config struct {
 	Epoch uint64
 	// Controllers are the OVSDB targets at which bridges reach the controllers, e.g. tcp:10.0.0.1:6653.
 	Controllers []string
+	// HostTimeout is after how long without a sign of life, of its agent and of its switches, a host is down. Default 10 s.
+	HostTimeout time.Duration
+	// SilentAfter is how long a connection may be silent before it is cut off: agents and switches are asked for signs of
+	// life. Default 10 s.
+	SilentAfter time.Duration
 	// AuditInterval is how often each bridge is compared with what it should have. Default 60 s.
 	AuditInterval time.Duration
 	// Tolerated cookies may stay on our bridges though nobody wants them.
@@ -50,6 +55,7 @@ type CookieMask struct{ Value, Mask uint64 }
 type Fleet struct {
 	cfg     Config
 	metrics *metrics
+	health  *health
 
 	ready chan struct{} // closed when every host has its loop
 
@@ -70,8 +76,16 @@ func New(cfg Config) *Fleet {
 	if cfg.AuditInterval == 0 {
 		cfg.AuditInterval = time.Minute
 	}
-	return &Fleet{cfg: cfg, metrics: newMetrics(cfg.Registry), ready: make(chan struct{}), hosts: map[string]*host{},
+	if cfg.HostTimeout == 0 {
+		cfg.HostTimeout = 10 * time.Second
+	}
+	if cfg.SilentAfter == 0 {
+		cfg.SilentAfter = 10 * time.Second
+	}
+	f := &Fleet{cfg: cfg, metrics: newMetrics(cfg.Registry), ready: make(chan struct{}), hosts: map[string]*host{},
 		moved: make(chan struct{}), unknown: map[uint64]string{}, states: make(chan model.PortState, 1024)}
+	f.health = newHealth(f)
+	return f
 }
 
 // Ready is closed when Run has taken in the store: switches and agents may come.
@@ -90,6 +104,7 @@ func (f *Fleet) Run(ctx context.Context) error {
 		snap, rev := f.cfg.Store.Snapshot()
 		f.relist(snap, rev)
 		if first {
+			f.loops.Go(func() { f.health.run(ctx) })
 			close(f.ready)
 		}
 		err := f.follow(ctx, snap, rev)
@@ -133,6 +148,7 @@ func (f *Fleet) follow(ctx context.Context, before state.Snapshot, rev int64) er
 
 func (f *Fleet) dispatch(before state.Snapshot, b store.Batch) {
 	affected := view.Affected(before, b.Snapshot, b.Changes)
+	f.tellMoves(before, b.Snapshot, b.Changes)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for name, parts := range affected {
@@ -225,6 +241,7 @@ func (f *Fleet) Connected(c *channel.Conn) {
 	f.mu.Lock()
 	delete(f.unknown, c.DatapathID())
 	f.mu.Unlock()
+	f.health.feel(name, true, func(p *pulse) { p.switches[c] = c.Stats().BytesReceived })
 	h.post(func(in *inbox) { in.conns = append(in.conns, bridgeConn{bridge, c}) })
 }
 
@@ -232,6 +249,10 @@ func (f *Fleet) Connected(c *channel.Conn) {
 func (f *Fleet) Disconnected(c *channel.Conn, err error) {
 	snap, _ := f.cfg.Store.Snapshot()
 	name, bridge, _ := view.Datapath(snap, c.DatapathID())
+	f.health.feel(name, false, func(p *pulse) {
+		p.listen(time.Now())
+		delete(p.switches, c)
+	})
 	if h := f.find(name); h != nil {
 		h.post(func(in *inbox) { in.gone = append(in.gone, lostConn{bridgeConn{bridge, c}, err}) })
 	}

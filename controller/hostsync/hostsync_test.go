@@ -47,9 +47,11 @@ type cloud struct {
 type simHost struct {
 	agent    *fakeagent.Agent
 	switches map[string]*fakeswitch.Switch
+	// die ends all of its connections.
+	die context.CancelFunc
 }
 
-func start(t *testing.T) *cloud {
+func start(t *testing.T, with ...func(*Config)) *cloud {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	st, err := store.Open(t.Context(), store.Config{DataDir: t.TempDir()}, log)
@@ -61,7 +63,11 @@ func start(t *testing.T) *cloud {
 	c := &cloud{t: t, ctx: ctx, store: st, hosts: map[string]*simHost{}}
 	reg := prometheus.NewRegistry()
 	c.journal = journal.New(log, reg)
-	c.fleet = New(Config{Store: st, Epoch: 1, Journal: c.journal, Registry: reg, Log: log, AuditInterval: time.Hour})
+	cfg := Config{Store: st, Epoch: 1, Journal: c.journal, Registry: reg, Log: log, AuditInterval: time.Hour}
+	for _, f := range with {
+		f(&cfg)
+	}
+	c.fleet = New(cfg)
 	done := make(chan error, 1)
 	go func() { done <- c.fleet.Run(ctx) }()
 	t.Cleanup(func() {
@@ -108,8 +114,9 @@ func (c *cloud) listen() {
 		c.t.Fatal(err)
 	}
 	g := grpc.NewServer()
-	agentconn.New(Facts{c.store}, c.fleet, 1, slog.New(slog.DiscardHandler)).Register(g)
-	go g.Serve(gl)
+	agents := agentconn.New(Facts{c.store}, c.fleet, 1, slog.New(slog.DiscardHandler))
+	agents.Register(g)
+	go g.Serve(agents.Heard(gl))
 	c.t.Cleanup(g.Stop)
 	c.agents, err = grpc.NewClient(gl.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
@@ -121,9 +128,16 @@ func (c *cloud) listen() {
 // host adds a simulated host: an agent, and switches that connect as soon as the host has a number.
 func (c *cloud) host(name, tunnelIP string) *simHost {
 	c.t.Helper()
-	h := &simHost{agent: &fakeagent.Agent{Host: name, TunnelIP: tunnelIP}, switches: map[string]*fakeswitch.Switch{}}
+	return c.add(&fakeagent.Agent{Host: name, TunnelIP: tunnelIP})
+}
+
+func (c *cloud) add(agent *fakeagent.Agent) *simHost {
+	c.t.Helper()
+	name := agent.Host
+	ctx, die := context.WithCancel(c.ctx)
+	h := &simHost{agent: agent, switches: map[string]*fakeswitch.Switch{}, die: die}
 	c.hosts[name] = h
-	if err := fakeagent.Dial(c.ctx, c.agents, h.agent, nil); err != nil {
+	if err := fakeagent.Dial(ctx, c.agents, h.agent, nil); err != nil {
 		c.t.Fatal(err)
 	}
 	c.await("host "+name+" is registered", func() bool { s, _ := c.store.Snapshot(); return s.Host(name) != nil && s.HostFacts(name) != nil })
@@ -136,7 +150,7 @@ func (c *cloud) host(name, tunnelIP string) *simHost {
 			return nil
 		}})
 		h.switches[br.Name] = sw
-		go sw.Dial(c.ctx, "tcp", c.openflow, 20*time.Millisecond)
+		go sw.Dial(ctx, "tcp", c.openflow, 20*time.Millisecond)
 	}
 	return h
 }

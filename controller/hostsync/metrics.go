@@ -7,6 +7,9 @@ type metrics struct {
 	refused  *prometheus.CounterVec
 	drift    *prometheus.CounterVec
 	rounds   *prometheus.HistogramVec
+	wanted   *prometheus.GaugeVec
+	failed   *prometheus.GaugeVec
+	down     prometheus.Gauge
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -21,9 +24,24 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		rounds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "weft_host_program_seconds", Help: "Time to bring a host's bridges up to date.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 2, 14)}, []string{"host"}),
+		wanted: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "weft_agent_resources", Help: "Resources that the agent of a host is to make true, by kind (router, floatingip, endpoint …)."},
+			[]string{"host", "kind"}),
+		failed: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "weft_agent_resources_failed", Help: "Resources that the agent of a host could not make true."}, []string{"host"}),
+		down: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "weft_hosts_down", Help: "Hosts that have given no sign of life for the health timeout."}),
 	}
-	reg.MustRegister(m.flowMods, m.refused, m.drift, m.rounds)
+	reg.MustRegister(m.flowMods, m.refused, m.drift, m.rounds, m.wanted, m.failed, m.down)
 	return m
+}
+
+// agent tells of what the agent of a host has to do.
+func (m *metrics) agent(host string, count map[string]int, failed int) {
+	for kind, n := range count {
+		m.wanted.WithLabelValues(host, kind).Set(float64(n))
+	}
+	m.failed.WithLabelValues(host).Set(float64(failed))
 }
 
 // forget drops the series of a host that is gone.
@@ -33,4 +51,6 @@ func (m *metrics) forget(host string) {
 		c.DeletePartialMatch(l)
 	}
 	m.rounds.DeletePartialMatch(l)
+	m.wanted.DeletePartialMatch(l)
+	m.failed.DeletePartialMatch(l)
 }

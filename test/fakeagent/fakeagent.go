@@ -19,6 +19,11 @@ type Agent struct {
 	Host           string
 	TunnelIP       string
 	BridgeMappings map[string]string
+	Roles          []string
+	// Deviceless leaves out the devices of namespaces, until MakeDevices.
+	Deviceless bool
+	// Describe answers questions about namespaces; nil: they are never answered.
+	Describe func(namespace string) *nodev1.Answer
 
 	stream grpc.BidiStreamingClient[nodev1.SyncRequest, nodev1.SyncResponse]
 	send   sync.Mutex
@@ -27,6 +32,8 @@ type Agent struct {
 	bridges  map[string]*nodev1.Bridge
 	ports    map[string]*nodev1.PortBinding
 	ofports  map[string]uint32
+	last     uint32 // port number given out
+	held     map[string]*nodev1.Resource
 	deltas   int
 	onBridge func(*nodev1.Bridge)
 }
@@ -39,13 +46,13 @@ func Dial(ctx context.Context, cc grpc.ClientConnInterface, a *Agent, onBridge f
 		return fmt.Errorf("host %s: %w", a.Host, err)
 	}
 	a.stream, a.onBridge = st, onBridge
-	a.bridges, a.ports = map[string]*nodev1.Bridge{}, map[string]*nodev1.PortBinding{}
+	a.bridges, a.ports, a.held = map[string]*nodev1.Bridge{}, map[string]*nodev1.PortBinding{}, map[string]*nodev1.Resource{}
 	a.ofports = map[string]uint32{"patch-tun": 1, "patch-int": 1}
 	var inv []*nodev1.InterfaceFact
 	inv = append(inv, &nodev1.InterfaceFact{Name: "patch-tun", Bridge: "br-int", Type: "patch", Ofport: 1},
 		&nodev1.InterfaceFact{Name: "patch-int", Bridge: "br-tun", Type: "patch", Ofport: 1})
 	for _, m := range []*nodev1.SyncRequest{
-		{Message: &nodev1.SyncRequest_Hello{Hello: &nodev1.Hello{Host: a.Host, BootId: "fake", TunnelIp: a.TunnelIP, BridgeMappings: a.BridgeMappings}}},
+		{Message: &nodev1.SyncRequest_Hello{Hello: &nodev1.Hello{Host: a.Host, BootId: "fake", TunnelIp: a.TunnelIP, BridgeMappings: a.BridgeMappings, Roles: a.Roles}}},
 		{Message: &nodev1.SyncRequest_Inventory{Inventory: &nodev1.Inventory{Full: true, Interfaces: inv}}},
 	} {
 		if err := a.say(m); err != nil {
@@ -67,6 +74,13 @@ func (a *Agent) serve() {
 		m, err := a.stream.Recv()
 		if err != nil {
 			return
+		}
+		if q := m.GetAsk(); q != nil && a.Describe != nil {
+			answer := a.Describe(q.Namespace)
+			answer.Nonce = q.Nonce
+			if a.say(&nodev1.SyncRequest{Message: &nodev1.SyncRequest_Answer{Answer: answer}}) != nil {
+				return
+			}
 		}
 		d := m.GetDelta()
 		if d == nil {
@@ -90,6 +104,7 @@ func (a *Agent) take(d *nodev1.Delta) *nodev1.Inventory {
 	a.deltas++
 	inv := &nodev1.Inventory{}
 	for _, r := range d.Upserts {
+		a.held[r.Name] = r
 		switch s := r.Spec.(type) {
 		case *nodev1.Resource_Bridge:
 			a.bridges[s.Bridge.Name] = s.Bridge
@@ -98,7 +113,7 @@ func (a *Agent) take(d *nodev1.Delta) *nodev1.Inventory {
 			}
 		case *nodev1.Resource_Tunnel:
 			if a.ofports[s.Tunnel.Name] == 0 {
-				a.ofports[s.Tunnel.Name] = uint32(len(a.ofports) + 1)
+				a.ofports[s.Tunnel.Name] = a.nextPort()
 				inv.Interfaces = append(inv.Interfaces, &nodev1.InterfaceFact{Name: s.Tunnel.Name, Bridge: "br-tun",
 					Type: s.Tunnel.Type, Ofport: a.ofports[s.Tunnel.Name]})
 			}
@@ -106,8 +121,17 @@ func (a *Agent) take(d *nodev1.Delta) *nodev1.Inventory {
 			a.ports[s.Port.PortId] = s.Port
 		}
 	}
+	if !a.Deviceless {
+		inv.Interfaces = append(inv.Interfaces, a.newDevices()...)
+	}
 	for _, name := range d.Removed {
+		for _, dev := range devices(a.held[name]) {
+			delete(a.ofports, tap(dev))
+			inv.RemovedInterfaces = append(inv.RemovedInterfaces, tap(dev))
+		}
+		delete(a.held, name)
 		if tunnel, ok := strings.CutPrefix(name, "tunnel/"); ok {
+			delete(a.ofports, tunnel)
 			inv.RemovedInterfaces = append(inv.RemovedInterfaces, tunnel)
 		}
 	}
@@ -115,6 +139,12 @@ func (a *Agent) take(d *nodev1.Delta) *nodev1.Inventory {
 		return nil
 	}
 	return inv
+}
+
+// nextPort is a port number that nobody had. The caller holds a.mu.
+func (a *Agent) nextPort() uint32 {
+	a.last++
+	return 100 + a.last
 }
 
 // Interface is one to plug in.
@@ -125,7 +155,7 @@ func (a *Agent) Plug(ifaces ...Interface) error {
 	inv := &nodev1.Inventory{}
 	a.mu.Lock()
 	for _, i := range ifaces {
-		a.ofports[i.Name] = uint32(len(a.ofports) + 1)
+		a.ofports[i.Name] = a.nextPort()
 		inv.Interfaces = append(inv.Interfaces, &nodev1.InterfaceFact{Name: i.Name, Bridge: "br-int", Ofport: a.ofports[i.Name],
 			IfaceId: i.IfaceID, AttachedMac: i.MAC})
 	}
