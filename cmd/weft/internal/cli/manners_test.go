@@ -19,6 +19,7 @@ import (
 	"github.com/weft-sdn/weft/cmd/weft/internal/exit"
 	"github.com/weft-sdn/weft/cmd/weft/internal/fakeapi"
 	"github.com/weft-sdn/weft/cmd/weft/internal/table"
+	weftv1 "github.com/weft-sdn/weft/proto/weft/v1"
 )
 
 // tables are command lines that print tables, or screens for people.
@@ -37,6 +38,50 @@ func TestTablesAreAtMost100Columns(t *testing.T) {
 					if n := table.Width(strings.TrimSuffix(line, "\n")); n > table.MaxWidth {
 						t.Errorf("%v: %d columns: %s", args, n, line)
 					}
+				}
+			}
+		})
+	}
+}
+
+var routedTables = [][]string{{"get", "routers"}, {"get", "fips"}, {"get", "pfs"}, {"describe", "router", "edge"}, {"describe", "fip", "shop"},
+	{"describe", "pf", "ssh"}, {"where", "edge"}, {"where", "network/blue"}, {"ns", "compute1", "qrouter-edge"}, {"describe", "host", "network1"}}
+
+// What routers have to say keeps to the same manners, also when a server says it badly.
+func TestTablesOfRoutersAreTables(t *testing.T) {
+	const bad = "\x1b]0;owned\a\x1b[2Jx\r\u202ey\nz"
+	for name, setup := range map[string]func(*world){"small": routed, "hostile": func(w *world) {
+		hostile(w)
+		routed(w)
+		w.api.Places["router/edge"] = []*weftv1.Place{{Host: bad, What: bad, Why: strings.Repeat(bad, 9), State: bad, Message: bad}}
+		w.api.Namespaces["compute1 qrouter-edge"] = []*weftv1.NamespaceLine{{Section: bad, Text: bad, State: bad}}
+		w.api.Put(&weftv1.Router{Metadata: meta("12340000-1111-4222-8333-444455556666", bad), Status: &weftv1.RouterStatus{Status: "DOWN", GatewayHost: strings.Repeat(bad, 9)}},
+			&weftv1.FloatingIP{Metadata: meta("12350000-1111-4222-8333-444455556666", ""), FloatingIpAddress: bad})
+	}} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			setup(w)
+			for _, args := range routedTables {
+				_, out, stderr := w.run(args...)
+				for line := range strings.Lines(out) {
+					if n := table.Width(strings.TrimSuffix(line, "\n")); n > table.MaxWidth {
+						t.Errorf("%v: %d columns: %s", args, n, line)
+					}
+				}
+				for _, r := range out + stderr {
+					if r < ' ' && r != '\n' || r == 0x7f || r >= 0x80 && r < 0xa0 || r == 0x202e {
+						t.Errorf("%v: prints %U: %q", args, r, out+stderr)
+						break
+					}
+				}
+				var v any
+				switch args[0] {
+				case "describe", "ns":
+					continue
+				}
+				_, out, _ = w.run(append(args, "-o", "json")...)
+				if err := json.Unmarshal([]byte(out), &v); err != nil {
+					t.Errorf("%v -o json: %v:\n%s", args, err, out)
 				}
 			}
 		})
@@ -260,6 +305,7 @@ func TestCompletion(t *testing.T) {
 		}
 	}
 	// Names that several have are completed by id; names that would break the shell's list too.
+	routedCompletion(t)
 	twins(w)
 	hostile(w)
 	_, out, _ := w.run("__completeNoDesc", "get", "network", "")
@@ -274,6 +320,39 @@ func TestCompletion(t *testing.T) {
 	w.vars["WEFT_SERVER"] = "unix:" + filepath.Join(t.TempDir(), "none")
 	if _, out, _ := w.run("__completeNoDesc", "get", "port", ""); !strings.HasSuffix(out, ":1\n") {
 		t.Errorf("without a controller: %q", out)
+	}
+}
+
+// routedCompletion is completion where there are routers.
+func routedCompletion(t *testing.T) {
+	t.Helper()
+	w := newWorld(t)
+	routed(w)
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"get", "router", ""}, "edge\n:4\n"},
+		{[]string{"get", "fip", ""}, "203.0.113.7\nshop\n:4\n"},
+		{[]string{"get", "pf", ""}, "ssh\nbf110000-1111-4222-8333-444455556666\n:4\n"},
+		{[]string{"router", "add-subnet", ""}, "edge\n:4\n"},
+		{[]string{"router", "add-subnet", "edge", ""}, "blue-v4\npublic-v4\n:4\n"},
+		{[]string{"router", "add-subnet", "edge", "blue-v4", ""}, ":4\n"},
+		{[]string{"router", "set-gateway", "edge", ""}, "blue\npublic\n:4\n"},
+		{[]string{"fip", "attach", "shop", ""}, "vm1\n1f000000-1111-4222-8333-444455556666\nvm2\n:4\n"},
+		{[]string{"where", ""}, "router\nnetwork\nfloatingip\nport\n:4\n"},
+		{[]string{"where", "router", ""}, "edge\n:4\n"},
+		{[]string{"ns", ""}, "compute1\ncompute2\nnetwork1\n:4\n"},
+		{[]string{"ns", "compute1", ""}, "qrouter-" + edgeID + "\n:4\n"},
+		{[]string{"ns", "network1", ""}, "qrouter-" + edgeID + "\nsnat-" + edgeID + "\n:4\n"},
+		{[]string{"ns", "network1", "x", ""}, ":4\n"},
+		{[]string{"create", "pf", "--protocol", ""}, "tcp\nudp\n:4\n"},
+		{[]string{"create", "port", "--user-data", ""}, ":0\n"},
+	} {
+		_, out, stderr := w.run(append([]string{"__completeNoDesc"}, c.args...)...)
+		if out != c.want {
+			t.Errorf("%v completes to %q, want %q; stderr: %s", c.args, out, c.want, stderr)
+		}
 	}
 }
 

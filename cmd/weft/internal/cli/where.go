@@ -113,7 +113,7 @@ func (a *app) printWhere(resp *weftv1.WhereResponse, wide bool) {
 
 // placeTable prints places; what is wrong with one stands behind why it is there.
 func (a *app) placeTable(places []*weftv1.Place, wide bool, indent string) {
-	columns := []table.Column{{Head: "HOST", Elide: true}, {Head: "WHAT"}, {Head: "STATE"}, {Head: "WHY", Wrap: true}}
+	columns := []table.Column{{Head: "HOST", Elide: true}, {Head: "WHAT", Elide: true}, {Head: "STATE", Elide: true}, {Head: "WHY", Wrap: true}}
 	if wide {
 		columns = append(columns[:3], table.Column{Head: "SINCE"}, columns[3])
 	}
