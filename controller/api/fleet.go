@@ -17,15 +17,11 @@ type Fleet interface {
 	Flows(ctx context.Context, host, bridge string) ([]report.Row, error)
 	// Drift compares what a host's switches have with what they should have.
 	Drift(ctx context.Context, host string) ([]report.Drift, error)
-	// UnknownSwitches lists switches that connected but belong to no host.
-	UnknownSwitches() []string
-}
-
-// inspector is a Fleet whose agents can be asked about namespaces.
-type inspector interface {
 	// Namespace compares a network namespace of a host with what it should be. It has no lines when there is none of that
 	// name and there should be none.
 	Namespace(ctx context.Context, host, namespace string) (report.Namespace, error)
+	// UnknownSwitches lists switches that connected but belong to no host.
+	UnknownSwitches() []string
 }
 
 // Journal knows what happened lately.

@@ -36,7 +36,7 @@ func (s *Server) GetNamespace(ctx context.Context, req *weftv1.GetNamespaceReque
 		return nil, s.refuse(err)
 	}
 	host := state.Key(h)
-	ns, err := s.cfg.Fleet.(inspector).Namespace(ctx, host, name)
+	ns, err := s.cfg.Fleet.Namespace(ctx, host, name)
 	if err != nil {
 		return nil, s.refuse(switchError(ctx, err))
 	}

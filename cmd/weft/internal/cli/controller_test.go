@@ -33,6 +33,9 @@ func (nobody) Flows(_ context.Context, host, bridge string) ([]report.Row, error
 func (nobody) Drift(_ context.Context, host string) ([]report.Drift, error) {
 	return nil, fmt.Errorf("host %s: br-int: OpenFlow not connected", host)
 }
+func (nobody) Namespace(_ context.Context, host, _ string) (report.Namespace, error) {
+	return report.Namespace{}, fmt.Errorf("host %s: its agent is not connected", host)
+}
 func (nobody) UnknownSwitches() []string                     { return nil }
 func (nobody) Events(func(report.Event) bool) []report.Event { return nil }
 func (nobody) After(uint64) ([]report.Event, uint64, <-chan struct{}) {
