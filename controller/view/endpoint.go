@@ -2,6 +2,7 @@ package view
 
 import (
 	"iter"
+	"slices"
 
 	"github.com/weft-sdn/weft/controller/model"
 	"github.com/weft-sdn/weft/controller/state"
@@ -39,18 +40,49 @@ type served struct {
 	dhcp, metadata bool
 }
 
-func (v served) nothing() bool { return v == served{} }
+// servedOn is served by host, for the hosts that have such a namespace. The cost is the number of those hosts.
+func servedOn(s state.Snapshot, network string) map[string]served {
+	if !s.AnyOwned(network) {
+		return nil
+	}
+	out := map[string]served{}
+	note := func(host string, change func(*served)) {
+		v := out[host]
+		change(&v)
+		out[host] = v
+	}
+	for _, p := range routedPorts(s, network) {
+		for at := range s.RouterHostsOf(p.DeviceID) {
+			note(at.Host, func(v *served) { v.distributed = true })
+		}
+	}
+	for p := range s.PortsOwned(network, model.OwnerRouterInterface) {
+		if host := centralisedAt(s, p); host != "" {
+			note(host, func(v *served) { v.centralised = true })
+		}
+	}
+	for p := range s.PortsOwned(network, model.OwnerDHCP) {
+		if p.BindingHostID == "" || out[p.BindingHostID].dhcp {
+			continue
+		}
+		if d := dhcp(s, Host{Name: p.BindingHostID}, network); d != nil {
+			note(p.BindingHostID, func(v *served) { v.dhcp, v.metadata = true, d.Metadata })
+		}
+	}
+	return out
+}
 
-func (l *Lookup) serves(network string) *served {
+// serves is served for the host, at a cost that does not depend on the others.
+func (l *Lookup) serves(network string) served {
 	if v, known := l.served[network]; known {
 		return v
 	}
-	v := &served{}
+	var v served
 	for _, p := range l.Routed(network).Ports {
 		v.distributed = v.distributed || p.Here
 	}
 	for p := range l.s.PortsOwned(network, model.OwnerRouterInterface) {
-		v.centralised = v.centralised || l.centralisedHere(p)
+		v.centralised = v.centralised || centralisedAt(l.s, p) == l.h.Name
 	}
 	if d := dhcp(l.s, l.h, network); d != nil {
 		v.dhcp, v.metadata = true, d.Metadata
@@ -61,79 +93,88 @@ func (l *Lookup) serves(network string) *served {
 	return v
 }
 
-// centralisedHere says whether a port is that of a centralised router on this host.
-func (l *Lookup) centralisedHere(p *model.Port) bool {
-	r, at := l.s.Router(p.DeviceID), l.s.Schedule(p.DeviceID)
-	if r == nil || !r.AdminStateUp || r.Distributed || at == nil || at.Host != l.h.Name {
-		return false
+// centralisedAt is the host of the centralised router that a port is of; empty when it is of none, or of one that is down or
+// nowhere.
+func centralisedAt(s state.Snapshot, p *model.Port) string {
+	r, at := s.Router(p.DeviceID), s.Schedule(p.DeviceID)
+	if r == nil || !r.AdminStateUp || r.Distributed || at == nil ||
+		!slices.ContainsFunc(r.Interfaces, func(i model.RouterInterface) bool { return i.PortID == p.ID }) {
+		return ""
 	}
-	for _, i := range r.Interfaces {
-		if i.PortID == p.ID {
-			return true
-		}
+	return at.Host
+}
+
+// known is what the namespaces of a host do with a port.
+type known struct{ neighbour, dhcp, metadata bool }
+
+// knower tells, for one port, what hosts do with it.
+type knower struct {
+	p *model.Port
+	// host is where it is bound, if it is; ours says that it is a port of Weft's own.
+	host string
+	ours bool
+	// neighbour: it may be one.
+	neighbour bool
+}
+
+// knower looks a port up. It is nil for a port that no namespace knows.
+//
+// Neighbours are the ports that are bound somewhere and up, and those of routers and DHCP servers, if no other port may
+// use one of their addresses: where an address is then, only the one who has it can say.
+func (l *Lookup) knower(p *model.Port) *knower {
+	if p == nil || p.DeviceOwner == model.OwnerDistributedInterface || p.DeviceOwner == model.OwnerFloatingIP || len(p.FixedIPs) == 0 {
+		return nil
 	}
-	return false
+	k := &knower{p: p, ours: model.OwnedByWeft(p.DeviceOwner)}
+	b := l.s.Binding(p.ID)
+	if b != nil && b.NetworkID == p.NetworkID {
+		k.host = b.Host
+	}
+	k.neighbour = p.AdminStateUp && (k.host != "" || k.ours && p.BindingHostID != "") && len(l.owned(p)) == len(addresses(p))
+	return k
+}
+
+// on says what a host does with the port. Metadata is told by a distributed router to the ports on its own host, by a
+// centralised one and by a DHCP server to all of the network.
+func (k *knower) on(host string, v served) known {
+	if k == nil || v == (served{}) {
+		return known{}
+	}
+	return known{
+		neighbour: v.distributed && k.neighbour,
+		dhcp:      v.dhcp && !k.ours,
+		metadata:  !k.ours && (v.centralised || v.metadata || v.distributed && k.host == host),
+	}
+}
+
+// endpoint is what a host that does this with the port must know of it.
+func (k *knower) endpoint(do known) *Endpoint {
+	if do == (known{}) {
+		return nil
+	}
+	p := k.p
+	e := &Endpoint{PortID: p.ID, NetworkID: p.NetworkID, MAC: p.MAC, Addresses: p.FixedIPs,
+		Neighbour: do.neighbour, DHCP: do.dhcp, Metadata: do.metadata}
+	if (do.dhcp || do.metadata) && p.Instance != nil {
+		e.Hostname = p.Instance.Hostname
+	}
+	if do.dhcp {
+		e.Options = p.ExtraDHCPOpts
+	}
+	if do.metadata {
+		e.ProjectID, e.DeviceID, e.Instance = p.ProjectID, p.DeviceID, p.Instance
+	}
+	return e
 }
 
 // endpoint is what the host's namespaces must know of a port; nil when nothing.
-//
-// Neighbours are the ports that are bound somewhere and up, and those of routers and DHCP servers, if no other port may
-// use one of their addresses: where an address is then, only the one who has it can say. Metadata is told by a distributed
-// router to the ports on its own host, by a centralised one and by a DHCP server to all of the network.
 func (l *Lookup) endpoint(p *model.Port) *Endpoint {
 	v := l.serves(p.NetworkID)
-	if v.nothing() || p.DeviceOwner == model.OwnerDistributedInterface || p.DeviceOwner == model.OwnerFloatingIP || len(p.FixedIPs) == 0 {
+	if v == (served{}) {
 		return nil
 	}
-	ours := model.OwnedByWeft(p.DeviceOwner)
-	b := l.s.Binding(p.ID)
-	if b != nil && b.NetworkID != p.NetworkID {
-		b = nil
-	}
-	e := Endpoint{PortID: p.ID, NetworkID: p.NetworkID, MAC: p.MAC, Addresses: p.FixedIPs}
-	e.Neighbour = v.distributed && p.AdminStateUp && (b != nil || ours && p.BindingHostID != "") &&
-		len(l.owned(p)) == len(addresses(p))
-	e.DHCP = v.dhcp && !ours
-	e.Metadata = !ours && (v.centralised || v.metadata || v.distributed && b != nil && b.Host == l.h.Name)
-	if !e.Neighbour && !e.DHCP && !e.Metadata {
-		return nil
-	}
-	if (e.DHCP || e.Metadata) && p.Instance != nil {
-		e.Hostname = p.Instance.Hostname
-	}
-	if e.DHCP {
-		e.Options = p.ExtraDHCPOpts
-	}
-	if e.Metadata {
-		e.ProjectID, e.DeviceID, e.Instance = p.ProjectID, p.DeviceID, p.Instance
-	}
-	return &e
-}
-
-// servingHosts are the hosts that have a namespace which knows ports of the network, some of them more than once.
-func servingHosts(s state.Snapshot, network string) iter.Seq[string] {
-	return func(yield func(string) bool) {
-		if !s.AnyOwned(network) {
-			return
-		}
-		for _, p := range routedPorts(s, network) {
-			for at := range s.RouterHostsOf(p.DeviceID) {
-				if !yield(at.Host) {
-					return
-				}
-			}
-		}
-		for p := range s.PortsOwned(network, model.OwnerRouterInterface) {
-			if at := s.Schedule(p.DeviceID); at != nil && !yield(at.Host) {
-				return
-			}
-		}
-		for p := range s.PortsOwned(network, model.OwnerDHCP) {
-			if p.BindingHostID != "" && !yield(p.BindingHostID) {
-				return
-			}
-		}
-	}
+	k := l.knower(p)
+	return k.endpoint(k.on(l.h.Name, v))
 }
 
 // servedNetworks are the networks whose ports the namespaces of a host know, each once.

@@ -32,8 +32,10 @@ type namespaces struct {
 	endpoints   set // a port, wherever it is known
 	served      set // a network: all its ports, wherever they are known
 	at          map[networkAt]struct{}
-	// lookups are by side (0: before, 1: after) and host.
-	lookups [2]map[string]*Lookup
+	// hosts are those that know the ports of a network, by side (0: before, 1: after) and network.
+	hosts [2]map[string]map[string]served
+	// look is by side; it is of no host.
+	look [2]*Lookup
 }
 
 // servedAt adds a network on a host: all its ports, as that host knows them.
@@ -171,8 +173,8 @@ func (a *affected) routerHost(o, n *model.RouterHost) {
 // gatewayAt is a network on a host where the device of a distributed router comes, goes or changes its number.
 func (a *affected) gatewayAt(host, network string) {
 	a.add(host, NetworkPart, network)
-	for i, s := range []state.Snapshot{a.before, a.after} {
-		l := a.lookup(i, host)
+	for s := range a.snapshots() {
+		l := Once(s, Host{Name: host})
 		for b := range s.BindingsAt(host, network) {
 			if p := s.Port(b.PortID); p != nil && l.roams(p) {
 				a.add(host, PortPart, b.PortID)

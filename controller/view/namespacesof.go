@@ -144,15 +144,3 @@ func (a *affected) hostOfNamespaces(name string) {
 
 // side is the snapshot before (0) or after (1).
 func (a *affected) side(i int) state.Snapshot { return []state.Snapshot{a.before, a.after}[i] }
-
-func (a *affected) lookup(side int, host string) *Lookup {
-	l := a.namespaces.lookups[side][host]
-	if l == nil {
-		if a.namespaces.lookups[side] == nil {
-			a.namespaces.lookups[side] = map[string]*Lookup{}
-		}
-		l = NewLookup(a.side(side), Host{Name: host})
-		a.namespaces.lookups[side][host] = l
-	}
-	return l
-}

@@ -115,7 +115,7 @@ type Lookup struct {
 	ways     map[way]*uint32     // nil: there is none
 	routeds  map[string]*routed
 	paired   map[string]bool
-	served   map[string]*served
+	served   map[string]served
 }
 
 // way leads to the ports of a network on another host.
@@ -125,7 +125,7 @@ type way struct{ network, host string }
 func NewLookup(s state.Snapshot, h Host) *Lookup {
 	return &Lookup{s: s, h: h, networks: map[string]*Network{}, ways: map[way]*uint32{}, routeds: map[string]*routed{},
 		paired: map[string]bool{},
-		served: map[string]*served{}}
+		served: map[string]served{}}
 }
 
 // Once looks up one part of a host: unlike NewLookup it keeps nothing.
