@@ -83,7 +83,7 @@ func TestListFlows(t *testing.T) {
 
 func TestExplain(t *testing.T) {
 	d := openDoor(t, nil)
-	d.apply(withID(network("blue"), blueID), withID(port("web", "blue"), portID), host("compute1"))
+	d.apply(withID(network("blue"), blueID), withID(port("web", "blue"), portID), host("compute1"), withID(router("edge"), edgeID))
 	cookie := func(k flow.CookieKind, id string) string { return fmt.Sprintf("%#x", flow.Cookie(k, id)) }
 	web, blue := &weftv1.ObjectRef{Kind: "port", Id: portID, Name: "web"}, &weftv1.ObjectRef{Kind: "network", Id: blueID, Name: "blue"}
 	ofWeb := `port "web" (` + portID + ") wanted the row"
@@ -93,6 +93,8 @@ func TestExplain(t *testing.T) {
 		want *weftv1.ExplainResponse
 	}{
 		{"a cookie", &weftv1.ExplainRequest{Cookie: cookie(flow.PortCookie, portID)}, &weftv1.ExplainResponse{Owners: []*weftv1.ObjectRef{web}, Text: ofWeb}},
+		{"a router's", &weftv1.ExplainRequest{Cookie: cookie(flow.RouterCookie, edgeID)}, &weftv1.ExplainResponse{
+			Owners: []*weftv1.ObjectRef{{Kind: "router", Id: edgeID, Name: "edge"}}, Text: `router "edge" (` + edgeID + ") wanted the row"}},
 		{"a line of dump-flows, of a bridge", &weftv1.ExplainRequest{Bridge: "br-tun",
 			Flow: " cookie=" + cookie(flow.PortCookie, portID) + ", duration=3.2s, table=20, n_packets=0, n_bytes=0, priority=2,dl_vlan=1 actions=drop"},
 			&weftv1.ExplainResponse{Owners: []*weftv1.ObjectRef{web}, Text: ofWeb, TableName: "br-tun/UcastToTun", TableAbout: "A known MAC leaves by one tunnel"}},

@@ -148,8 +148,10 @@ func inSyncCondition(s *sight, live report.Host) *weftv1.Condition {
 // unboundOn counts the interfaces of a host that carry no port.
 func unboundOn(s state.Snapshot, host string) int {
 	n := 0
-	for range s.InterfacesOf(host) {
-		n++
+	for i := range s.InterfacesOf(host) {
+		if copied(s, i) == nil {
+			n++
+		}
 	}
 	for range s.BindingsOn(host) {
 		n--

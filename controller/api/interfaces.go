@@ -10,6 +10,7 @@ import (
 
 	"github.com/weft-sdn/weft/controller/model"
 	"github.com/weft-sdn/weft/controller/state"
+	"github.com/weft-sdn/weft/controller/view"
 	weftv1 "github.com/weft-sdn/weft/proto/weft/v1"
 )
 
@@ -32,6 +33,9 @@ func (s *Server) ListInterfaces(_ context.Context, req *weftv1.ListInterfacesReq
 				out.PortId = p.ID
 			}
 		}
+		if p := copied(sight.Snapshot, i); p != nil {
+			out.PortId = p.ID
+		}
 		if out.PortId != "" && req.Unbound {
 			continue
 		}
@@ -41,6 +45,16 @@ func (s *Server) ListInterfaces(_ context.Context, req *weftv1.ListInterfacesReq
 		res.Interfaces = append(res.Interfaces, out)
 	}
 	return res, nil
+}
+
+// copied is the port of a distributed router whose device on a host the interface is: it is there without being bound. Nil:
+// it is no such thing.
+func copied(s state.Snapshot, i *model.Interface) *model.Port {
+	p := s.Port(i.IfaceID)
+	if p == nil || p.DeviceOwner != model.OwnerDistributedInterface || i.Name != view.TapName(p.ID) || s.RouterHost(p.DeviceID, i.Host) == nil {
+		return nil
+	}
+	return p
 }
 
 // meant are the ports that an interface can be for: the one that its iface-id names, and when there is none those with

@@ -233,7 +233,6 @@ func TestStatusOfACentralizedRouterAndItsPortForwardings(t *testing.T) {
 func TestStatusOfPortsThatWeftMakes(t *testing.T) {
 	d := openDoor(t, nil)
 	d.towns()
-	d.facts("network1", "physnet1", "network")
 	d.apply(edge(), floatingIP("public", func(f *weftv1.FloatingIP) { f.FloatingIpAddress = "203.0.113.7" }))
 	owned := func(owner string) []string {
 		var out []string
@@ -243,6 +242,10 @@ func TestStatusOfPortsThatWeftMakes(t *testing.T) {
 		slices.Sort(out)
 		return out
 	}
+	const notBound = " | Programmed=False NotBound: nothing is programmed for a port that is not bound"
+	diff(t, "a gateway without a host", []string{"DOWN | Bound=False NoHost: no host has what it belongs to; weft where tells why" + notBound}, owned(model.OwnerRouterGateway))
+	d.facts("network1", "physnet1", "network")
+	diff(t, "a gateway that its host has not made", []string{"DOWN | Bound=False NoInterface: tapX is not on br-int of network1 yet: its agent makes it" + notBound}, owned(model.OwnerRouterGateway))
 	diff(t, "the address of a floating IP", []string{"N/A | Bound=False NotPlugged: it keeps the address of a floating IP; nothing is ever plugged into it"}, owned(model.OwnerFloatingIP))
 	on1 := fmt.Sprintf("Bound=True Distributed: it is on each of the 1 hosts that have router %q (%s) | ", "edge", edgeID)
 	diff(t, "distributed interfaces", []string{"BUILD | " + on1 + "Programmed=False Programming: waiting for tapX on br-int of network1",
@@ -251,6 +254,15 @@ func TestStatusOfPortsThatWeftMakes(t *testing.T) {
 	d.in("network1")
 	diff(t, "distributed interfaces that are made", []string{"ACTIVE | " + on1 + "Programmed=True Acknowledged: acknowledged by network1",
 		"ACTIVE | " + on1 + "Programmed=True Acknowledged: acknowledged by network1"}, owned(model.OwnerDistributedInterface))
+	// Their devices on the host are nobody's strangers.
+	for _, i := range must[*weftv1.ListInterfacesResponse](t)(d.ListInterfaces(d.ctx, &weftv1.ListInterfacesRequest{Host: "network1"})).Interfaces {
+		if i.PortId == "" || i.Message != "" {
+			t.Errorf("an interface without a port: %v", i)
+		}
+	}
+	if h := must[*weftv1.Host](t)(d.GetHost(d.ctx, &weftv1.GetHostRequest{Id: "network1"})); h.Status.UnboundInterfaces != 0 {
+		t.Errorf("%d unbound interfaces", h.Status.UnboundInterfaces)
+	}
 	d.apply(edge(func(r *weftv1.Router) { r.AdminStateUp = proto.Bool(false) }))
 	diff(t, "distributed interfaces of a router that is down", []string{"DOWN | Bound=False NotNeeded: its router is on no host", "DOWN | Bound=False NotNeeded: its router is on no host"},
 		owned(model.OwnerDistributedInterface))

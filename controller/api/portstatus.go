@@ -10,6 +10,7 @@ import (
 
 	"github.com/weft-sdn/weft/controller/model"
 	"github.com/weft-sdn/weft/controller/state"
+	"github.com/weft-sdn/weft/controller/view"
 	weftv1 "github.com/weft-sdn/weft/proto/weft/v1"
 )
 
@@ -134,6 +135,12 @@ func unplugged(s *sight, p *model.Port) (reason, message string) {
 		if o := obstacleTo(s, i, p); o.reason != "" {
 			return o.reason, o.message
 		}
+	}
+	switch owned := model.OwnedByWeft(p.DeviceOwner); {
+	case owned && p.BindingHostID == "":
+		return "NoHost", "no host has what it belongs to; weft where tells why"
+	case owned:
+		return "NoInterface", fmt.Sprintf("%s is not on br-int of %s yet: its agent makes it", view.TapName(p.ID), p.BindingHostID)
 	}
 	where := "on its host"
 	if p.BindingHostID != "" {

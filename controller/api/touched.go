@@ -57,6 +57,7 @@ func touchedBy(s state.Snapshot, changes []state.Change) map[ident]string {
 				touchRouter(s, o.ID, touch)
 			case *model.RouterHost:
 				touchRouter(s, o.RouterID, touch)
+				touch(state.Hosts, o.Host) // its unbound interfaces
 			case *model.Schedule:
 				touchRouter(s, o.RouterID, touch)
 				touch(state.Hosts, o.Host)
