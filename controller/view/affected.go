@@ -16,11 +16,14 @@ import (
 // The cost follows the change. A port costs the hosts that carry its network, or have a namespace that knows it; a host
 // that begins or ceases to carry a network costs the hosts that carry it and the ports of that network; an address or a
 // port number of a tunnel costs what uses the tunnel; a router costs its hosts, and the ports of a network only when it
-// joins or leaves that. States of ports and the health of hosts, which no host looks at, cost nothing.
+// joins or leaves that. An address that joins a security group costs the hosts with rules that name the group, one part
+// each; a rule costs the hosts with ports that have its group. States of ports and the health of hosts, which no host
+// looks at, cost nothing.
 func Affected(before, after state.Snapshot, changes []state.Change) map[string]PartSet {
 	a := affected{before: before, after: after, hosts: map[string]PartSet{}}
 	var touched, ports set
 	for _, c := range changes {
+		a.security(c)
 		switch c.Kind {
 		case state.Hosts, state.HostFacts:
 			touched.add(c.Key)
@@ -58,6 +61,7 @@ func Affected(before, after state.Snapshot, changes []state.Change) map[string]P
 		a.hostOfNamespaces(h)
 	}
 	a.resolveNamespaces()
+	a.resolveSecurity()
 	return a.hosts
 }
 
@@ -72,6 +76,7 @@ type affected struct {
 	before, after state.Snapshot
 	hosts         map[string]PartSet
 	namespaces    namespaces
+	sec           securityChange
 }
 
 func (a *affected) add(host string, k PartKind, id string) {

@@ -84,6 +84,8 @@ type LocalPort struct {
 	// Hearers are the router ports on this host whose copies elsewhere must hear what the port answers them: it may hold
 	// an address that moves between ports.
 	Hearers []RouterPort
+	// Security is what br-int judges the port by; nil when it does not.
+	Security *Security
 }
 
 // RemotePort is a port that is bound to another host which carries the network too.
@@ -146,7 +148,8 @@ func (l *Lookup) port(id string) (Network, *LocalPort, *RemotePort) {
 	up := n.Up && p.AdminStateUp
 	if b.Host == l.h.Name {
 		r := l.routed(n.ID)
-		lp := &LocalPort{ID: id, Interface: b.Interface, OFPort: b.OFPort, MAC: p.MAC, IPs: l.owned(p), Up: up, Via: r.via(l.s, p)}
+		lp := &LocalPort{ID: id, Interface: b.Interface, OFPort: b.OFPort, MAC: p.MAC, IPs: l.owned(p), Up: up, Via: r.via(l.s, p),
+			Security: security(l.s, l.h.Name, p)}
 		if len(r.Ports) > 0 && l.roams(p) {
 			lp.Hearers = r.here()
 		}

@@ -39,12 +39,23 @@ const (
 	DHCPPart
 	// EndpointPart is a port that some namespace of the host must know. Its ID is the port's.
 	EndpointPart
+	// GroupSetPart is a set of security groups that judged ports of the host have. Its ID is the set's key.
+	GroupSetPart
+	// RemoteGroupPart is a security group or address group that rules in force on the host name. Its ID is the group's.
+	RemoteGroupPart
+	// RemotePart is an address of such groups. Its ID is made by RemoteID.
+	RemotePart
+	// StationPart is a MAC of judged ports of the host. Its ID is made by StationID.
+	StationPart
+	// MulticastPart is how a network with judged ports on the host is flooded there. Its ID is the network's.
+	MulticastPart
 )
 
-var partKinds = [...]string{"host", "tunnel", "network", "port", "router", "fip", "floatingip", "portforwarding", "dhcp", "endpoint"}
+var partKinds = [...]string{"host", "tunnel", "network", "port", "router", "fip", "floatingip", "portforwarding", "dhcp", "endpoint",
+	"groupset", "remotegroup", "remote", "station", "multicast"}
 
 // HasRows says whether parts of the kind come to rows of a bridge; the others only come to resources of the agent.
-func (k PartKind) HasRows() bool { return k <= RouterPart }
+func (k PartKind) HasRows() bool { return k <= RouterPart || k >= GroupSetPart }
 
 // Part names a portion of a host's view that is looked up, rendered and replaced as one.
 type Part struct {
@@ -113,7 +124,9 @@ func Parts(s state.Snapshot, host string) iter.Seq[Part] {
 				}
 			}
 		}
-		namespaceParts(s, h, yield)
+		if securityParts(s, h, yield) {
+			namespaceParts(s, h, yield)
+		}
 	}
 }
 

@@ -22,6 +22,7 @@ type sight struct {
 	Router    []RoutedNetwork
 	// Bridged is what the rows of distributed routers are made of besides.
 	Bridged   Host
+	Security  securitySight
 	Resources Resources
 }
 
@@ -73,10 +74,11 @@ func look(s state.Snapshot, host string, p Part) sight {
 			out.Bridged = bridged
 		}
 	}
+	out.Security = lookSecurity(s, h, p)
 	return out
 }
 
 // nothing says whether a part comes to nothing.
 func (s sight) nothing() bool {
-	return s.Host.Name == "" && s.Tunnel.Name == "" && s.Network.ID == "" && s.Router == nil && reflect.ValueOf(s.Resources).IsZero()
+	return s.Host.Name == "" && s.Tunnel.Name == "" && s.Network.ID == "" && s.Router == nil && s.Security.nothing() && reflect.ValueOf(s.Resources).IsZero()
 }

@@ -92,6 +92,9 @@ func kindOf(o any) state.Kind {
 	case *model.PortState:
 		return state.PortStates
 	}
+	if k, ok := securityKind(o); ok {
+		return k
+	}
 	panic(fmt.Sprintf("viewtest: no kind for a %T", o))
 }
 

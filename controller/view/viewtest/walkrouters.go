@@ -57,6 +57,9 @@ func (w Walk) Begin(tx Tx) {
 			FixedIP: netip.MustParseAddr("10.2.0.5"), RouterID: "r1", RulePriority: 32769},
 		&model.PortForwarding{Meta: model.Meta{ID: "x1"}, FloatingIPID: "f1", Protocol: "tcp", InternalPortID: "p1"},
 	)
+	if w.bool("secured") {
+		w.beginSecurity(tx)
+	}
 }
 
 func vm(id, network string, mac byte, at ...string) *model.Port {

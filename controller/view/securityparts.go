@@ -1,0 +1,67 @@
+package view
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/weft-sdn/weft/controller/state"
+)
+
+// securityParts lists the parts of a host that its firewall is made of, each once. False means that it was told to stop.
+func securityParts(s state.Snapshot, h Host, yield func(Part) bool) bool {
+	if !judges(s, h.Name) {
+		return true
+	}
+	seen := PartSet{}
+	once := func(k PartKind, id string) bool {
+		p := Part{k, id}
+		if _, twice := seen[p]; twice {
+			return true
+		}
+		seen.Add(p)
+		return yield(p)
+	}
+	sets := map[string][]string{}
+	for b := range s.BindingsOn(h.Name) {
+		p := securedOn(s, b)
+		if p == nil {
+			continue
+		}
+		if s.LocalVLAN(h.Name, p.NetworkID) != nil {
+			if !once(MulticastPart, p.NetworkID) {
+				return false
+			}
+			for _, mac := range p.Stations() {
+				if !once(StationPart, StationID(p.NetworkID, mac)) {
+					return false
+				}
+			}
+		}
+		if key := p.GroupSetKey(); key != "" && s.GroupSet(key) != nil {
+			sets[key] = p.SecurityGroups
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(sets)) {
+		if !once(GroupSetPart, key) {
+			return false
+		}
+		for r := range rulesOf(s, sets[key]) {
+			id := remoteOf(r)
+			if id == "" {
+				continue
+			}
+			if _, done := seen[Part{RemoteGroupPart, id}]; done {
+				continue
+			}
+			if !once(RemoteGroupPart, id) {
+				return false
+			}
+			for a := range members(s, id) {
+				if !once(RemotePart, RemoteID(a)) {
+					return false
+				}
+			}
+		}
+	}
+	return true
+}
