@@ -178,7 +178,11 @@ func (a *application) onDevice(s plan.Step) error {
 		if err != nil {
 			return err
 		}
-		return h.AddrReplace(onlyIndex(i), address(s.Address))
+		err = h.AddrAdd(onlyIndex(i), address(s.Address))
+		if errors.Is(err, unix.EEXIST) { // it is there without its routes, or somebody was quicker
+			err = errors.Join(ignore(h.AddrDel(onlyIndex(i), address(s.Address)), unix.EADDRNOTAVAIL), h.AddrAdd(onlyIndex(i), address(s.Address)))
+		}
+		return err
 	case plan.DeleteAddress:
 		i, err := a.dev(s.Dev)
 		if err == nil {
@@ -241,7 +245,7 @@ func rule(r plan.Rule) *netlink.Rule {
 	if r.From.IsValid() {
 		out.Src = ipNet(r.From) // with the bits of the host: they say which gateway it is of
 	}
-	if r.IPv6() {
+	if r.IPv6 {
 		out.Family = netlink.FAMILY_V6
 	}
 	return out

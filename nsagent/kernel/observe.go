@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 
 	"github.com/vishvananda/netlink"
@@ -14,7 +15,7 @@ import (
 // Observe looks at the namespace. Of sysctls it looks at those that must be something; of what is wanted it takes which
 // devices are pairs to other namespaces.
 func (n *Namespace) Observe(ctx context.Context, want plan.Namespace) (plan.Namespace, error) {
-	o := &observation{n: n, want: want, have: plan.Namespace{Name: n.name, Sysctls: map[string]string{}}, names: map[int]string{}}
+	o := n.observation(want)
 	err := o.netlink()
 	if err == nil {
 		err = n.Do(o.inside)
@@ -30,7 +31,7 @@ func (n *Namespace) Observe(ctx context.Context, want plan.Namespace) (plan.Name
 
 // Links are the devices of ours that are there, and lo.
 func (n *Namespace) Links() ([]plan.Link, error) {
-	o := &observation{n: n, names: map[int]string{}}
+	o := n.observation(plan.Namespace{})
 	err := o.links()
 	return o.have.Links, err
 }
@@ -41,8 +42,15 @@ type observation struct {
 	have plan.Namespace
 	// names are the devices by index, and "" for those that are not ours.
 	names map[int]string
+	// up are the devices that are up; local the addresses that the kernel takes in what comes for.
+	up    map[string]bool
+	local map[netip.Addr]bool
 	// generation counts the changes of rules in the namespace; 0 when that is not known.
 	generation uint32
+}
+
+func (n *Namespace) observation(want plan.Namespace) *observation {
+	return &observation{n: n, want: want, have: plan.Namespace{Name: n.name, Sysctls: map[string]string{}}, names: map[int]string{}, up: map[string]bool{}, local: map[netip.Addr]bool{}}
 }
 
 func (o *observation) foreign(section, text string) {

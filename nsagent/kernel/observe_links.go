@@ -24,6 +24,7 @@ func (o *observation) links() error {
 			continue
 		}
 		o.names[a.Index] = a.Name
+		o.up[a.Name] = a.Flags&net.FlagUp != 0
 		x := plan.Link{Name: a.Name, MAC: a.HardwareAddr.String(), MTU: uint32(a.MTU), Up: a.Flags&net.FlagUp != 0}
 		if a.Name == "lo" {
 			x.MAC = "00:00:00:00:00:00"

@@ -23,6 +23,8 @@ func (o *observation) routes() error {
 			o.route(family, r)
 		}
 	}
+	// An address without its route in the table "local" is none: what comes for it is not taken in.
+	o.have.Addresses = slices.DeleteFunc(o.have.Addresses, func(a plan.Address) bool { return o.up[a.Dev] && !o.local[a.Prefix.Addr()] })
 	return nil
 }
 
@@ -34,7 +36,13 @@ func (o *observation) route(family int, r netlink.Route) {
 			dst = netip.PrefixFrom(netip.IPv6Unspecified(), 0)
 		}
 	}
-	if r.Table == unix.RT_TABLE_LOCAL || (dst.Addr().Is6() && (dst.Addr().IsLinkLocalUnicast() || dst.Addr().IsMulticast() || dst.Addr().IsLoopback())) {
+	if r.Table == unix.RT_TABLE_LOCAL {
+		if r.Type == unix.RTN_LOCAL && dst.IsSingleIP() {
+			o.local[dst.Addr()] = true
+		}
+		return
+	}
+	if dst.Addr().Is6() && (dst.Addr().IsLinkLocalUnicast() || dst.Addr().IsMulticast() || dst.Addr().IsLoopback()) {
 		return // the kernel's own
 	}
 	t := plan.TableRoute{Table: uint32(r.Table), Destination: dst, Connected: r.Protocol == unix.RTPROT_KERNEL}
@@ -67,9 +75,6 @@ func (o *observation) route(family int, r netlink.Route) {
 	o.have.Routes = append(o.have.Routes, t)
 }
 
-// defaultRules are the kernel's own.
-var defaultRules = []int{0, 32766, 32767}
-
 func (o *observation) rules() error {
 	for _, family := range []int{netlink.FAMILY_V4, netlink.FAMILY_V6} {
 		rules, err := list(func() ([]netlink.Rule, error) { return o.n.handle.RuleList(family) })
@@ -79,10 +84,7 @@ func (o *observation) rules() error {
 		for _, r := range rules {
 			plain := r.Dst == nil && r.Mark == 0 && r.Mask == nil && r.OifName == "" && r.Goto < 0 && !r.Invert && r.IPProto == 0 && r.Sport == nil && r.Dport == nil &&
 				r.UIDRange == nil && r.TunID == 0 && r.Tos == 0
-			if plain && r.Src == nil && r.IifName == "" && slices.Contains(defaultRules, r.Priority) {
-				continue
-			}
-			x := plan.Rule{Priority: uint32(r.Priority), From: prefixOf(r.Src), IIF: r.IifName, Table: uint32(r.Table)}
+			x := plan.Rule{Priority: uint32(r.Priority), IPv6: family == netlink.FAMILY_V6, From: prefixOf(r.Src), IIF: r.IifName, Table: uint32(r.Table)}
 			if plain && x.Ours() {
 				o.have.Rules = append(o.have.Rules, x)
 			} else {

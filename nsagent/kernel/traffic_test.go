@@ -231,6 +231,8 @@ func TestDistributedTraffic(t *testing.T) {
 	for _, m := range []*Namespace{a, b, c, s, x} {
 		serve(t, m, 80)
 	}
+	// No inside address may be seen outside.
+	in(t, x, "iptables", "-A", "INPUT", "-s", "10.0.0.0/8", "-j", "ACCEPT")
 	const na, nb, ns, nx = "qdhcp-machine1", "qdhcp-machine2", "qdhcp-machine4", "qdhcp-machine3"
 	ask(t, x, "172.24.4.20:80", "172.24.4.1 to "+na)
 	ask(t, a, "172.24.4.1:80", "172.24.4.20 to "+nx)
@@ -257,6 +259,9 @@ func TestDistributedTraffic(t *testing.T) {
 		t.Errorf("entries of the way before are left:\n%s", text)
 	}
 	ask(t, c, "172.24.4.1:80", "172.24.4.23 to "+nx)
+	if text := in(t, x, "iptables-save", "-c"); !strings.Contains(text, "[0:0] -A INPUT -s 10.0.0.0/8") {
+		t.Errorf("inside addresses were seen outside:\n%s", text)
+	}
 }
 
 // TestConntrackOfDatagrams: what needs no handshake is cut too. An entry that lives on because packets go on coming would
@@ -381,9 +386,12 @@ func TestWatch(t *testing.T) {
 	defer stop()
 	heard := func(command string, want bool) {
 		t.Helper()
-		select {
-		case <-news:
-		default:
+		for quiet := false; !quiet; { // what came before was told late
+			select {
+			case <-news:
+			case <-time.After(150 * time.Millisecond):
+				quiet = true
+			}
 		}
 		in(t, n, "sh", "-ec", command)
 		wait := 3 * time.Second

@@ -249,6 +249,7 @@ func (k *Keeper) Report() Report {
 	}
 	for _, w := range k.workers {
 		if w.sources == nil {
+			out.Stale = out.Stale || w.tried < w.generation
 			continue
 		}
 		if w.tried < w.generation {

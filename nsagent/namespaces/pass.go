@@ -29,10 +29,12 @@ func (w *worker) pass(ctx context.Context) (gone bool) {
 	sources, generation, plugged := w.sources, w.generation, w.k.plugged
 	known := w.devices
 	w.k.mu.Unlock()
-	w.newsAt, w.retryAt, w.lookedAt = time.Time{}, time.Time{}, time.Now()
+	w.retryAt, w.lookedAt = time.Time{}, time.Now()
 	if sources == nil {
-		w.built = generation
-		return w.remove(ctx, plugged)
+		w.built, w.newsAt = generation, time.Time{}
+		gone = w.remove(ctx, plugged)
+		w.tell(generation)
+		return gone
 	}
 	w.found = false
 	if w.built != generation {
@@ -166,6 +168,7 @@ func (w *worker) difference(ctx context.Context, plugged map[string]bool) (plan.
 		return have, plan.Diff(w.target, have), nil
 	}
 	w.k.met.looks.Inc()
+	w.newsAt = time.Time{} // they are looked at now; otherwise they wait for their time
 	have, err := w.ns.Observe(ctx, w.target)
 	if err != nil {
 		return have, nil, err

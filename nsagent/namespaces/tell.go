@@ -97,6 +97,16 @@ func (w *worker) tellForeign(list []plan.Line) {
 	}
 }
 
+// tell notes that the removal of what must go was tried.
+func (w *worker) tell(generation int) {
+	w.k.mu.Lock()
+	defer w.k.mu.Unlock()
+	if w.tried != generation {
+		w.tried = generation
+		poke(w.k.changed)
+	}
+}
+
 // publish makes the outcome of a pass part of the report.
 func (w *worker) publish(generation int, out outcome) {
 	w.k.mu.Lock()

@@ -190,6 +190,12 @@ func compareRoutes(a, b TableRoute) int {
 }
 
 func compareRules(a, b Rule) int {
+	if a.IPv6 != b.IPv6 {
+		if a.IPv6 {
+			return 1
+		}
+		return -1
+	}
 	if a.Priority != b.Priority {
 		return int(int64(a.Priority) - int64(b.Priority))
 	}

@@ -50,8 +50,6 @@ type differ struct {
 	is           map[string]Link
 	// sysctls have been looked at.
 	sysctls map[string]bool
-	// arrived are the addresses that come, by device.
-	arrived map[string][]netip.Addr
 }
 
 func (d *differ) step(s Step) { d.steps = append(d.steps, s) }
@@ -119,7 +117,7 @@ func (d *differ) forget(removed []string) {
 }
 
 // announces says whether neighbours outside must hear of addresses on a device: not where every host has the same.
-func announces(namespace, dev string, arpAccept bool) bool {
+func announces(dev string, arpAccept bool) bool {
 	switch {
 	case strings.HasPrefix(dev, devRouter):
 		return !arpAccept // a centralised router's
@@ -150,7 +148,7 @@ func (d *differ) announce() {
 }
 
 func (n Namespace) announced(dev string) bool {
-	return announces(n.Name, dev, n.Sysctls["net/ipv4/conf/"+dev+"/arp_accept"] == "1")
+	return announces(dev, n.Sysctls["net/ipv4/conf/"+dev+"/arp_accept"] == "1")
 }
 
 // external is the device of a fip namespace on the external network, or "".

@@ -69,6 +69,7 @@ func (d *differ) change(l, is Link) {
 
 // adds adds addresses, neighbours, routes and rules on devices that are there.
 func (d *differ) adds() {
+	d.addRules(true)
 	has := map[Address]bool{}
 	for _, a := range d.have.Addresses {
 		a.For = ""
@@ -93,11 +94,17 @@ func (d *differ) adds() {
 		}
 	}
 	d.addRoutes(added)
+	d.addRules(false)
+}
+
+// addRules adds the rules that the kernel begins with, or the others. Without the former no next hop can be reached.
+func (d *differ) addRules(kernels bool) {
 	missing, _ := difference(bare(d.want.Rules), bare(d.have.Rules))
 	for _, r := range d.want.Rules {
 		b := r
 		b.For = ""
-		if i := slices.Index(missing, b); i >= 0 && (r.IIF == "" || d.devices[r.IIF]) {
+		i := slices.Index(missing, b)
+		if i >= 0 && kernels == slices.Contains(kernelRules, b) && (r.IIF == "" || d.devices[r.IIF]) && !(r.IPv6 && d.have.NoIPv6) {
 			missing = slices.Delete(missing, i, i+1)
 			d.step(AddRule{r})
 		}

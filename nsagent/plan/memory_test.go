@@ -10,7 +10,7 @@ import (
 type memory struct{ Namespace }
 
 func newMemory(name string) *memory {
-	return &memory{Namespace{Name: name, Sysctls: map[string]string{}, IPv4: Ruleset{}, IPv6: Ruleset{},
+	return &memory{Namespace{Name: name, Rules: slices.Clone(kernelRules), Sysctls: map[string]string{}, IPv4: Ruleset{}, IPv6: Ruleset{},
 		Links: []Link{{Name: "lo", MAC: "00:00:00:00:00:00", MTU: 65536, Up: true, Offload: true}}}}
 }
 

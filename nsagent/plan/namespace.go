@@ -2,6 +2,7 @@ package plan
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -69,7 +70,9 @@ type Address struct {
 // Tables of routes.
 const (
 	// MainTable is consulted first, as for every Linux machine.
-	MainTable = 254
+	MainTable    = 254
+	localTable   = 255
+	defaultTable = 253
 	// FloatingTable is where traffic from a port with a floating IP on its own host goes (Neutron's FIP_RT_TBL).
 	FloatingTable = 16
 )
@@ -99,24 +102,29 @@ type Hop struct {
 // Rule chooses a routing table.
 type Rule struct {
 	Priority uint32
-	// From is a source, kept as given: 10.0.1.1/24 says which gateway it is of.
+	// IPv6: it is of that family.
+	IPv6 bool
+	// From is a source, kept as given: 10.0.1.1/24 says which gateway it is of. The zero Prefix is any.
 	From netip.Prefix
-	// IIF is the device that a packet came in by. One of From and IIF is set.
+	// IIF is the device that a packet came in by; "" is any.
 	IIF   string
 	Table uint32
 	For   string
 }
 
-// IPv6 says which family the rule is of.
-func (r Rule) IPv6() bool { return r.From.IsValid() && r.From.Addr().Is6() }
+// kernelRules are the rules that the kernel begins with. Without them no route of a namespace is found.
+var kernelRules = []Rule{
+	{Priority: 0, Table: localTable}, {Priority: 32766, Table: MainTable}, {Priority: 32767, Table: defaultTable},
+	{Priority: 0, Table: localTable, IPv6: true}, {Priority: 32766, Table: MainTable, IPv6: true},
+}
 
-// Ours says whether a rule looks like one that we make.
+// Ours says whether a rule looks like one that we make, or is one that the kernel begins with.
 func (r Rule) Ours() bool {
 	switch {
 	case r.IIF != "":
 		return strings.HasPrefix(r.IIF, devToRouter) && r.Priority == r.Table && !r.From.IsValid()
 	case !r.From.IsValid():
-		return false
+		return slices.Contains(kernelRules, r)
 	case r.Table == FloatingTable:
 		return r.Priority >= firstFloatingRule && r.Priority <= lastFloatingRule
 	}

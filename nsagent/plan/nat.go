@@ -106,6 +106,7 @@ func (b *builder) translate(g *Gateway) {
 		to := fmt.Sprintf("-j SNAT --to-source %v --random-fully", p.Addr())
 		if g.EnableSNAT {
 			b.rule4("nat", "snat", "-o "+qg+" "+to)
+			b.dropInvalid(qg)
 		}
 		// What a port sends to a floating IP of this router comes back to the router, not straight from the other port.
 		b.rule4("nat", "snat", "-m mark ! --mark 0x2/0xffff -m conntrack --ctstate DNAT "+to)
@@ -113,6 +114,12 @@ func (b *builder) translate(g *Gateway) {
 		b.rule4("mangle", "mark", "-i "+qg+" -j MARK --set-xmark 0x2/0xffff")
 		break
 	}
+}
+
+// dropInvalid drops what belongs to no connection that is known, and so would leave with its inside address: the rest of a
+// connection that was cut, or that another host saw begin.
+func (b *builder) dropInvalid(dev string) {
+	b.rule4("filter", "FORWARD", "-o "+dev+" -m conntrack --ctstate INVALID -j DROP")
 }
 
 // natChains adds what leads to the translation of source addresses, in which floating IPs come first.

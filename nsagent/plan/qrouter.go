@@ -56,6 +56,7 @@ func (b *builder) distributed(r *Router) {
 	if rfp != "" {
 		b.natChains()
 		b.rule4("nat", "POSTROUTING", "! -o "+rfp+" -m conntrack ! --ctstate DNAT -j ACCEPT")
+		b.dropInvalid(rfp)
 	}
 }
 
@@ -81,7 +82,7 @@ func (b *builder) toSnat(name string, d Device, via netip.Addr) {
 			continue
 		}
 		n := snatTable(p)
-		b.n.Rules = append(b.n.Rules, Rule{Priority: n, From: p, Table: n, For: b.own})
+		b.n.Rules = append(b.n.Rules, Rule{Priority: n, IPv6: p.Addr().Is6(), From: p, Table: n, For: b.own})
 		b.route(n, everything(via), b.own, Hop{Via: via, Dev: name})
 	}
 }

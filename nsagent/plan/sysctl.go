@@ -4,6 +4,10 @@ package plan
 // (net.core.devconf_inherit_init_net), so that what matters is said. Devices that come take over the default.
 func (b *builder) everywhere() {
 	b.n.Links = append(b.n.Links, Link{Name: "lo", MAC: "00:00:00:00:00:00", MTU: 65536, Up: true, Offload: true, Given: true, For: b.own})
+	for _, r := range kernelRules {
+		r.For = b.own
+		b.n.Rules = append(b.n.Rules, r)
+	}
 	b.set("net/ipv4/conf/all/rp_filter", "0")
 	b.set("net/ipv4/conf/default/rp_filter", "0")
 	b.set("net/ipv4/conf/default/send_redirects", "0")

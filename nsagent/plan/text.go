@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -123,15 +124,28 @@ func (r TableRoute) String() string {
 }
 
 func (r Rule) String() string {
-	from := "all iif " + r.IIF
-	if r.From.IsValid() {
+	from := "all"
+	switch {
+	case r.IIF != "":
+		from = "all iif " + r.IIF
+	case r.From.IsValid() && r.From.IsSingleIP():
+		from = r.From.Addr().String()
+	case r.From.IsValid():
 		from = r.From.String()
-		if r.From.IsSingleIP() {
-			from = r.From.Addr().String()
-		}
 	}
-	return fmt.Sprintf("%d: from %s lookup %d", r.Priority, from, r.Table)
+	table, named := tableNames[r.Table]
+	if !named {
+		table = strconv.FormatUint(uint64(r.Table), 10)
+	}
+	text := fmt.Sprintf("%d: from %s lookup %s", r.Priority, from, table)
+	if r.IPv6 && !r.From.IsValid() {
+		return "-6 " + text
+	}
+	return text
 }
+
+// tableNames are iproute2's.
+var tableNames = map[uint32]string{localTable: "local", MainTable: "main", defaultTable: "default"}
 
 func (n Neighbour) String() string {
 	return fmt.Sprintf("%v dev %s lladdr %s PERMANENT", n.IP, n.Dev, n.MAC)
