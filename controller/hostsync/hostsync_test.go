@@ -118,7 +118,8 @@ func (c *cloud) listen() {
 	agents.Register(g)
 	go g.Serve(agents.Heard(gl))
 	c.t.Cleanup(g.Stop)
-	c.agents, err = grpc.NewClient(gl.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	c.agents, err = grpc.NewClient(gl.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(64<<20)))
 	if err != nil {
 		c.t.Fatal(err)
 	}

@@ -178,7 +178,7 @@ func TestRoutersReachTheirHosts(t *testing.T) {
 
 	t.Run("a host that has what a namespace needs, but not its device, is not done", func(t *testing.T) {
 		agent := c.hosts["compute2"].agent
-		agent.Deviceless = true
+		agent.MakeNoDevices()
 		var third *model.Subnet
 		rev := c.change(func(tx *store.Tx) (err error) {
 			n, err := tx.CreateNetwork(&model.Network{Meta: model.Meta{Name: "c"}, Type: model.VXLAN, AdminStateUp: true, L2Population: true})

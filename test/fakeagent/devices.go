@@ -49,10 +49,17 @@ func (a *Agent) newDevices() []*nodev1.InterfaceFact {
 	return made
 }
 
-// MakeDevices makes the devices that Deviceless has left out, and from now on all.
+// MakeNoDevices leaves the devices of namespaces out from now on.
+func (a *Agent) MakeNoDevices() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.deviceless = true
+}
+
+// MakeDevices makes the devices that were left out, and from now on all.
 func (a *Agent) MakeDevices() error {
 	a.mu.Lock()
-	a.Deviceless = false
+	a.deviceless = false
 	inv := &nodev1.Inventory{Interfaces: a.newDevices()}
 	a.mu.Unlock()
 	return a.say(&nodev1.SyncRequest{Message: &nodev1.SyncRequest_Inventory{Inventory: inv}})
@@ -63,4 +70,36 @@ func (a *Agent) Held() map[string]*nodev1.Resource {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return maps.Clone(a.held)
+}
+
+// Refuse says that a resource cannot be made true, or, with nil, that it is now; and answers the last Delta again.
+func (a *Agent) Refuse(resource string, why *nodev1.ResourceError) error {
+	a.mu.Lock()
+	if a.refused == nil {
+		a.refused = map[string]*nodev1.ResourceError{}
+	}
+	if delete(a.refused, resource); why != nil {
+		a.refused[resource] = why
+	}
+	last := a.answered
+	a.mu.Unlock()
+	if last == nil {
+		return nil
+	}
+	return a.say(a.answer(last))
+}
+
+// answer is what a Delta is answered with: an Ack, or a Nack while something is refused.
+func (a *Agent) answer(d *nodev1.Delta) *nodev1.SyncRequest {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.answered = d
+	if len(a.refused) == 0 {
+		return &nodev1.SyncRequest{Message: &nodev1.SyncRequest_Ack{Ack: &nodev1.Ack{Nonce: d.Nonce, Revision: d.Revision}}}
+	}
+	n := &nodev1.Nack{Nonce: d.Nonce, Revision: d.Revision}
+	for _, name := range slices.Sorted(maps.Keys(a.refused)) {
+		n.Errors = append(n.Errors, a.refused[name])
+	}
+	return &nodev1.SyncRequest{Message: &nodev1.SyncRequest_Nack{Nack: n}}
 }

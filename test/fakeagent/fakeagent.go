@@ -20,10 +20,10 @@ type Agent struct {
 	TunnelIP       string
 	BridgeMappings map[string]string
 	Roles          []string
-	// Deviceless leaves out the devices of namespaces, until MakeDevices.
-	Deviceless bool
 	// Describe answers questions about namespaces; nil: they are never answered.
 	Describe func(namespace string) *nodev1.Answer
+	// OnDelta is told of each Delta before it is taken in; it may be nil.
+	OnDelta func(*nodev1.Delta)
 
 	stream grpc.BidiStreamingClient[nodev1.SyncRequest, nodev1.SyncResponse]
 	send   sync.Mutex
@@ -34,8 +34,12 @@ type Agent struct {
 	ofports  map[string]uint32
 	last     uint32 // port number given out
 	held     map[string]*nodev1.Resource
-	deltas   int
-	onBridge func(*nodev1.Bridge)
+	refused  map[string]*nodev1.ResourceError
+	answered *nodev1.Delta // the last one
+	// deviceless: devices are not made.
+	deviceless bool
+	deltas     int
+	onBridge   func(*nodev1.Bridge)
 }
 
 // Dial connects a simulated host and serves it until the context ends. onBridge is called for every bridge that the
@@ -86,12 +90,15 @@ func (a *Agent) serve() {
 		if d == nil {
 			continue
 		}
+		if a.OnDelta != nil {
+			a.OnDelta(d)
+		}
 		if inv := a.take(d); inv != nil {
 			if a.say(&nodev1.SyncRequest{Message: &nodev1.SyncRequest_Inventory{Inventory: inv}}) != nil {
 				return
 			}
 		}
-		if a.say(&nodev1.SyncRequest{Message: &nodev1.SyncRequest_Ack{Ack: &nodev1.Ack{Nonce: d.Nonce, Revision: d.Revision}}}) != nil {
+		if a.say(a.answer(d)) != nil {
 			return
 		}
 	}
@@ -121,7 +128,7 @@ func (a *Agent) take(d *nodev1.Delta) *nodev1.Inventory {
 			a.ports[s.Port.PortId] = s.Port
 		}
 	}
-	if !a.Deviceless {
+	if !a.deviceless {
 		inv.Interfaces = append(inv.Interfaces, a.newDevices()...)
 	}
 	for _, name := range d.Removed {
