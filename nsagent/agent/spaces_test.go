@@ -377,7 +377,7 @@ func TestQuestionsAboutNamespaces(t *testing.T) {
 	if a.Error != "" || states["missing"] > 0 || !has("address", "10.0.1.2/24") {
 		t.Errorf("answer %v, error %q", a.Lines, a.Error)
 	}
-	if a := ask("qrouter-" + netID); a.Error == "" {
+	if a := ask("qrouter-" + netID); a.Error != "" || len(a.Lines) > 0 {
 		t.Errorf("a namespace that nobody wants: %v", a)
 	}
 	if a := ask("../../etc/passwd"); a.Error == "" {
