@@ -7,5 +7,6 @@
 //     fields, PreconditionFailure for users of what was to be deleted, and one ErrorInfo with a reason for programs.
 //   - Wherever an object is named, its id, a unique beginning of its id (4 characters or more) or a unique name will do.
 //   - validate_only runs the very transaction and rolls it back.
-//   - The status of ports, networks and hosts is derived from what hosts acknowledged, never from what was asked for.
+//   - Statuses are derived from what hosts acknowledged, never from what was asked for. That of ports is a function of the
+//     store alone; that of routers, floating IPs, port forwardings and DHCP also tells what agents say at the moment.
 package api

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"gopkg.in/yaml.v3"
 
@@ -49,6 +50,10 @@ func (r *reader) block(o *Object, e entry) {
 		} else if sub := fd.Message().Fields().ByName(protoreflect.Name(name)); sub == nil || !kind.ServerSets(sub) {
 			r.wrong(in.key, "%s has no field %s%s", block, name, suggest(name, setNames(fd.Message())))
 		}
+	}
+	// A block of empty fields is as one that is not there.
+	if m := o.Message.ProtoReflect(); proto.Size(m.Get(fd).Message().Interface()) == 0 {
+		m.Clear(fd)
 	}
 }
 

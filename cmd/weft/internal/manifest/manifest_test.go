@@ -258,6 +258,7 @@ func FuzzRead(f *testing.F) {
 		f.Add(b)
 	}
 	f.Add([]byte("a: &a [*a]"))
+	f.Add([]byte("kind: port\nname: a\ninstance: {hostname: \"\", user_data: \"base64:/w==\"}\n---\nkind: port\nname: b\ninstance: {hostname: \"\"}\n"))
 	f.Add([]byte("kind: port\nname: a\nfixed_ips: &x\n- *x\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		objects, errs := Read("f", bytes.NewReader(b))
