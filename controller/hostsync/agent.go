@@ -87,10 +87,10 @@ type agent struct {
 	wanted map[string]*nodev1.Resource // by name
 	owner  map[string]view.Part        // name → the part that wants it
 	byPart map[view.Part][]string
-	// portless are the parts of which the host has not told an OpenFlow port number, and which: that of a tunnel, or of the
-	// device of a namespace. No row can lead there yet.
-	portless map[view.Part]string
-	remotes  map[string]string // tunnel → the host at its other end
+	// lacking are the parts that lack something on the host, and what: the OpenFlow port number of a tunnel or of the device
+	// of a namespace, which no row can lead to yet, or a local VLAN.
+	lacking map[view.Part]string
+	remotes map[string]string // tunnel → the host at its other end
 	// count is how many of each kind are wanted.
 	count map[string]int
 
@@ -176,7 +176,7 @@ func (a *agent) want(all bool, parts view.PartSet, marks []string) {
 
 func (a *agent) wantAll() {
 	a.wanted, a.owner, a.byPart = map[string]*nodev1.Resource{}, map[string]view.Part{}, map[view.Part][]string{}
-	a.removals, a.portless, a.count = map[string]bool{}, map[view.Part]string{}, map[string]int{}
+	a.removals, a.lacking, a.count = map[string]bool{}, map[view.Part]string{}, map[string]int{}
 	if h, ok := view.ForHost(a.host.snap, a.host.name); ok {
 		l := view.NewLookup(a.host.snap, h)
 		for p := range view.Parts(a.host.snap, a.host.name) {
@@ -193,8 +193,8 @@ func (a *agent) wantAll() {
 func (a *agent) wantPart(p view.Part, res view.Resources) {
 	was := a.byPart[p]
 	delete(a.byPart, p)
-	if delete(a.portless, p); unnumbered(res) != "" {
-		a.portless[p] = unnumbered(res)
+	if delete(a.lacking, p); lack(res) != "" {
+		a.lacking[p] = lack(res)
 	}
 	for _, r := range a.spell(res) {
 		if a.wanted[r.Name] == nil {
@@ -266,23 +266,26 @@ func (a *agent) unsettledReason() string {
 			names = append(names, f.Object+": "+f.Message)
 		}
 		return strings.Join(names, "; ")
-	case len(a.portless) > 0:
-		return "waiting for the port of " + slices.Sorted(maps.Values(a.portless))[0]
+	case len(a.lacking) > 0:
+		return "waiting for " + slices.Sorted(maps.Values(a.lacking))[0]
 	}
 	return ""
 }
 
-// unnumbered is the first port of some resources that the host has not told the OpenFlow number of; else "".
-func unnumbered(res view.Resources) string {
+// lack is the first thing that resources lack to be of use; else "".
+func lack(res view.Resources) string {
 	for _, t := range res.Tunnels {
 		if t.OFPort == 0 {
-			return tunnelName(t)
+			return "the port number of " + tunnelName(t)
 		}
 	}
 	for _, t := range res.Taps {
 		if t.OFPort == 0 {
-			return t.Name
+			return "the port of " + t.Name
 		}
+	}
+	for _, n := range res.Uncarried {
+		return "a local VLAN for network " + n
 	}
 	return ""
 }

@@ -58,6 +58,8 @@ type Resources struct {
 	Endpoints       []Endpoint
 	// Taps are those of all devices of the above.
 	Taps []Tap
+	// Uncarried are networks that a distributed router joins and the host does not carry: it has no local VLAN left.
+	Uncarried []string
 }
 
 // HostResources lists all resources of a host: those of all its parts.
@@ -86,6 +88,7 @@ func (r *Resources) add(o Resources) {
 	r.DHCPs = append(r.DHCPs, o.DHCPs...)
 	r.Endpoints = append(r.Endpoints, o.Endpoints...)
 	r.Taps = append(r.Taps, o.Taps...)
+	r.Uncarried = append(r.Uncarried, o.Uncarried...)
 }
 
 // PartResources lists the resources that come from one part of a host: its bridges from the HostPart, a tunnel from
@@ -148,8 +151,13 @@ func (l *Lookup) routerResources(id string) Resources {
 		out.Routers = []Router{*r}
 		for _, i := range r.Interfaces {
 			out.Taps = append(out.Taps, l.taps(i.Device)...)
+			if !r.Distributed {
+				continue
+			}
 			n := l.network(i.NetworkID)
-			if r.Distributed && n != nil && tapOf(l.s, l.h.Name, i.PortID) != 0 {
+			if n == nil {
+				out.Uncarried = append(out.Uncarried, i.NetworkID)
+			} else if tapOf(l.s, l.h.Name, i.PortID) != 0 {
 				up := n.Up && l.s.Port(i.PortID).AdminStateUp
 				out.Ports = append(out.Ports, binding(*n, i.PortID, TapName(i.PortID), i.MAC, up))
 			}
