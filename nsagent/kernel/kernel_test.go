@@ -65,15 +65,19 @@ func open(t testing.TB) *Host {
 }
 
 // port is a device of the plan.
-func port(n int, network, address string) plan.Device {
-	return plan.Device{PortID: fmt.Sprintf("%08x-0000-4000-8000-000000000000", n), NetworkID: network, MAC: fmt.Sprintf("fa:16:3e:00:00:%02x", n), MTU: 1450,
-		Addresses: []netip.Prefix{netip.MustParsePrefix(address)}}
+func port(n int, network string, addresses ...string) plan.Device {
+	d := plan.Device{PortID: fmt.Sprintf("%08x-0000-4000-8000-000000000000", n), NetworkID: network, MAC: fmt.Sprintf("fa:16:3e:00:00:%02x", n), MTU: 1450}
+	for _, a := range addresses {
+		d.Addresses = append(d.Addresses, netip.MustParsePrefix(a))
+	}
+	return d
 }
 
 // router is a centralised router on two networks and an external one, with a floating IP and a port forwarding.
 func router() map[string]plan.Resource {
-	return named(&plan.Router{RouterID: routerID, Metadata: true, Interfaces: []plan.RouterInterface{{Device: port(1, netA, "10.0.1.1/24")}, {Device: port(2, netB, "10.0.2.1/24")}},
-		Gateway: &plan.Gateway{Device: port(3, netID, "172.24.4.10/24"), GatewayIPs: []netip.Addr{netip.MustParseAddr("172.24.4.1")}, EnableSNAT: true},
+	return named(&plan.Router{RouterID: routerID, Metadata: true, Interfaces: []plan.RouterInterface{{Device: port(1, netA, "10.0.1.1/24", "fd00:1::1/64")}, {Device: port(2, netB, "10.0.2.1/24", "fd00:2::/64")}},
+		Gateway: &plan.Gateway{Device: port(3, netID, "172.24.4.10/24", "2001:db8::10/64"), EnableSNAT: true,
+			GatewayIPs: []netip.Addr{netip.MustParseAddr("172.24.4.1"), netip.MustParseAddr("2001:db8::1")}},
 		Routes: []plan.Route{{Destination: netip.MustParsePrefix("192.168.7.0/24"), NextHop: netip.MustParseAddr("10.0.1.98")},
 			{Destination: netip.MustParsePrefix("192.168.7.0/24"), NextHop: netip.MustParseAddr("10.0.1.99")}}},
 		floating(1, "172.24.4.20", "10.0.1.5"))
@@ -173,6 +177,10 @@ func TestRouter(t *testing.T) {
 		{"the first rule", "ip rule del priority 0"},
 		{"a rule too much", "ip rule add from 10.0.1.7 lookup 16 priority 40000"},
 		{"a neighbour too much", "ip neigh replace 10.0.1.7 lladdr 02:00:00:00:00:01 dev qr-00000001-00 nud permanent"},
+		{"an IPv6 address", "ip addr del fd00:1::1/64 dev qr-00000001-00"},
+		{"the IPv6 subnet's route", "ip -6 route del fd00:1::/64"},
+		{"the IPv6 default route", "ip -6 route del default"},
+		{"all routes of IPv6", "ip -6 route flush table all"},
 		{"a sysctl", "sysctl -qw net.ipv4.ip_forward=0"},
 		{"a device's sysctl", "sysctl -qw net.ipv4.conf.qr-00000001-00.send_redirects=1"},
 		{"a device that is down", "ip link set qr-00000001-00 down"},

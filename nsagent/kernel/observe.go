@@ -45,6 +45,8 @@ type observation struct {
 	// up are the devices that are up; local the addresses that the kernel takes in what comes for.
 	up    map[string]bool
 	local map[netip.Addr]bool
+	// foreignRoutes are routes that are not ours.
+	foreignRoutes []string
 	// generation counts the changes of rules in the namespace; 0 when that is not known.
 	generation uint32
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -11,22 +12,41 @@ import (
 	"github.com/weft-sdn/weft/nsagent/plan"
 )
 
+// Times of waiting for the routes of IPv6 addresses, which the kernel makes a little later than the addresses.
+const (
+	settlePause = 10 * time.Millisecond
+	settleTries = 20
+)
+
 func (o *observation) routes() error {
-	for _, family := range []int{netlink.FAMILY_V4, netlink.FAMILY_V6} {
-		routes, err := list(func() ([]netlink.Route, error) {
-			return o.n.handle.RouteListFiltered(family, &netlink.Route{Table: unix.RT_TABLE_UNSPEC}, netlink.RT_FILTER_TABLE)
-		})
-		if err != nil {
-			return ignore(err, unix.EAFNOSUPPORT)
+	for i := 0; ; i++ {
+		o.have.Routes, o.foreignRoutes = nil, nil
+		for _, family := range []int{netlink.FAMILY_V4, netlink.FAMILY_V6} {
+			routes, err := list(func() ([]netlink.Route, error) {
+				return o.n.handle.RouteListFiltered(family, &netlink.Route{Table: unix.RT_TABLE_UNSPEC}, netlink.RT_FILTER_TABLE)
+			})
+			if err = ignore(err, unix.EAFNOSUPPORT); err != nil {
+				return err
+			}
+			for _, r := range routes {
+				o.route(family, r)
+			}
 		}
-		for _, r := range routes {
-			o.route(family, r)
+		if i == settleTries || !slices.ContainsFunc(o.have.Addresses, func(a plan.Address) bool { return a.Prefix.Addr().Is6() && o.stranded(a) }) {
+			break
 		}
+		time.Sleep(settlePause)
 	}
-	// An address without its route in the table "local" is none: what comes for it is not taken in.
-	o.have.Addresses = slices.DeleteFunc(o.have.Addresses, func(a plan.Address) bool { return o.up[a.Dev] && !o.local[a.Prefix.Addr()] })
+	o.have.Addresses = slices.DeleteFunc(o.have.Addresses, o.stranded)
+	for _, r := range o.foreignRoutes {
+		o.foreign(plan.SectionRoute, r)
+	}
 	return nil
 }
+
+// stranded says whether an address has lost its route in the table "local": then what comes for it is not taken in, and
+// the address is as good as none.
+func (o *observation) stranded(a plan.Address) bool { return o.up[a.Dev] && !o.local[a.Prefix.Addr()] }
 
 func (o *observation) route(family int, r netlink.Route) {
 	dst := prefixOf(r.Dst)
@@ -69,7 +89,7 @@ func (o *observation) route(family int, r netlink.Route) {
 	}
 	slices.SortFunc(t.Hops, plan.CompareHops)
 	if !ours {
-		o.foreign(plan.SectionRoute, fmt.Sprintf("%v (proto %d)", t, r.Protocol))
+		o.foreignRoutes = append(o.foreignRoutes, fmt.Sprintf("%v (proto %d)", t, r.Protocol))
 		return
 	}
 	o.have.Routes = append(o.have.Routes, t)

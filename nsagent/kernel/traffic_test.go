@@ -157,6 +157,11 @@ func TestTraffic(t *testing.T) {
 		t.Error("the metadata port answers")
 	}
 
+	// IPv6 is routed as it is.
+	in(t, a, "sh", "-ec", "ip addr add fd00:1::5/64 dev eth0 nodad; ip route add default via fd00:1::1")
+	in(t, x, "sh", "-ec", "ip addr add 2001:db8::1/64 dev eth0 nodad; ip route add fd00:1::/64 via 2001:db8::10")
+	in(t, a, "ping", "-c1", "-W2", "2001:db8::1")
+
 	more := floating(2, "172.24.4.21", "10.0.2.6")
 	resources[more.Resource()] = more
 	apply(t, n, want())

@@ -267,13 +267,13 @@ func gateway(n int, address string) plan.Gateway {
 func centralised(n int) *plan.Router {
 	g := gateway(n*16+3, "172.24.4.10/24")
 	return &plan.Router{RouterID: id('a', n), Metadata: true, Gateway: &g,
-		Interfaces: []plan.RouterInterface{{Device: port(n*16+1, netA, "10.0.1.1/24")}, {Device: port(n*16+2, netB, "10.0.2.1/24")}}}
+		Interfaces: []plan.RouterInterface{{Device: port(n*16+1, netA, "10.0.1.1/24", "fd00:1::1/64")}, {Device: port(n*16+2, netB, "10.0.2.1/24")}}}
 }
 
 // distributed are a distributed router's copy with a fip namespace and a floating IP.
 func distributed(n int) map[string]plan.Resource {
 	return named(&plan.Router{RouterID: id('a', n), Distributed: true, Metadata: true, LinkLocal: netip.MustParsePrefix("169.254.64.0/31"), FipNetworkID: external,
-		Interfaces: []plan.RouterInterface{{Device: port(n*16+1, netA, "10.0.1.1/24"), SnatAddresses: []netip.Addr{addr("10.0.1.6")}}}},
+		Interfaces: []plan.RouterInterface{{Device: port(n*16+1, netA, "10.0.1.1/24", "fd00:1::1/64"), SnatAddresses: []netip.Addr{addr("10.0.1.6")}}}},
 		&plan.FipNamespace{NetworkID: external, Device: port(n*16+4, external, "172.24.4.22/24"), GatewayIPs: []netip.Addr{addr("172.24.4.1")}},
 		&plan.FloatingIP{ID: id('f', n), RouterID: id('a', n), Floating: addr("172.24.4.20"), Fixed: addr("10.0.1.5"), Place: plan.PlaceFip, RulePriority: 32768, NetworkID: external},
 		&plan.Endpoint{PortID: id('e', n), NetworkID: netA, MAC: "fa:16:3e:00:00:05", Neighbour: true, Hostname: "x", Addresses: []plan.SubnetAddress{{SubnetID: subA, IP: addr("10.0.1.5")}}})
