@@ -35,7 +35,11 @@ func (t *Tx) serveDHCP(f *fleet, network string) {
 
 	on := map[string]bool{}
 	var homeless []*model.Port
-	for _, p := range slices.Collect(t.PortsOwned(network, model.OwnerDHCP)) {
+	// The oldest stay, when there are too many.
+	ports := slices.SortedFunc(t.PortsOwned(network, model.OwnerDHCP), func(a, b *model.Port) int {
+		return cmp.Or(a.CreateTime.Compare(b.CreateTime), cmp.Compare(a.ID, b.ID))
+	})
+	for _, p := range ports {
 		if host := p.BindingHostID; len(on) < most && !on[host] && t.Unfit(host, physnets) == "" {
 			on[host] = true
 			t.serveFrom(f, p, host, served)
