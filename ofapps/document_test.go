@@ -32,9 +32,14 @@ that programs the switches, with symbols in the place of values:
 | ` + "`CIDR`" + ` | a subnet of a port that has addresses on several subnets with different routers |
 | ` + "`OWN_DM`, `PEER_DM`" + ` | DVR MAC of this host, and of another |
 | ` + "`GW`, `GW_IP`" + ` | MAC and address of a distributed router's port; ` + "`GW_LL`" + ` its link-local address |
+| ` + "`SET`" + ` | number of a set of security groups that ports have; ` + "`STATELESS_SET`" + ` that of stateless ones, with the bit 31 |
+| ` + "`G`, `MEMBER`" + ` | number of a security group or address group that rules name, and an address that it has |
+| ` + "`LL`, `REMOTE`" + ` | link-local address of a port's MAC; block of addresses that a rule names |
+| ` + "`PAIR_M`, `PAIR_IP`" + ` | MAC and address of an allowed address pair |
 | ` + "`patch-tun`, `vxlan`, `port`" + ` … | OpenFlow number of that port; ` + "`port`" + ` is that of a virtual machine, ` + "`qr`" + ` that of a router's device |
 
-The cookie of a row tells who wanted it: ` + "`0x57`" + `, one byte for the kind that is named here (` + "`network` 0x01, `subnet` 0x02, `port` 0x03, `host` 0x04, `router` 0x05, `pipeline` 0x0f, `learned` 0x1f" + `),
+The cookie of a row tells who wanted it: ` + "`0x57`" + `, one byte for the kind that is named here (` + "`network` 0x01, `subnet` 0x02, `port` 0x03, `host` 0x04, `router` 0x05" + `,
+` + "`securitygroup` 0x08, `securitygrouprule` 0x09, `addressgroup` 0x0a, `pipeline` 0x0f, `learned` 0x1f" + `),
 and the first 12 hex digits of the object's id; for hosts and pipelines, whose ids are no UUIDs, 48 bits of a hash. ` + "`weft explain COOKIE`" + ` looks it up.
 
 A row that names a port is there only while the host has reported the port's number. Rows of ports and networks that are
@@ -103,6 +108,7 @@ func example() Rows {
 		}
 	}
 	routed(vxlan)
+	firewallExample(rows, h, vxlan, local)
 	rows.add(view.BrTun, brtun.LocalPort(vxlan, local))
 	rows.add(view.BrTun, brtun.RemotePort(h, vxlan, view.RemotePort{ID: "port", MAC: mac, IPs: ips, Up: true, Tunnel: 9013}))
 	for _, typ := range []string{model.VLAN, model.Flat} {
@@ -137,7 +143,7 @@ func symbolic(rows []flow.Flow, table uint8) []string {
 			continue
 		}
 		kind, _, _ := flow.ParseCookie(f.Cookie)
-		l := learnedCookie.ReplaceAllString(docSymbols.Replace(f.Line()), "cookie=learned")
+		l := learnedCookie.ReplaceAllString(firewallSymbols.Replace(docSymbols.Replace(f.Line())), "cookie=learned")
 		l = "cookie=" + kind.String() + ", " + l
 		if !slices.Contains(lines, l) {
 			lines = append(lines, l)

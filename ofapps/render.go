@@ -98,8 +98,37 @@ func render(s state.Snapshot, h view.Host, p view.Part, l *view.Lookup) Rows {
 				rows.add(ph.Bridge, brex.Router(h, r))
 			}
 		}
+	default:
+		rows.add(view.BrInt, firewall(p, l))
 	}
 	return rows
+}
+
+// firewall renders the parts that br-int's firewall is made of.
+func firewall(p view.Part, l *view.Lookup) []flow.Flow {
+	switch p.Kind {
+	case view.GroupSetPart:
+		if gs, ok := l.GroupSet(p.ID); ok {
+			return brint.GroupSet(gs)
+		}
+	case view.RemoteGroupPart:
+		if g, ok := l.RemoteGroup(p.ID); ok {
+			return brint.RemoteGroup(g)
+		}
+	case view.RemotePart:
+		if r, ok := l.Remote(p.ID); ok {
+			return brint.Remote(r)
+		}
+	case view.StationPart:
+		if s, ok := l.Station(p.ID); ok {
+			return brint.Station(s)
+		}
+	case view.MulticastPart:
+		if m, ok := l.Multicast(p.ID); ok {
+			return brint.Multicast(m)
+		}
+	}
+	return nil
 }
 
 // RenderAll renders all parts of a host: the definition of what its bridges must hold. A bridge without rows, which only

@@ -70,9 +70,13 @@ func parseFeaturesReply(b []byte) (*FeaturesReply, error) {
 	return m, c.end()
 }
 
+// FragmentsKnown is a flag of SwitchConfig: the ports of a fragment that a datagram begins with can be matched. Normally
+// they are taken for 0 (Open vSwitch, OFPC_FRAG_NX_MATCH).
+const FragmentsKnown uint16 = 3
+
 // SwitchConfig says how fragments are treated and how much of a packet goes to the controller (OpenFlow 1.5.1, 7.3.2).
 type SwitchConfig struct {
-	// Flags is 0 for normal treatment of fragments, 1 drop, 2 reassemble.
+	// Flags is 0 for normal treatment of fragments, 1 drop, 2 reassemble, or FragmentsKnown.
 	Flags uint16
 	// MissSendLen is how many bytes of a packet are sent, at most.
 	MissSendLen uint16

@@ -34,6 +34,12 @@ type Rule struct {
 // ForGroupSet looks up a group set part. False means that no port of the host has exactly these groups. The cost is the
 // number of ports on the host, and of rules in the set.
 func ForGroupSet(s state.Snapshot, h Host, key string) (GroupSet, bool) {
+	return Once(s, h).GroupSet(key)
+}
+
+// GroupSet is as the function ForGroupSet.
+func (l *Lookup) GroupSet(key string) (GroupSet, bool) {
+	s, h := l.s, l.h
 	gs := s.GroupSet(key)
 	if gs == nil || key == "" || !judges(s, h.Name) || !hasSet(s, h.Name, key) {
 		return GroupSet{}, false

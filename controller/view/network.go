@@ -118,6 +118,7 @@ type Lookup struct {
 	routeds  map[string]*routed
 	paired   map[string]bool
 	served   map[string]served
+	uses     *uses
 }
 
 // way leads to the ports of a network on another host.
@@ -127,7 +128,7 @@ type way struct{ network, host string }
 func NewLookup(s state.Snapshot, h Host) *Lookup {
 	return &Lookup{s: s, h: h, networks: map[string]*Network{}, ways: map[way]*uint32{}, routeds: map[string]*routed{},
 		paired: map[string]bool{},
-		served: map[string]served{}}
+		served: map[string]served{}, uses: newUses(s, h.Name)}
 }
 
 // Once looks up one part of a host: unlike NewLookup it keeps nothing.

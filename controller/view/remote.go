@@ -62,13 +62,26 @@ func (u use) of(ipv6 bool) use {
 // ForRemoteGroup looks up a remote group part. False means that no rule in force on the host names the group. The cost is
 // the number of rules that name it, and at worst the number of ports on the host.
 func ForRemoteGroup(s state.Snapshot, h Host, id string) (RemoteGroup, bool) {
-	return newUses(s, h.Name).group(id)
+	return Once(s, h).RemoteGroup(id)
 }
+
+// RemoteGroup is as the function ForRemoteGroup.
+func (l *Lookup) RemoteGroup(id string) (RemoteGroup, bool) { return l.named().group(id) }
 
 // ForRemote looks up a remote part: false when the address belongs to no group that rules in force on the host name. The
 // cost is that of the groups of the ports that have exactly this address, whatever the number of their other members.
 func ForRemote(s state.Snapshot, h Host, id string) (Remote, bool) {
-	return newUses(s, h.Name).remote(id)
+	return Once(s, h).Remote(id)
+}
+
+// Remote is as the function ForRemote.
+func (l *Lookup) Remote(id string) (Remote, bool) { return l.named().remote(id) }
+
+func (l *Lookup) named() *uses {
+	if l.uses != nil {
+		return l.uses
+	}
+	return newUses(l.s, l.h.Name)
 }
 
 // RemoteID is the ID of the part for an address or block.

@@ -28,20 +28,23 @@ var (
 			openflow.InPort, openflow.VlanVID, openflow.EthSrc, openflow.EthDst, openflow.EthType, openflow.ARPOp,
 			openflow.IPProto, openflow.ICMPv6Type, openflow.ICMPv6Code,
 		},
-		Set:  []openflow.Field{openflow.VlanVID},
-		Next: []string{"DvrToSrcMac", "DvrToSrcMacPhysical", "DvrDstMac", "DvrDstMacPhysical", "Transient"},
+		Set:  []openflow.Field{openflow.VlanVID, judged, vlan, groups},
+		Next: []string{"DvrToSrcMac", "DvrToSrcMacPhysical", "DvrDstMac", "DvrDstMacPhysical", "Transient", "BaseEgress"},
 	}
 	DvrToSrcMac         = toSrcMac(1, "DvrToSrcMac", "came by a tunnel")
 	DvrToSrcMacPhysical = toSrcMac(2, "DvrToSrcMacPhysical", "came by a physical network", openflow.InPort)
 	DvrDstMac           = dstMac(3, "DvrDstMac", "Came by a tunnel")
 	DvrDstMacPhysical   = dstMac(4, "DvrDstMacPhysical", "Came by a physical network", openflow.InPort)
 	Transient           = &flow.Table{
-		ID: 60, Name: "Transient", About: "May go on: forwarded by MAC and VLAN",
+		ID: 60, Name: "Transient", About: "May go on, and nobody judges who sent it: by the network of the packet",
+		Match: []openflow.Field{openflow.VlanVID},
+		Set:   []openflow.Field{vlan},
+		Next:  []string{"AcceptOrIngress"},
 	}
 )
 
 // Tables lists the tables of the integration bridge in order.
-var Tables = []*flow.Table{LocalSwitching, DvrToSrcMac, DvrToSrcMacPhysical, DvrDstMac, DvrDstMacPhysical, Transient}
+var Tables = append([]*flow.Table{LocalSwitching, DvrToSrcMac, DvrToSrcMacPhysical, DvrDstMac, DvrDstMacPhysical, Transient}, firewallTables...)
 
 func toSrcMac(id uint8, name, came string, more ...openflow.Field) *flow.Table {
 	return &flow.Table{
@@ -70,8 +73,8 @@ func Host(h view.Host, peers []view.Peer) []flow.Flow {
 		DvrToSrcMacPhysical.Row(0).Drop(),
 		DvrDstMac.Row(0).Drop(),
 		DvrDstMacPhysical.Row(0).Drop(),
-		Transient.Row(0).Do(flow.Normal()),
 	)
+	rows = append(rows, flow.Owned(flow.Cookie(flow.PipelineCookie, Role), firewallBase()...)...)
 	if h.PatchTun != 0 {
 		rows = append(rows, flow.Owned(flow.Cookie(flow.PipelineCookie, Role),
 			LocalSwitching.Row(1, flow.InPort(h.PatchTun)).Goto(Transient))...)
@@ -112,8 +115,8 @@ func Network(h view.Host, n view.Network, r view.Routed) []flow.Flow {
 	return flow.Owned(flow.Cookie(flow.NetworkCookie, n.ID), rows...)
 }
 
-// LocalPort renders the row that lets a port of this host talk, and those for what distributed routers send it and hear
-// from it. A port that is down has none: what it sends is dropped.
+// LocalPort renders the row that lets a port of this host talk, what it may send from if it is judged, and the rows for
+// what distributed routers send it and hear from it. A port that is down has none: what it sends is dropped.
 //
 // A tag of the port's own choosing is not let in, whatever the port's tag in OVSDB: nobody reaches another network by
 // writing its VLAN into his packets.
@@ -121,7 +124,7 @@ func LocalPort(h view.Host, n view.Network, p view.LocalPort) []flow.Flow {
 	if !p.Up || p.OFPort == 0 {
 		return nil
 	}
-	rows := []flow.Flow{LocalSwitching.Row(1, flow.InPort(p.OFPort), flow.NoVLAN()).Goto(Transient)}
+	rows := append([]flow.Flow{sentBy(n, p)}, sender(p)...)
 	rows = append(rows, routedTo(n, p)...)
 	rows = append(rows, heard(h, n, p)...)
 	return flow.Owned(flow.Cookie(flow.PortCookie, p.ID), rows...)

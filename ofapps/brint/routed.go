@@ -90,7 +90,9 @@ func Router(h view.Host, r view.RoutedNetwork) []flow.Flow {
 	if p.OFPort == 0 {
 		return nil
 	}
-	rows := []flow.Flow{LocalSwitching.Row(1, flow.InPort(p.OFPort), flow.NoVLAN()).Goto(Transient)}
+	rows := []flow.Flow{
+		LocalSwitching.Row(1, flow.InPort(p.OFPort), flow.NoVLAN()).Do(flow.SetReg(vlan, uint32(r.Network.VLAN)), flow.Goto(Transient)),
+	}
 	if a, ok := arrivalOf(r.Network); ok && h.DVRMAC != (model.MAC{}) {
 		dm := flow.DlDst(h.DVRMAC)
 		rows = append(rows, a.to.Row(3, a.is, dm, flow.ARP(), flow.ARPTHA(p.MAC)).Do(a.toRouter(p)...))
@@ -124,8 +126,12 @@ func routedTo(n view.Network, p view.LocalPort) []flow.Flow {
 		if v.To.IsValid() {
 			family, priority = flow.To(v.To), 5
 		}
-		rows = append(rows, a.from.Row(priority, a.is, family, flow.DlDst(p.MAC)).
-			Do(then(a.strip, flow.SetEthSrc(v.MAC), flow.Output(p.OFPort))...))
+		do := then(a.strip, flow.SetEthSrc(v.MAC), flow.Output(p.OFPort))
+		if p.Security != nil {
+			// What was routed is judged by the port's rules as anything else.
+			do = then(a.local, flow.SetEthSrc(v.MAC), flow.Goto(Transient))
+		}
+		rows = append(rows, a.from.Row(priority, a.is, family, flow.DlDst(p.MAC)).Do(do...))
 	}
 	return rows
 }
@@ -146,7 +152,12 @@ func heard(h view.Host, n view.Network, p view.LocalPort) []flow.Flow {
 		for _, answer := range []openflow.Match{
 			flow.And(flow.ARP(), flow.ARPOp(flow.ARPReply)), flow.ICMPv6(flow.NeighborAdvertisement),
 		} {
-			rows = append(rows, LocalSwitching.Row(2, flow.InPort(p.OFPort), flow.Untagged(), answer, flow.DlDst(r.MAC)).Do(do...))
+			at, priority := LocalSwitching, uint16(2)
+			if p.Security != nil {
+				// It must be the port's to answer so.
+				at, priority = Forward, 20
+			}
+			rows = append(rows, at.Row(priority, flow.InPort(p.OFPort), flow.Untagged(), answer, flow.DlDst(r.MAC)).Do(do...))
 		}
 	}
 	return rows

@@ -86,8 +86,13 @@ func (c *checker) row(f Flow) {
 		if !slices.Contains(t.Match, o.Field) {
 			c.fault(f, "matches %v, which table %s does not declare", o.Field, t.Name)
 		}
-		if o.Field == openflow.InPort {
+		switch o.Field {
+		case openflow.InPort:
 			c.port(f, uint32(o.Uint()))
+		case openflow.CTTPSrc, openflow.CTTPDst:
+			if !matches(f, openflow.CTNwProto) {
+				c.fault(f, "matches %v without ct_nw_proto, which a switch does not show again", o.Field)
+			}
 		}
 	}
 	for _, a := range f.Actions {
@@ -138,11 +143,14 @@ func (c *checker) action(f Flow, t *Table, a openflow.Action) {
 	}
 }
 
+func matches(f Flow, field openflow.Field) bool {
+	return slices.ContainsFunc(f.Match, func(o openflow.OXM) bool { return o.Field == field })
+}
+
 // track checks a way through the connection tracker, which a switch allows for IP packets only.
 func (c *checker) track(f Flow, t *Table, a openflow.CT) {
-	if !slices.ContainsFunc(f.Match, func(o openflow.OXM) bool {
-		return o.Field == openflow.EthType && (o.Uint() == 0x0800 || o.Uint() == 0x86dd)
-	}) {
+	if i := slices.IndexFunc(f.Match, func(o openflow.OXM) bool { return o.Field == openflow.EthType }); i < 0 ||
+		f.Match[i].Uint() != 0x0800 && f.Match[i].Uint() != 0x86dd {
 		c.fault(f, "tracks the connections of packets that may be neither IPv4 nor IPv6")
 	}
 	if a.ZoneSrc.Field != 0 {

@@ -13,13 +13,11 @@ func CTState(on, off uint32) openflow.Match {
 // CTMark matches the mark of the packet's connection; 0 is that of a connection that has none.
 func CTMark(mark uint32) openflow.Match { return one(openflow.U32(openflow.CTMark, mark)) }
 
-// CTTPSrc matches the source port of the packet that began the connection, or its ICMP type. It is known of fragments too,
-// whose own ports and types a switch takes for 0 (ovs-ofctl(8), set-frags); the row must ask for +trk-inv.
-func CTTPSrc(port, mask uint16) openflow.Match {
-	return one(openflow.U16Masked(openflow.CTTPSrc, port, mask))
-}
+// CTProto matches the IP protocol of the packet that began the connection; the row must ask for +trk-inv.
+func CTProto(proto uint8) openflow.Match { return one(openflow.U8(openflow.CTNwProto, proto)) }
 
-// CTTPDst matches the destination port of the packet that began the connection, or its ICMP code, as CTTPSrc does.
+// CTTPDst matches the destination port of the packet that began the connection, or its ICMP code. It is known of fragments
+// too, wherever the header was. The row must ask for CTProto.
 func CTTPDst(port, mask uint16) openflow.Match {
 	return one(openflow.U16Masked(openflow.CTTPDst, port, mask))
 }

@@ -17,6 +17,10 @@ const (
 	PortCookie    CookieKind = 3
 	HostCookie    CookieKind = 4
 	RouterCookie  CookieKind = 5
+	// SecurityGroupCookie and AddressGroupCookie are on the rows of groups as the other side of rules.
+	SecurityGroupCookie     CookieKind = 8
+	SecurityGroupRuleCookie CookieKind = 9
+	AddressGroupCookie      CookieKind = 0x0a
 	// PipelineCookie is on the rows that every bridge of a role begins with. Their id is the role.
 	PipelineCookie CookieKind = 0x0f
 	// LearnedCookie is on the rows that the switch itself learned. Their id is the network's.
@@ -36,6 +40,12 @@ func (k CookieKind) String() string {
 		return "host"
 	case RouterCookie:
 		return "router"
+	case SecurityGroupCookie:
+		return "securitygroup"
+	case SecurityGroupRuleCookie:
+		return "securitygrouprule"
+	case AddressGroupCookie:
+		return "addressgroup"
 	case PipelineCookie:
 		return "pipeline"
 	case LearnedCookie:

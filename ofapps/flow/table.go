@@ -34,9 +34,9 @@ type Head struct {
 	match    openflow.Match
 }
 
-// Do makes the row. Without actions it drops.
+// Do makes the row. Without actions it drops. What two matches of the row say alike is said once.
 func (h Head) Do(actions ...openflow.Action) Flow {
-	return Flow{Table: h.table, Priority: h.priority, Match: openflow.Canonical(h.match), Actions: actions}
+	return Flow{Table: h.table, Priority: h.priority, Match: slices.Compact(openflow.Canonical(h.match)), Actions: actions}
 }
 
 // Drop makes a row that drops.

@@ -82,7 +82,7 @@ func script(t testing.TB, cfg Config) (*Conn, net.Conn) {
 	}
 	t.Cleanup(func() { c.Close() })
 	// What is left unread would make the end of this connection a reset.
-	if _, err := io.ReadFull(theirs, make([]byte, 16+8)); err != nil {
+	if _, err := io.ReadFull(theirs, make([]byte, 16+8+12)); err != nil {
 		t.Fatal(err)
 	}
 	return c, theirs

@@ -138,6 +138,12 @@ func (c *Conn) fail(err error) {
 	})
 }
 
+// configure lets rows match the ports of fragments, and asks for no bytes of packets. The switch keeps that for all
+// channels, and forgets it when it restarts. It does not answer.
+func (c *Conn) configure() error {
+	return c.writeNow(&openflow.SetConfig{SwitchConfig: openflow.SwitchConfig{Flags: openflow.FragmentsKnown}}, c.version, 3)
+}
+
 // Handshake says hello on a fresh connection, agrees on a version and learns who the peer is. The connection belongs to
 // the channel from now on, and is closed when Handshake fails.
 func (c Config) Handshake(ctx context.Context, nc net.Conn) (*Conn, error) {
@@ -190,7 +196,7 @@ func (c *Conn) handshake() error {
 		switch m := m.(type) {
 		case *openflow.FeaturesReply:
 			c.features = *m
-			return nil
+			return c.configure()
 		case *openflow.EchoRequest:
 			if err := c.writeNow(&openflow.EchoReply{Data: m.Data}, c.version, h.XID); err != nil {
 				return err

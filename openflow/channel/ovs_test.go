@@ -49,6 +49,12 @@ func TestHandshakeWithOpenVSwitch(t *testing.T) {
 	if c.Version() != openflow.V14 || c.DatapathID() != 0xab || c.Features().Tables != 254 {
 		t.Errorf("version %v, datapath %x, features %+v", c.Version(), c.DatapathID(), c.Features())
 	}
+	if err := c.Barrier(limited(t)); err != nil {
+		t.Fatal(err)
+	}
+	if got := sw.Ofctl("get-frags", "br0"); got != "nx-match" {
+		t.Errorf("the switch treats fragments as %q: their ports cannot be matched", got)
+	}
 	sw.Vsctl("set", "bridge", "br0", "protocols=OpenFlow10,OpenFlow13")
 	ended(t, c) // Open vSwitch cuts whose version is no longer allowed
 	if c := dialBridge(t, sw, Config{}); c.Version() != openflow.V13 {

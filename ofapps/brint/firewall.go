@@ -1,0 +1,132 @@
+package brint
+
+import (
+	"github.com/weft-sdn/weft/controller/view"
+	"github.com/weft-sdn/weft/ofapps/flow"
+	"github.com/weft-sdn/weft/openflow"
+)
+
+// Registers of the firewall.
+const (
+	// phase says what the packet is judged as; see below.
+	phase = openflow.Reg4
+	// judged is the OpenFlow number of the port that the packet is judged for: who sent it, then who is to get it.
+	judged = openflow.Reg5
+	// vlan is the local VLAN of the packet's network, which is also the zone of its connections.
+	vlan = openflow.Reg6
+	// groups is the number of the set of groups of the judged port, and statelessSet.
+	groups = openflow.Reg7
+)
+
+// Values of phase. 0 is what a sender may send.
+const (
+	// toOne: what the one receiver may hear.
+	toOne = 1
+	// flooded: judged receivers have their copies; the rest of the network is to get the packet.
+	flooded = 2
+	// toEach: what one of several receivers may hear. It has the bit of toOne too.
+	toEach = 3
+)
+
+// statelessSet is the bit of the register groups which says that the groups are stateless.
+const statelessSet uint32 = 1 << 31
+
+// cut is the mark of connections that were allowed and are not any more.
+const cut = 1
+
+// zone is the connection tracker's zone: the local VLAN.
+var zone = vlan.Range(0, 15)
+
+// The tables of the firewall.
+var (
+	BaseEgress = &flow.Table{
+		ID: 71, Name: "BaseEgress", About: "What a judged port sends must come from its own MAC and addresses; then its connection is looked up",
+		Match: []openflow.Field{
+			openflow.InPort, openflow.EthSrc, openflow.EthType, openflow.ARPSPA, openflow.ARPSHA, openflow.IPv4Src, openflow.IPv4Dst,
+			openflow.IPv6Src, openflow.IPProto, openflow.UDPSrc, openflow.UDPDst, openflow.ICMPv6Type,
+		},
+		Next: []string{"RulesEgress", "NdSender", "Refused", "Forward"},
+	}
+	RulesEgress = rules(72, "RulesEgress", "What the groups of the sender allow, and answers; a connection that nothing allows any more is marked and cut",
+		openflow.IPv4Dst, openflow.IPv6Dst, []string{"AcceptOrIngress", "NdSender", "Refused", "Forward"})
+	AcceptOrIngress = &flow.Table{
+		ID: 73, Name: "AcceptOrIngress", About: "Allowed, or sent by a port that nobody judges: for a judged port of this host its rules come next",
+		Match: []openflow.Field{vlan, openflow.EthDst, openflow.EthType, openflow.IPProto, openflow.IPFrag, openflow.ICMPv6Type, openflow.UDPSrc, openflow.UDPDst},
+		Set:   []openflow.Field{phase, judged, groups},
+		Next:  []string{"ToPort", "AcceptedEgress", "Forward"},
+	}
+	NdSender = &flow.Table{
+		ID: 74, Name: "NdSender", About: "Neighbour discovery: a judged port speaks for its own addresses only",
+		Match: []openflow.Field{
+			openflow.InPort, openflow.EthSrc, openflow.EthType, openflow.IPProto, openflow.IPFrag, openflow.IPv6Src, openflow.ICMPv6Type, openflow.ICMPv6Code, openflow.NDTarget,
+		},
+		Next: []string{"Refused", "Forward"},
+	}
+	ToPort = &flow.Table{
+		ID: 80, Name: "ToPort", About: "For a judged port: without a tag from here on",
+		Match: []openflow.Field{openflow.VlanVID},
+		Set:   []openflow.Field{openflow.VlanVID},
+		Next:  []string{"BaseIngress"},
+	}
+	BaseIngress = &flow.Table{
+		ID: 81, Name: "BaseIngress", About: "What every judged port hears: ARP, neighbour discovery, answers to DHCP; of the rest the connection is looked up",
+		Match: []openflow.Field{groups, openflow.EthType, openflow.CTState, openflow.IPProto, openflow.IPFrag, openflow.ICMPv6Type, openflow.UDPSrc, openflow.UDPDst},
+		Next:  []string{"RulesIngress", "AcceptedIngress", "Refused"},
+	}
+	RulesIngress = rules(82, "RulesIngress", "What the groups of the receiver allow, and answers; a connection that nothing allows any more is marked and cut",
+		openflow.IPv4Src, openflow.IPv6Src, []string{"AcceptedIngress", "Refused"})
+	AcceptedEgress = &flow.Table{
+		ID: 91, Name: "AcceptedEgress", About: "Goes out: a new connection is remembered, one that was cut and is allowed again is restored",
+		Match: accepted, Set: []openflow.Field{openflow.CTMark}, Next: []string{"Forward"},
+	}
+	AcceptedIngress = &flow.Table{
+		ID: 92, Name: "AcceptedIngress", About: "Goes to the judged port, or to those with the same groups: connections as in AcceptedEgress",
+		Match: append([]openflow.Field{phase, vlan, judged, groups}, accepted...), Set: []openflow.Field{openflow.CTMark},
+	}
+	Refused = &flow.Table{
+		ID: 93, Name: "Refused", About: "Dropped, and counted by direction: what a port may not hear, and what it may not send",
+		Match: []openflow.Field{phase},
+	}
+	Forward = &flow.Table{
+		ID: 94, Name: "Forward", About: "Forwarded by MAC and VLAN; what judged ports have their copies of goes to the others of the network",
+		Match: []openflow.Field{phase, vlan, openflow.VlanVID, openflow.InPort, openflow.EthDst, openflow.EthType, openflow.ARPOp, openflow.IPProto, openflow.ICMPv6Type, openflow.ICMPv6Code},
+		Set:   []openflow.Field{openflow.VlanVID},
+	}
+)
+
+var firewallTables = []*flow.Table{
+	BaseEgress, RulesEgress, AcceptOrIngress, NdSender, ToPort, BaseIngress, RulesIngress, AcceptedEgress, AcceptedIngress, Refused, Forward,
+}
+
+// accepted are the fields that tell what the connection tracker must be told of an allowed packet.
+var accepted = []openflow.Field{openflow.EthType, openflow.IPFrag, openflow.CTState, openflow.CTMark}
+
+func rules(id uint8, name, about string, remote4, remote6 openflow.Field, next []string) *flow.Table {
+	return &flow.Table{
+		ID: id, Name: name, About: about,
+		Match: []openflow.Field{
+			phase, groups, openflow.CTState, openflow.CTMark, openflow.CTNwProto, openflow.CTTPDst, openflow.ConjID, openflow.EthType, remote4, remote6,
+			openflow.IPProto, openflow.IPFrag, openflow.TCPDst, openflow.UDPSrc, openflow.UDPDst, openflow.SCTPDst,
+			openflow.ICMPType, openflow.ICMPCode, openflow.ICMPv6Type, openflow.ICMPv6Code,
+		},
+		Set: []openflow.Field{openflow.CTMark}, Next: next,
+	}
+}
+
+// register is what stands for a set in the register groups.
+func register(s view.Set) uint32 {
+	if s.Stateless {
+		return s.Number | statelessSet
+	}
+	return s.Number
+}
+
+// stateful matches packets judged by stateful groups; stateless the others.
+func stateful() openflow.Match  { return flow.RegBits(groups, 0, statelessSet) }
+func stateless() openflow.Match { return flow.RegBits(groups, statelessSet, statelessSet) }
+
+// both makes two rows of one: the switch lets rows use the connection tracker, and match fragments, only where they say
+// that the packet is IPv4, or that it is IPv6.
+func both(t *flow.Table, priority uint16, m openflow.Match, do ...openflow.Action) []flow.Flow {
+	return []flow.Flow{t.Row(priority, flow.IP(), m).Do(do...), t.Row(priority, flow.IPv6(), m).Do(do...)}
+}

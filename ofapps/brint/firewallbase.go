@@ -1,0 +1,146 @@
+package brint
+
+import (
+	"slices"
+
+	"github.com/weft-sdn/weft/ofapps/flow"
+	"github.com/weft-sdn/weft/openflow"
+)
+
+// Ports of DHCP (RFC 2131, 4.1; RFC 8415, 7.2).
+const (
+	dhcpServer, dhcpClient     = 67, 68
+	dhcpv6Server, dhcpv6Client = 547, 546
+)
+
+// Types of ICMPv6 messages (RFC 4861, 4; RFC 2710, 3; RFC 9777, 5.2).
+const (
+	mldQuery, mldReport, mldDone, mldReport2 uint8 = 130, 131, 132, 143
+	routerSolicitation                       uint8 = 133
+)
+
+// States of connections that rows ask for.
+const (
+	ctNew, ctEst, ctRel, ctRpl = openflow.CTNew, openflow.CTEstablished, openflow.CTRelated, openflow.CTReply
+	ctInv, ctTrk               = openflow.CTInvalid, openflow.CTTracked
+)
+
+// firewallBase renders the rows that all judged ports share.
+func firewallBase() []flow.Flow {
+	return slices.Concat(
+		[]flow.Flow{
+			// The network of a packet with a tag is told by the tag, that of others by the port that they came by.
+			Transient.Row(2, flow.PriorityTagged()).Goto(AcceptOrIngress),
+			Transient.Row(1, flow.Tagged()).Do(openflow.Move{Src: openflow.VlanTCI.Range(0, 11), Dst: vlan.Range(0, 11)}, flow.Goto(AcceptOrIngress)),
+			Transient.Row(0).Goto(AcceptOrIngress),
+		},
+		senderRows(),
+		ruleTable(RulesEgress, 0, AcceptOrIngress),
+		receiverRows(),
+		ruleTable(RulesIngress, toOne, AcceptedIngress),
+		acceptedRows(AcceptedEgress, flow.Goto(Forward)),
+		acceptedRows(AcceptedIngress, flow.OutputReg(judged)),
+		[]flow.Flow{
+			Refused.Row(1, flow.RegBits(phase, toOne, toOne)).Drop(),
+			Refused.Row(0).Drop(),
+			Forward.Row(0).Do(flow.Normal()),
+		},
+	)
+}
+
+// senderRows are what no port may send, and what every port may: its addresses have been checked by then.
+func senderRows() []flow.Flow {
+	hidden := flow.And(flow.FirstFragment(), flow.CTState(ctTrk, ctInv), flow.CTProto(flow.UDPProto))
+	rows := []flow.Flow{
+		// A router or DHCP server is nobody's but ours. Whatever its own port, a server's answer goes to the client's.
+		BaseEgress.Row(90, flow.ICMPv6Type(flow.RouterAdvertisement)).Goto(Refused),
+		BaseEgress.Row(90, flow.UDP(false, 0, dhcpClient)).Goto(Refused),
+		BaseEgress.Row(90, flow.UDP(true, 0, dhcpv6Client)).Goto(Refused),
+		// Extension headers that the switch cannot follow to their end may hide anything.
+		BaseEgress.Row(90, flow.IPv6(), flow.Proto(0)).Goto(Refused),
+		BaseEgress.Row(0).Goto(Refused),
+
+		RulesEgress.Row(110, flow.UDP(false, dhcpClient, dhcpServer), flow.Whole()).Goto(Forward),
+		RulesEgress.Row(110, flow.UDP(true, dhcpv6Client, dhcpv6Server), flow.Whole()).Goto(Forward),
+		RulesEgress.Row(110, flow.ICMPv6Type(flow.NeighborAdvertisement), flow.Whole()).Goto(NdSender),
+		// The same in fragments whose header lies further in: the connection tracker has seen it. Without connections nobody
+		// has.
+		RulesEgress.Row(105, flow.IP(), hidden, flow.CTTPDst(dhcpClient, 0xffff)).Goto(Refused),
+		RulesEgress.Row(105, flow.IPv6(), hidden, flow.CTTPDst(dhcpv6Client, 0xffff)).Goto(Refused),
+		RulesEgress.Row(105, flow.UDP(false, 0, 0), flow.Fragment(), stateless()).Goto(Refused),
+		RulesEgress.Row(105, flow.UDP(true, 0, 0), flow.Fragment(), stateless()).Goto(Refused),
+
+		NdSender.Row(0).Goto(Refused),
+	}
+	for _, typ := range []uint8{mldQuery, mldReport, mldDone, routerSolicitation, flow.NeighborSolicitation, mldReport2} {
+		rows = append(rows, RulesEgress.Row(110, flow.ICMPv6Type(typ), flow.Whole()).Goto(Forward))
+	}
+	// A station without an address yet asks for routers, and joins the groups that it will need (RFC 4861, 4.1; RFC 3590, 4).
+	for _, typ := range []uint8{mldReport, routerSolicitation, mldReport2} {
+		rows = append(rows, NdSender.Row(70, flow.From(unspecified6), flow.ICMPv6Type(typ), flow.Whole()).Goto(Forward))
+	}
+	return rows
+}
+
+// ruleTable renders what comes before and after the rules of groups in their table. ask is the value of phase for which
+// there is one connection to judge.
+func ruleTable(t *flow.Table, ask uint32, accept *flow.Table) []flow.Flow {
+	one := flow.Reg(phase, ask)
+	rows := []flow.Flow{
+		t.Row(100, flow.CTState(ctTrk|ctInv, 0), stateful()).Goto(Refused),
+		// Answers, and errors about what was allowed, as long as it has not been cut.
+		t.Row(95, flow.CTState(ctEst|ctRpl|ctTrk, ctRel), flow.CTMark(0), stateful()).Goto(accept),
+		t.Row(95, flow.CTState(ctRel|ctTrk, ctNew|ctInv), flow.CTMark(0), stateful()).Goto(accept),
+		t.Row(90, flow.CTState(ctRpl|ctTrk, 0), stateful()).Goto(Refused),
+		t.Row(90, flow.CTState(ctRel|ctTrk, 0), stateful()).Goto(Refused),
+		t.Row(0).Goto(Refused),
+	}
+	// What is left belongs to the connection's first direction. Of its later fragments nobody knows the ports: they go as
+	// far as the connection tracker is asked again, and wait there for the first, which has been judged.
+	rows = append(rows, both(t, 85, flow.And(flow.LaterFragment(), flow.CTState(ctTrk, 0), one, stateful()), flow.Goto(accept))...)
+	// Nothing has allowed it. A fragment must not reach the connection tracker: it would find those that wait for it.
+	return append(rows, both(t, 40, flow.And(flow.CTState(ctEst|ctTrk, 0), flow.CTMark(0), flow.Whole(), one, stateful()),
+		flow.Commit(zone, flow.SetCTMark(cut)), flow.Goto(Refused))...)
+}
+
+// always matches what every judged port hears.
+func always() []openflow.Match {
+	ms := []openflow.Match{
+		flow.ARP(),
+		flow.And(flow.UDP(false, dhcpServer, dhcpClient), flow.Whole()),
+		flow.And(flow.UDP(true, dhcpv6Server, dhcpv6Client), flow.Whole()),
+	}
+	for _, typ := range []uint8{mldQuery, flow.RouterAdvertisement, flow.NeighborSolicitation, flow.NeighborAdvertisement} {
+		ms = append(ms, flow.And(flow.ICMPv6Type(typ), flow.Whole()))
+	}
+	return ms
+}
+
+// receiverRows are what leads to a judged port.
+func receiverRows() []flow.Flow {
+	rows := []flow.Flow{
+		AcceptOrIngress.Row(95, flow.LinkReserved()).Goto(Forward),
+		AcceptOrIngress.Row(0).Goto(AcceptedEgress),
+		ToPort.Row(1, flow.Tagged()).Do(flow.PopVLAN(), flow.Goto(BaseIngress)),
+		ToPort.Row(0).Goto(BaseIngress),
+		BaseIngress.Row(80, flow.IP()).Goto(RulesIngress),
+		BaseIngress.Row(80, flow.IPv6()).Goto(RulesIngress),
+		BaseIngress.Row(0).Goto(Refused),
+	}
+	for _, m := range always() {
+		// For all: flooded as on any network.
+		rows = append(rows, AcceptOrIngress.Row(90, m, flow.Multicast()).Goto(Forward), BaseIngress.Row(100, m).Goto(AcceptedIngress))
+	}
+	return append(rows, both(BaseIngress, 90, flow.And(flow.CTState(0, ctTrk), stateful()), flow.Track(zone, RulesIngress))...)
+}
+
+// acceptedRows tell the connection tracker of what is allowed.
+func acceptedRows(t *flow.Table, then openflow.Action) []flow.Flow {
+	rows := slices.Concat(
+		both(t, 40, flow.CTState(ctNew|ctTrk, 0), flow.Commit(zone), then),
+		both(t, 40, flow.And(flow.CTState(ctEst|ctTrk, ctRpl|ctRel), flow.CTMark(cut)), flow.Commit(zone, flow.SetCTMark(0)), then),
+		// Fragments of one datagram meet again in the connection tracker, or none goes on.
+		both(t, 30, flow.And(flow.CTState(ctEst|ctTrk, ctRpl|ctRel), flow.Fragment()), flow.Commit(zone), then),
+	)
+	return append(rows, t.Row(0).Do(then))
+}

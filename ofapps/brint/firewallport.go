@@ -1,0 +1,93 @@
+package brint
+
+import (
+	"net/netip"
+
+	"github.com/weft-sdn/weft/controller/model"
+	"github.com/weft-sdn/weft/controller/view"
+	"github.com/weft-sdn/weft/ofapps/flow"
+)
+
+var (
+	unspecified4 = netip.MustParsePrefix("0.0.0.0/32")
+	unspecified6 = netip.MustParsePrefix("::/128")
+	everybody4   = netip.MustParsePrefix("255.255.255.255/32")
+)
+
+// sentBy renders the row that lets a port of this host talk: one that is judged goes through the firewall's tables.
+func sentBy(n view.Network, p view.LocalPort) flow.Flow {
+	h := LocalSwitching.Row(1, flow.InPort(p.OFPort), flow.NoVLAN())
+	if p.Security == nil {
+		return h.Do(flow.SetReg(vlan, uint32(n.VLAN)), flow.Goto(Transient))
+	}
+	return h.Do(flow.SetReg(judged, p.OFPort), flow.SetReg(vlan, uint32(n.VLAN)), flow.SetReg(groups, register(p.Security.Set)),
+		flow.Goto(BaseEgress))
+}
+
+// sender renders the addresses that a judged port may send from: its own, its allowed address pairs, and the link-local
+// ones that belong to their MACs.
+func sender(p view.LocalPort) []flow.Flow {
+	if p.Security == nil {
+		return nil
+	}
+	in := flow.InPort(p.OFPort)
+	judge := flow.Track(zone, RulesEgress)
+	if p.Security.Set.Stateless {
+		judge = flow.Goto(RulesEgress)
+	}
+	var rows []flow.Flow
+	for _, s := range senders(p) {
+		from := flow.And(in, flow.DlSrc(s.MAC))
+		rows = append(rows, BaseEgress.Row(70, from, flow.From(s.IP)).Do(judge))
+		if s.IP.Addr().Is4() {
+			rows = append(rows, BaseEgress.Row(80, from, flow.ARPFrom(s.IP), flow.ARPSHA(s.MAC)).Goto(Forward))
+			continue
+		}
+		nd := flow.And(from, flow.Whole(), flow.NDTargetIn(s.IP))
+		rows = append(rows,
+			NdSender.Row(80, nd, flow.ICMPv6(flow.NeighborAdvertisement)).Goto(Forward),
+			// Whether somebody has the address already (RFC 4862, 5.4.2).
+			NdSender.Row(80, nd, flow.ICMPv6(flow.NeighborSolicitation), flow.From(unspecified6)).Goto(Forward))
+	}
+	for _, mac := range macs(p) {
+		from := flow.And(in, flow.DlSrc(mac))
+		rows = append(rows,
+			BaseEgress.Row(80, from, flow.From(unspecified4), flow.To(everybody4), flow.UDP(false, dhcpClient, dhcpServer)).Goto(Forward),
+			BaseEgress.Row(80, from, flow.From(unspecified6)).Goto(NdSender))
+	}
+	return rows
+}
+
+// senders are those of the port, and the link-local address of each MAC.
+func senders(p view.LocalPort) []model.Sender {
+	out := p.Security.Senders[:len(p.Security.Senders):len(p.Security.Senders)]
+	for _, mac := range macs(p) {
+		ll := model.Sender{MAC: mac, IP: whole6(mac.LinkLocal())}
+		if !contains(out, ll) {
+			out = append(out, ll)
+		}
+	}
+	return out
+}
+
+func whole6(ip netip.Addr) netip.Prefix { return netip.PrefixFrom(ip, ip.BitLen()) }
+
+func contains(senders []model.Sender, s model.Sender) bool {
+	for _, t := range senders {
+		if t == s {
+			return true
+		}
+	}
+	return false
+}
+
+// macs are the port's own and those of its allowed address pairs, each once.
+func macs(p view.LocalPort) []model.MAC {
+	out := []model.MAC{p.MAC}
+	for _, s := range p.Security.Senders {
+		if s.MAC != p.MAC && s.MAC != out[len(out)-1] {
+			out = append(out, s.MAC)
+		}
+	}
+	return out
+}

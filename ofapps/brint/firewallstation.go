@@ -1,0 +1,75 @@
+package brint
+
+import (
+	"github.com/weft-sdn/weft/controller/view"
+	"github.com/weft-sdn/weft/ofapps/flow"
+	"github.com/weft-sdn/weft/openflow"
+)
+
+// Station renders what leads frames with a MAC to the judged ports that they may be for. A MAC that others may have too,
+// here or on other hosts, is where its holder is: each port that may be it hears what its rules say, and so does the rest
+// of the network.
+func Station(s view.Station) []flow.Flow {
+	h := AcceptOrIngress.Row(100, flow.Reg(vlan, uint32(s.Network.VLAN)), flow.DlDst(s.MAC))
+	owner := flow.Cookie(flow.PortCookie, s.Receivers[0].ID)
+	if s.Alone {
+		r := s.Receivers[0]
+		return flow.Owned(owner, h.Do(append(judge(toOne, r.OFPort, r.Set), flow.Goto(ToPort))...))
+	}
+	var do []openflow.Action
+	for _, r := range s.Receivers {
+		do = append(do, flow.Copy(ToPort, judge(toEach, r.OFPort, r.Set)...))
+	}
+	return flow.Owned(owner, h.Do(append(do, flow.SetReg(phase, flooded), flow.Goto(AcceptedEgress))...))
+}
+
+func judge(as, port uint32, s view.Set) []openflow.Action {
+	return []openflow.Action{flow.SetReg(phase, as), flow.SetReg(judged, port), flow.SetReg(groups, register(s))}
+}
+
+// Multicast renders how a network with judged ports is flooded: ports with the same groups are judged at once, and what no
+// port's rules are asked about goes to all others.
+func Multicast(m view.Multicast) []flow.Flow {
+	mine := flow.Reg(vlan, uint32(m.Network.VLAN))
+	var rows []flow.Flow
+	var do []openflow.Action
+	for _, h := range m.Judged {
+		if h.Set.Number == 0 {
+			continue // nothing is allowed to them
+		}
+		do = append(do, flow.Copy(ToPort, judge(toEach, 0, h.Set)...))
+		rows = append(rows, AcceptedIngress.Row(50, flow.Reg(phase, toEach), flow.Reg(judged, 0), mine, flow.Reg(groups, register(h.Set))).
+			Do(outputs(h.Ports)...))
+	}
+	rows = append(rows, AcceptOrIngress.Row(80, mine, flow.Multicast()).Do(append(do, flow.SetReg(phase, flooded), flow.Goto(AcceptedEgress))...))
+
+	rest := flow.And(flow.Reg(phase, flooded), mine)
+	here := outputs(m.Ports)
+	out := here
+	if m.Uplink != 0 {
+		out = then(here, flow.PushVLAN(), flow.SetVLAN(m.Network.VLAN), flow.Output(m.Uplink))
+	}
+	rows = append(rows,
+		// Nothing that came from the other hosts goes back to them.
+		Forward.Row(10, rest, flow.DlVlan(m.Network.VLAN)).Do(untagged(here)...),
+		Forward.Row(10, rest, flow.Untagged()).Do(out...),
+		Forward.Row(10, rest, flow.PriorityTagged()).Do(untagged(out)...),
+	)
+	return flow.Owned(flow.Cookie(flow.NetworkCookie, m.Network.ID), rows...)
+}
+
+func outputs(ports []uint32) []openflow.Action {
+	var out []openflow.Action
+	for _, p := range ports {
+		out = append(out, flow.Output(p))
+	}
+	return out
+}
+
+// untagged takes a tag off first, if anything follows.
+func untagged(do []openflow.Action) []openflow.Action {
+	if len(do) == 0 {
+		return nil
+	}
+	return append([]openflow.Action{flow.PopVLAN()}, do...)
+}
