@@ -109,6 +109,10 @@ func (v *violations) dhcpValue(field string, o DHCPOption, kind optionKind) {
 	if len(*v) != before {
 		return
 	}
+	if o.Value == "" {
+		// The option without a value: it is sent empty, or, when the server would send it by itself, not at all.
+		return
+	}
 	bits := map[optionKind]int{number8: 8, number16: 16, number32: 32}[kind]
 	switch {
 	case kind == addresses:

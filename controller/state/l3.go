@@ -136,4 +136,4 @@ func (s Snapshot) AnyOwned(network string) bool {
 }
 
 // Any says whether there is any object of a kind.
-func (s Snapshot) Any(k Kind) bool { return s.first(k, "id_prefix", "") != nil }
+func (s Snapshot) Any(k Kind) bool { return s.first(k, "id") != nil }
