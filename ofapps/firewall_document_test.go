@@ -12,7 +12,7 @@ import (
 // firewallSymbols take the place of values in the registers of the firewall.
 var firewallSymbols = strings.NewReplacer(
 	"reg6=0xbb9", "reg6=V", "set_field:0xbb9->reg6", "set_field:V->reg6",
-	"set_field:0x232b->reg5", "set_field:port->reg5", "set_field:0x232c->reg5", "set_field:port2->reg5",
+	"reg5=0x232b", "reg5=port", "set_field:0x232b->reg5", "set_field:port->reg5", "set_field:0x232c->reg5", "set_field:port2->reg5",
 	"0x8000238d", "STATELESS_SET", "0x238d", "SET", "conj_id=9201", "conj_id=G", "conjunction(9201,", "conjunction(G,",
 	"00:00:5e:00:01:0a", "PAIR_M", "fe80::f816:3eff:feaa:aaaa", "LL", "198.51.100.100", "PAIR_IP", "fe80::200:5eff:fe00:10a", "PAIR_LL",
 	"203.0.113.0/24", "REMOTE", "2001:db8:2::/48", "REMOTE", "203.0.113.5", "MEMBER", "2001:db8:3::5", "MEMBER",

@@ -28,7 +28,7 @@ var (
 			openflow.InPort, openflow.VlanVID, openflow.EthSrc, openflow.EthDst, openflow.EthType, openflow.ARPOp,
 			openflow.IPProto, openflow.ICMPv6Type, openflow.ICMPv6Code,
 		},
-		Set:  []openflow.Field{openflow.VlanVID, judged, vlan, groups},
+		Set:  []openflow.Field{openflow.VlanVID, vlan, groups},
 		Next: []string{"DvrToSrcMac", "DvrToSrcMacPhysical", "DvrDstMac", "DvrDstMacPhysical", "Transient", "BaseEgress"},
 	}
 	DvrToSrcMac         = toSrcMac(1, "DvrToSrcMac", "came by a tunnel")
@@ -115,7 +115,7 @@ func Network(h view.Host, n view.Network, r view.Routed) []flow.Flow {
 	return flow.Owned(flow.Cookie(flow.NetworkCookie, n.ID), rows...)
 }
 
-// LocalPort renders the row that lets a port of this host talk, what it may send from if it is judged, and the rows for
+// LocalPort renders the row that lets a port of this host talk, those of its own if it is judged, and the rows for
 // what distributed routers send it and hear from it. A port that is down has none: what it sends is dropped.
 //
 // A tag of the port's own choosing is not let in, whatever the port's tag in OVSDB: nobody reaches another network by
@@ -124,7 +124,7 @@ func LocalPort(h view.Host, n view.Network, p view.LocalPort) []flow.Flow {
 	if !p.Up || p.OFPort == 0 {
 		return nil
 	}
-	rows := append([]flow.Flow{sentBy(n, p)}, sender(p)...)
+	rows := append([]flow.Flow{sentBy(n, p)}, judgedPort(p)...)
 	rows = append(rows, routedTo(n, p)...)
 	rows = append(rows, heard(h, n, p)...)
 	return flow.Owned(flow.Cookie(flow.PortCookie, p.ID), rows...)

@@ -10,7 +10,8 @@ import (
 const (
 	// phase says what the packet is judged as; see below.
 	phase = openflow.Reg4
-	// judged is the OpenFlow number of the port that the packet is judged for: who sent it, then who is to get it.
+	// judged is the OpenFlow number of the port that the packet is judged for as a receiver; 0 stands for all that have the
+	// same groups.
 	judged = openflow.Reg5
 	// vlan is the local VLAN of the packet's network, which is also the zone of its connections.
 	vlan = openflow.Reg6
@@ -71,17 +72,21 @@ var (
 	BaseIngress = &flow.Table{
 		ID: 81, Name: "BaseIngress", About: "What every judged port hears: ARP, neighbour discovery, answers to DHCP; of the rest the connection is looked up",
 		Match: []openflow.Field{groups, openflow.EthType, openflow.CTState, openflow.IPProto, openflow.IPFrag, openflow.ICMPv6Type, openflow.UDPSrc, openflow.UDPDst},
-		Next:  []string{"RulesIngress", "AcceptedIngress", "Refused"},
+		Next:  []string{"RulesIngress", "AcceptIngress", "Refused"},
 	}
 	RulesIngress = rules(82, "RulesIngress", "What the groups of the receiver allow, and answers; a connection that nothing allows any more is marked and cut",
-		openflow.IPv4Src, openflow.IPv6Src, []string{"AcceptedIngress", "Refused"})
+		openflow.IPv4Src, openflow.IPv6Src, []string{"AcceptIngress", "Refused"})
+	AcceptIngress = &flow.Table{
+		ID: 83, Name: "AcceptIngress", About: "Allowed to the judged port: a new connection is remembered, one that was cut and is allowed again is restored",
+		Match: accepted, Set: []openflow.Field{openflow.CTMark}, Next: []string{"Deliver"},
+	}
 	AcceptedEgress = &flow.Table{
-		ID: 91, Name: "AcceptedEgress", About: "Goes out: a new connection is remembered, one that was cut and is allowed again is restored",
+		ID: 91, Name: "AcceptedEgress", About: "Goes to somebody that nobody judges here: connections as in AcceptIngress",
 		Match: accepted, Set: []openflow.Field{openflow.CTMark}, Next: []string{"Forward"},
 	}
-	AcceptedIngress = &flow.Table{
-		ID: 92, Name: "AcceptedIngress", About: "Goes to the judged port, or to those with the same groups: connections as in AcceptedEgress",
-		Match: append([]openflow.Field{phase, vlan, judged, groups}, accepted...), Set: []openflow.Field{openflow.CTMark},
+	Deliver = &flow.Table{
+		ID: 92, Name: "Deliver", About: "Out of the judged port, or of those with the same groups",
+		Match: []openflow.Field{phase, vlan, judged, groups},
 	}
 	Refused = &flow.Table{
 		ID: 93, Name: "Refused", About: "Dropped, and counted by direction: what a port may not hear, and what it may not send",
@@ -95,7 +100,7 @@ var (
 )
 
 var firewallTables = []*flow.Table{
-	BaseEgress, RulesEgress, AcceptOrIngress, NdSender, ToPort, BaseIngress, RulesIngress, AcceptedEgress, AcceptedIngress, Refused, Forward,
+	BaseEgress, RulesEgress, AcceptOrIngress, NdSender, ToPort, BaseIngress, RulesIngress, AcceptIngress, AcceptedEgress, Deliver, Refused, Forward,
 }
 
 // accepted are the fields that tell what the connection tracker must be told of an allowed packet.

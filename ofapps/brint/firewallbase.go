@@ -37,10 +37,11 @@ func firewallBase() []flow.Flow {
 		senderRows(),
 		ruleTable(RulesEgress, 0, AcceptOrIngress),
 		receiverRows(),
-		ruleTable(RulesIngress, toOne, AcceptedIngress),
-		acceptedRows(AcceptedEgress, flow.Goto(Forward)),
-		acceptedRows(AcceptedIngress, flow.OutputReg(judged)),
+		ruleTable(RulesIngress, toOne, AcceptIngress),
+		acceptedRows(AcceptIngress, Deliver),
+		acceptedRows(AcceptedEgress, Forward),
 		[]flow.Flow{
+			Deliver.Row(0).Drop(),
 			Refused.Row(1, flow.RegBits(phase, toOne, toOne)).Drop(),
 			Refused.Row(0).Drop(),
 			Forward.Row(0).Do(flow.Normal()),
@@ -129,13 +130,14 @@ func receiverRows() []flow.Flow {
 	}
 	for _, m := range always() {
 		// For all: flooded as on any network.
-		rows = append(rows, AcceptOrIngress.Row(90, m, flow.Multicast()).Goto(Forward), BaseIngress.Row(100, m).Goto(AcceptedIngress))
+		rows = append(rows, AcceptOrIngress.Row(90, m, flow.Multicast()).Goto(Forward), BaseIngress.Row(100, m).Goto(AcceptIngress))
 	}
 	return append(rows, both(BaseIngress, 90, flow.And(flow.CTState(0, ctTrk), stateful()), flow.Track(zone, RulesIngress))...)
 }
 
 // acceptedRows tell the connection tracker of what is allowed.
-func acceptedRows(t *flow.Table, then openflow.Action) []flow.Flow {
+func acceptedRows(t, next *flow.Table) []flow.Flow {
+	then := flow.Goto(next)
 	rows := slices.Concat(
 		both(t, 40, flow.CTState(ctNew|ctTrk, 0), flow.Commit(zone), then),
 		both(t, 40, flow.And(flow.CTState(ctEst|ctTrk, ctRpl|ctRel), flow.CTMark(cut)), flow.Commit(zone, flow.SetCTMark(0)), then),

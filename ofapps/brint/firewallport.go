@@ -20,13 +20,12 @@ func sentBy(n view.Network, p view.LocalPort) flow.Flow {
 	if p.Security == nil {
 		return h.Do(flow.SetReg(vlan, uint32(n.VLAN)), flow.Goto(Transient))
 	}
-	return h.Do(flow.SetReg(judged, p.OFPort), flow.SetReg(vlan, uint32(n.VLAN)), flow.SetReg(groups, register(p.Security.Set)),
-		flow.Goto(BaseEgress))
+	return h.Do(flow.SetReg(vlan, uint32(n.VLAN)), flow.SetReg(groups, register(p.Security.Set)), flow.Goto(BaseEgress))
 }
 
-// sender renders the addresses that a judged port may send from: its own, its allowed address pairs, and the link-local
-// ones that belong to their MACs.
-func sender(p view.LocalPort) []flow.Flow {
+// judgedPort renders what a judged port has for itself: the addresses that it may send from (its own, its allowed address
+// pairs, and the link-local ones that belong to their MACs), and the way out to it.
+func judgedPort(p view.LocalPort) []flow.Flow {
 	if p.Security == nil {
 		return nil
 	}
@@ -35,7 +34,7 @@ func sender(p view.LocalPort) []flow.Flow {
 	if p.Security.Set.Stateless {
 		judge = flow.Goto(RulesEgress)
 	}
-	var rows []flow.Flow
+	rows := []flow.Flow{Deliver.Row(10, flow.Reg(judged, p.OFPort)).Do(flow.Output(p.OFPort))}
 	for _, s := range senders(p) {
 		from := flow.And(in, flow.DlSrc(s.MAC))
 		rows = append(rows, BaseEgress.Row(70, from, flow.From(s.IP)).Do(judge))

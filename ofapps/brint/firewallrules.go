@@ -38,7 +38,7 @@ type ruleRows struct {
 func (r *ruleRows) add(rule view.Rule) {
 	t, accept := RulesEgress, AcceptOrIngress
 	if rule.Ingress {
-		t, accept = RulesIngress, AcceptedIngress
+		t, accept = RulesIngress, AcceptIngress
 	}
 	mine := flow.And(flow.Reg(groups, register(r.set)), flow.Family(rule.IPv6))
 	cookie := flow.Cookie(flow.SecurityGroupRuleCookie, rule.ID)
@@ -151,7 +151,7 @@ func RemoteGroup(g view.RemoteGroup) []flow.Flow {
 		rows = append(rows, RulesEgress.Row(byRemote, flow.ConjID(g.Number)).Goto(AcceptOrIngress))
 	}
 	if g.Ingress {
-		rows = append(rows, RulesIngress.Row(byRemote, flow.ConjID(g.Number)).Goto(AcceptedIngress))
+		rows = append(rows, RulesIngress.Row(byRemote, flow.ConjID(g.Number)).Goto(AcceptIngress))
 	}
 	return flow.Owned(groupCookie(g), rows...)
 }

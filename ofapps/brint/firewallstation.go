@@ -38,7 +38,7 @@ func Multicast(m view.Multicast) []flow.Flow {
 			continue // nothing is allowed to them
 		}
 		do = append(do, flow.Copy(ToPort, judge(toEach, 0, h.Set)...))
-		rows = append(rows, AcceptedIngress.Row(50, flow.Reg(phase, toEach), flow.Reg(judged, 0), mine, flow.Reg(groups, register(h.Set))).
+		rows = append(rows, Deliver.Row(50, flow.Reg(phase, toEach), flow.Reg(judged, 0), mine, flow.Reg(groups, register(h.Set))).
 			Do(outputs(h.Ports)...))
 	}
 	rows = append(rows, AcceptOrIngress.Row(80, mine, flow.Multicast()).Do(append(do, flow.SetReg(phase, flooded), flow.Goto(AcceptedEgress))...))

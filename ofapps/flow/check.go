@@ -132,8 +132,6 @@ func (c *checker) action(f Flow, t *Table, a openflow.Action) {
 		}
 	case openflow.Resubmit:
 		c.next(f, t, a.Table, t.Next)
-	case openflow.OutputReg:
-		c.fits(f, a.Src)
 	case openflow.Conjunction:
 		if slices.ContainsFunc(f.Actions, func(o openflow.Action) bool { _, ok := o.(openflow.Conjunction); return !ok }) {
 			c.fault(f, "does something beside its conjunctions, which a switch never would")

@@ -80,8 +80,8 @@ row "table=0, priority=3,ct_state=-inv+trk,ct_tp_dst=80 actions=drop" matches ct
 			`row "table=5, priority=3 actions=clone(resubmit(,0))" leads to table 0, which table Second does not declare`},
 		{"clause and more", rows(first.Row(3).Do(Clause(1, 2), Output(1))),
 			`row "table=0, priority=3 actions=conjunction(1,2/2),output:1" does something beside its conjunctions, which a switch never would`},
-		{"output to bits that a register does not have", rows(first.Row(3).Do(openflow.OutputReg{Src: openflow.Reg0.Range(30, 33)})),
-			`row "table=0, priority=3 actions=output:NXM_NX_REG0[30..33]" names bits 30 to 33 of reg0, which has 32`},
+		{"output to a port that only a register knows", rows(first.Row(3).Do(openflow.OutputReg{Src: openflow.Reg0.Whole()})),
+			`row "table=0, priority=3 actions=output:NXM_NX_REG0[]" does output:NXM_NX_REG0[], which no table of ours may`},
 		{"action of no table", rows(first.Row(3).Do(openflow.DecTTL{})), `row "table=0, priority=3 actions=dec_ttl" does dec_ttl, which no table of ours may`},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -46,9 +46,6 @@ func RegBits(reg openflow.Field, value, mask uint32) openflow.Match {
 // SetReg writes a register.
 func SetReg(reg openflow.Field, value uint32) openflow.Action { return set(openflow.U32(reg, value)) }
 
-// OutputReg sends the packet out of the port whose number is in a register.
-func OutputReg(reg openflow.Field) openflow.Action { return openflow.OutputReg{Src: reg.Whole()} }
-
 // Copy lets a copy of the packet go on in a later table, and the packet itself stays as it is.
 func Copy(t *Table, actions ...openflow.Action) openflow.Action {
 	return openflow.Clone{Actions: append(actions[:len(actions):len(actions)], openflow.ResubmitTable(t.ID))}
