@@ -21,6 +21,7 @@ var plan = []room{
 	{2, "ofapps/flow", "tables and rows, compared and printed"},
 
 	{3, "controller/view", "what one host must know, out of a snapshot; the pipelines are functions of it"},
+	{3, "controller/policy", "who may talk to whom, by security groups; knows no flows"},
 	{3, "controller/view/viewtest", "clouds to test views and pipelines with"},
 
 	{4, "ofapps/dvr", "what the bridges out of a host have in common for distributed routers"},
