@@ -8,10 +8,7 @@ import (
 )
 
 func TestFit(t *testing.T) {
-	db, err := New()
-	if err != nil {
-		t.Fatal(err)
-	}
+	db := New()
 	txn := db.Begin()
 	put := func(k Kind, obj any) {
 		t.Helper()
@@ -70,10 +67,7 @@ func TestFit(t *testing.T) {
 }
 
 func TestWhatRoutersNeed(t *testing.T) {
-	db, err := New()
-	if err != nil {
-		t.Fatal(err)
-	}
+	db := New()
 	txn := db.Begin()
 	for _, o := range []struct {
 		k   Kind

@@ -121,7 +121,7 @@ func (s Snapshot) PortsAllowed(network, address string) iter.Seq[*model.Port] {
 
 // AnyAllowed says whether some port of a network has an allowed address pair for one address.
 func (s Snapshot) AnyAllowed(network string) bool {
-	return s.first(Ports, "allowed_prefix", network, "") != nil
+	return s.first(Ports, "allowed", network) != nil
 }
 
 // PortsByIP iterates over a network's ports with that address. The store makes none that share one.
@@ -132,8 +132,8 @@ func (s Snapshot) PortsByIP(network string, ip netip.Addr) iter.Seq[*model.Port]
 // AnyOwned says whether a network has a port whose device owner is one of Neutron's own ("network:…"), as those of routers
 // and DHCP are.
 func (s Snapshot) AnyOwned(network string) bool {
-	return s.first(Ports, "netowner_prefix", network, "network:") != nil
+	return s.beginning(Ports, "netowner", network, "network:") != nil
 }
 
 // Any says whether there is any object of a kind.
-func (s Snapshot) Any(k Kind) bool { return s.first(k, "id") != nil }
+func (s Snapshot) Any(k Kind) bool { return s.Len(k) > 0 }

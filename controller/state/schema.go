@@ -2,98 +2,11 @@ package state
 
 import (
 	"fmt"
-
-	"github.com/hashicorp/go-memdb"
+	"maps"
+	"slices"
 
 	"github.com/weft-sdn/weft/controller/model"
 )
-
-// index is a memdb index made of one function: the parts of the key of an object, in order; nil when it has none.
-type index[T any] func(*T) []string
-
-// sep ends each part of an index key, so that a part is never the beginning of another.
-const sep = "\x00"
-
-func join(parts []string) []byte {
-	n := 0
-	for _, p := range parts {
-		n += len(p) + len(sep)
-	}
-	b := make([]byte, 0, n)
-	for _, p := range parts {
-		b = append(append(b, p...), sep...)
-	}
-	return b
-}
-
-func (f index[T]) FromObject(raw any) (bool, []byte, error) {
-	o, ok := raw.(*T)
-	if !ok {
-		return false, nil, fmt.Errorf("is a %T, not a %T", raw, o)
-	}
-	parts := f(o)
-	return parts != nil, join(parts), nil
-}
-
-func (f index[T]) FromArgs(args ...any) ([]byte, error) { return fromArgs(args) }
-
-// PrefixFromArgs makes <index>_prefix queries possible: the last part may be cut short.
-func (f index[T]) PrefixFromArgs(args ...any) ([]byte, error) {
-	b, err := fromArgs(args)
-	if err != nil {
-		return nil, err
-	}
-	return b[:len(b)-len(sep)], nil
-}
-
-// multi is an index with any number of keys an object.
-type multi[T any] func(*T) [][]string
-
-func (f multi[T]) FromObject(raw any) (bool, [][]byte, error) {
-	o, ok := raw.(*T)
-	if !ok {
-		return false, nil, fmt.Errorf("is a %T, not a %T", raw, o)
-	}
-	var keys [][]byte
-	for _, parts := range f(o) {
-		keys = append(keys, join(parts))
-	}
-	return len(keys) > 0, keys, nil
-}
-
-func (f multi[T]) FromArgs(args ...any) ([]byte, error) { return fromArgs(args) }
-
-// PrefixFromArgs is as for index.
-func (f multi[T]) PrefixFromArgs(args ...any) ([]byte, error) {
-	return index[T](nil).PrefixFromArgs(args...)
-}
-
-func fromArgs(args []any) ([]byte, error) {
-	var few [4]string
-	parts := few[:0]
-	for i, a := range args {
-		s, ok := a.(string)
-		if !ok {
-			return nil, fmt.Errorf("argument %d is a %T, not a string", i, a)
-		}
-		parts = append(parts, s)
-	}
-	return join(parts), nil
-}
-
-func unique(ix memdb.Indexer) *memdb.IndexSchema {
-	return &memdb.IndexSchema{Unique: true, Indexer: ix}
-}
-
-func many(ix memdb.Indexer) *memdb.IndexSchema {
-	return &memdb.IndexSchema{AllowMissing: true, Indexer: ix}
-}
-
-func byKey[T any]() *memdb.IndexSchema {
-	return unique(index[T](func(o *T) []string { return []string{Key(o)} }))
-}
-
-func by[T any](f func(*T) []string) *memdb.IndexSchema { return many(index[T](f)) }
 
 func named(m *model.Meta) []string {
 	if m.Name == "" {
@@ -110,9 +23,19 @@ func optional(s string) []string {
 	return []string{s}
 }
 
-func schema() *memdb.DBSchema {
-	type indexes map[string]*memdb.IndexSchema
-	tables := map[Kind]indexes{
+// table is a kind's indexes.
+type table struct {
+	id     *index
+	all    []*index
+	byName map[string]*index
+}
+
+// tables are all kinds, and indexCount is how many indexes they have.
+var tables, indexCount = schema()
+
+func schema() (map[Kind]*table, int) {
+	type indexes map[string]*index
+	kinds := map[Kind]indexes{
 		Networks: {
 			"id":   byKey[model.Network](),
 			"name": by(func(o *model.Network) []string { return named(&o.Meta) }),
@@ -140,7 +63,7 @@ func schema() *memdb.DBSchema {
 				}
 				return []string{o.NetworkID, o.DeviceOwner}
 			}),
-			"secured": many(multi[model.Port](func(o *model.Port) (keys [][]string) {
+			"secured": many(func(o *model.Port) (keys [][]string) {
 				if !o.PortSecurityEnabled {
 					return nil
 				}
@@ -148,31 +71,31 @@ func schema() *memdb.DBSchema {
 					keys = append(keys, []string{id})
 				}
 				return keys
-			})),
+			}),
 			"groupset": by(func(o *model.Port) []string {
 				if !o.PortSecurityEnabled {
 					return nil
 				}
 				return []string{o.GroupSetKey()}
 			}),
-			"member":  many(multi[model.Port](memberKeys)),
-			"station": many(multi[model.Port](stationKeys)),
+			"member":  many(memberKeys),
+			"station": many(stationKeys),
 			"qos":     by(func(o *model.Port) []string { return optional(o.QoSPolicyID) }),
-			"allowed": many(multi[model.Port](func(o *model.Port) (keys [][]string) {
+			"allowed": many(func(o *model.Port) (keys [][]string) {
 				for _, a := range o.AllowedAddressPairs {
 					if a.IP.IsSingleIP() {
 						keys = append(keys, []string{o.NetworkID, a.IP.Addr().String()})
 					}
 				}
 				return keys
-			})),
-			"ip": many(multi[model.Port](func(o *model.Port) (keys [][]string) {
+			}),
+			"ip": many(func(o *model.Port) (keys [][]string) {
 				for _, f := range o.FixedIPs {
 					keys = append(keys, []string{o.NetworkID, f.IP.String()})
 				}
 				return keys
-			})),
-			"subnet": many(multi[model.Port](func(o *model.Port) (keys [][]string) {
+			}),
+			"subnet": many(func(o *model.Port) (keys [][]string) {
 				seen := map[string]bool{}
 				for _, f := range o.FixedIPs {
 					if !seen[f.SubnetID] {
@@ -181,7 +104,7 @@ func schema() *memdb.DBSchema {
 					}
 				}
 				return keys
-			})),
+			}),
 		},
 		Hosts: {
 			"id":   byKey[model.Host](),
@@ -261,7 +184,7 @@ func schema() *memdb.DBSchema {
 		AddressGroups: {
 			"id":      byKey[model.AddressGroup](),
 			"name":    by(func(o *model.AddressGroup) []string { return named(&o.Meta) }),
-			"address": many(multi[model.AddressGroup](addressKeys)),
+			"address": many(addressKeys),
 		},
 		GroupSets: {"id": byKey[model.GroupSet]()},
 		QoSPolicies: {
@@ -269,14 +192,17 @@ func schema() *memdb.DBSchema {
 			"name": by(func(o *model.QoSPolicy) []string { return named(&o.Meta) }),
 		},
 	}
-	s := &memdb.DBSchema{Tables: map[string]*memdb.TableSchema{}}
-	for k, ixs := range tables {
-		t := &memdb.TableSchema{Name: string(k), Indexes: map[string]*memdb.IndexSchema{}}
-		for name, ix := range ixs {
-			ix.Name = name
-			t.Indexes[name] = ix
+	// In order of name, so that every process numbers them alike.
+	tables, n := map[Kind]*table{}, 0
+	for _, k := range slices.Sorted(maps.Keys(kinds)) {
+		t := &table{id: kinds[k][byID], byName: kinds[k]}
+		for _, name := range slices.Sorted(maps.Keys(kinds[k])) {
+			i := kinds[k][name]
+			i.name, i.number = name, n
+			n++
+			t.all = append(t.all, i)
 		}
-		s.Tables[string(k)] = t
+		tables[k] = t
 	}
-	return s
+	return tables, n
 }

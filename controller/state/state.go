@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"iter"
 	"net/netip"
-
-	"github.com/hashicorp/go-memdb"
+	"strings"
+	"sync/atomic"
 
 	"github.com/weft-sdn/weft/controller/model"
 )
@@ -54,77 +54,103 @@ type Change struct {
 
 // DB is the mutable side: one writer puts objects in, anybody takes snapshots.
 type DB struct {
-	db *memdb.MemDB
+	root atomic.Pointer[root]
 }
 
 // New makes an empty state.
-func New() (*DB, error) {
-	db, err := memdb.NewMemDB(schema())
-	if err != nil {
-		return nil, fmt.Errorf("state schema: %w", err)
-	}
-	// A copy does not keep watch channels for every changed node; nobody here would wait on them.
-	return &DB{db: db.Snapshot()}, nil
+func New() *DB { return NewLoad().DB() }
+
+func with(r *root) *DB {
+	d := &DB{}
+	d.root.Store(r)
+	return d
 }
 
 // Fork makes a DB that begins with the same state and goes its own way. It costs nothing.
-func (d *DB) Fork() *DB { return &DB{db: d.db.Snapshot()} }
+func (d *DB) Fork() *DB { return with(d.root.Load()) }
 
-// Txn is a set of changes being made on top of a state. Only one Txn that writes may be open.
-type Txn struct {
-	Snapshot
+// Load is a state that is put together for the first time.
+type Load struct{ root *root }
+
+// NewLoad begins with nothing.
+func NewLoad() *Load { return &Load{empty()} }
+
+// Put adds an object. Objects of different kinds may be put by different goroutines at the same time. It is fastest in the
+// order of their keys.
+func (l *Load) Put(k Kind, obj any) error {
+	_, err := l.root.put(k, obj)
+	return err
 }
 
-// Begin starts a set of changes.
+// DB is the state as it was put together.
+func (l *Load) DB() *DB { return with(l.root.frozen()) }
+
+// Txn is a set of changes being made on top of a state.
+type Txn struct {
+	Snapshot
+	db      *DB
+	changes []Change
+}
+
+// Begin starts a set of changes. Of several that were begun, the last to be committed is what remains.
 func (d *DB) Begin() *Txn {
-	t := d.db.Txn(true)
-	t.TrackChanges()
-	return &Txn{Snapshot{t}}
+	return &Txn{Snapshot: Snapshot{d.root.Load().changeable()}, db: d}
 }
 
 // Put adds or replaces an object: a pointer to a model struct.
 func (t *Txn) Put(k Kind, obj any) error {
-	if err := t.txn.Insert(string(k), obj); err != nil {
-		return fmt.Errorf("%s: %w", k, err)
+	old, err := t.root.put(k, obj)
+	if err == nil {
+		t.changes = append(t.changes, Change{k, Key(obj), old, obj})
 	}
-	return nil
+	return err
 }
 
 // Delete removes an object by its key; it is no error when there is none.
 func (t *Txn) Delete(k Kind, key string) error {
-	obj := t.first(k, "id", key)
-	if obj == nil {
-		return nil
+	if old := t.root.remove(k, key); old != nil {
+		t.changes = append(t.changes, Change{k, key, old, nil})
 	}
-	return t.txn.Delete(string(k), obj)
+	return nil
 }
 
-// Changes lists what the transaction has changed so far, one entry an object.
+// Changes lists what the transaction has changed so far, one entry an object, in the order in which each was changed
+// last. What came and went is not in it.
 func (t *Txn) Changes() []Change {
-	var cs []Change
-	for _, c := range t.txn.Changes() {
-		k := Kind(c.Table)
-		obj := c.After
-		if obj == nil {
-			obj = c.Before
+	type ident struct {
+		kind Kind
+		key  string
+	}
+	last, before := map[ident]int{}, map[ident]any{}
+	for i, c := range t.changes {
+		id := ident{c.Kind, c.Key}
+		if _, seen := last[id]; !seen {
+			before[id] = c.Old
 		}
-		cs = append(cs, Change{Kind: k, Key: Key(obj), Old: c.Before, New: c.After})
+		last[id] = i
+	}
+	var cs []Change
+	for i, c := range t.changes {
+		id := ident{c.Kind, c.Key}
+		if c.Old = before[id]; last[id] == i && (c.Old != nil || c.New != nil) {
+			cs = append(cs, c)
+		}
 	}
 	return cs
 }
 
 // Commit makes the changes visible to snapshots taken from now on.
-func (t *Txn) Commit() { t.txn.Commit() }
+func (t *Txn) Commit() { t.db.root.Store(t.root.frozen()) }
 
 // Abort drops the changes.
-func (t *Txn) Abort() { t.txn.Abort() }
+func (t *Txn) Abort() {}
 
 // Snapshot takes the state as it is now.
-func (d *DB) Snapshot() Snapshot { return Snapshot{d.db.Txn(false)} }
+func (d *DB) Snapshot() Snapshot { return Snapshot{d.root.Load()} }
 
 // Snapshot is an immutable view of every object. It is safe for concurrent readers.
 type Snapshot struct {
-	txn *memdb.Txn
+	root *root
 }
 
 // Key is the key of an object inside its kind: its id, or host/name, host/network and the like for facts and allocations.
@@ -174,32 +200,46 @@ func Key(obj any) string {
 	panic(fmt.Sprintf("state: no key for a %T", obj))
 }
 
-func (s Snapshot) first(k Kind, index string, args ...any) any {
-	obj, err := s.txn.First(string(k), index, args...)
-	if err != nil {
-		// Only an index that the schema does not have can fail here.
-		panic(fmt.Sprintf("state: %s by %s: %v", k, index, err))
+// get returns the first object that an index has under a key, or nil.
+func get[T any](s Snapshot, k Kind, index string, parts ...string) *T {
+	obj, _ := s.first(k, index, parts...).(*T)
+	return obj
+}
+
+func (s Snapshot) first(k Kind, index string, parts ...string) any {
+	i := indexOf(k, index)
+	if index == byID {
+		e, _ := s.root.trees[i.number].entries.Get(entry{key: parts[0]})
+		return e.obj
 	}
-	return obj
+	return s.root.first(i, join(parts))
 }
 
-func get[T any](s Snapshot, k Kind, index string, args ...any) *T {
-	obj, _ := s.first(k, index, args...).(*T)
-	return obj
+// beginning is first with a last part that may be cut short.
+func (s Snapshot) beginning(k Kind, index string, parts ...string) any {
+	return s.root.first(indexOf(k, index), strings.TrimSuffix(join(parts), sep))
 }
 
-func all[T any](s Snapshot, k Kind, index string, args ...any) iter.Seq[*T] {
+// all iterates over the objects that an index has under a key, in order of id; over all that it has when no key is given.
+func all[T any](s Snapshot, k Kind, index string, parts ...string) iter.Seq[*T] {
 	return func(yield func(*T) bool) {
-		it, err := s.txn.Get(string(k), index, args...)
-		if err != nil {
-			panic(fmt.Sprintf("state: %s by %s: %v", k, index, err))
-		}
-		for obj := it.Next(); obj != nil; obj = it.Next() {
-			if !yield(obj.(*T)) {
-				return
-			}
-		}
+		s.each(k, index, parts, func(obj any) bool { return yield(obj.(*T)) })
 	}
+}
+
+func (s Snapshot) each(k Kind, index string, parts []string, yield func(any) bool) {
+	prefix := ""
+	if len(parts) > 0 {
+		prefix = join(parts)
+	}
+	s.root.each(indexOf(k, index), prefix, yield)
+}
+
+func indexOf(k Kind, name string) *index {
+	if i := tables[k].byName[name]; i != nil {
+		return i
+	}
+	panic(fmt.Sprintf("state: no index %s of %s", name, k))
 }
 
 // Network returns the network, or nil.
@@ -343,36 +383,16 @@ func (s Snapshot) LocalVLANsOn(host string) iter.Seq[*model.LocalVLAN] {
 
 // Named iterates over the objects of a kind (networks, subnets, ports) that have the name.
 func (s Snapshot) Named(k Kind, name string) iter.Seq[any] {
-	return s.anyBy(k, "name", name)
+	return func(yield func(any) bool) { s.each(k, "name", []string{name}, yield) }
 }
 
 // ByIDPrefix iterates over the objects of a kind whose key begins with the prefix.
 func (s Snapshot) ByIDPrefix(k Kind, prefix string) iter.Seq[any] {
-	return s.anyBy(k, "id_prefix", prefix)
+	return func(yield func(any) bool) { s.root.each(indexOf(k, byID), prefix, yield) }
 }
 
 // Object returns the object of that kind and key, or nil.
-func (s Snapshot) Object(k Kind, key string) any { return s.first(k, "id", key) }
+func (s Snapshot) Object(k Kind, key string) any { return s.first(k, byID, key) }
 
-// Len counts the objects of a kind. It costs as much as there are.
-func (s Snapshot) Len(k Kind) int {
-	n := 0
-	for range s.anyBy(k, "id") {
-		n++
-	}
-	return n
-}
-
-func (s Snapshot) anyBy(k Kind, index string, args ...any) iter.Seq[any] {
-	return func(yield func(any) bool) {
-		it, err := s.txn.Get(string(k), index, args...)
-		if err != nil {
-			panic(fmt.Sprintf("state: %s by %s: %v", k, index, err))
-		}
-		for obj := it.Next(); obj != nil; obj = it.Next() {
-			if !yield(obj) {
-				return
-			}
-		}
-	}
-}
+// Len counts the objects of a kind.
+func (s Snapshot) Len(k Kind) int { return s.root.trees[indexOf(k, byID).number].entries.Len() }

@@ -17,10 +17,7 @@ func port(id, network string, ips ...string) *model.Port {
 }
 
 func TestSnapshotIsImmutableAndIndexed(t *testing.T) {
-	db, err := New()
-	if err != nil {
-		t.Fatal(err)
-	}
+	db := New()
 	txn := db.Begin()
 	for _, p := range []*model.Port{port("aaaa1", "n1", "10.0.0.1", "fd00::1"), port("aaab2", "n1", "10.0.0.2"), port("b", "n10", "10.0.0.1")} {
 		if err := txn.Put(Ports, p); err != nil {
@@ -74,10 +71,7 @@ func TestSnapshotIsImmutableAndIndexed(t *testing.T) {
 }
 
 func TestForkGoesItsOwnWay(t *testing.T) {
-	db, err := New()
-	if err != nil {
-		t.Fatal(err)
-	}
+	db := New()
 	put := func(db *DB, id string) {
 		txn := db.Begin()
 		if err := txn.Put(Ports, port(id, "n1")); err != nil {

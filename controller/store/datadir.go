@@ -24,14 +24,14 @@ const (
 )
 
 // claim makes the data directory if need be and takes it for this process, before etcd touches it: etcd itself waits
-// for ever for a locked database, and ends the process when the disk is full.
-func claim(dir string) (_ *os.File, err error) {
+// for ever for a locked database, and ends the process when the disk is full. It returns what it found there, or nil.
+func claim(dir string) (_ *os.File, found *onDisk, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, dirError(dir, err)
+		return nil, nil, dirError(dir, err)
 	}
 	lock, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, dirError(dir, err)
+		return nil, nil, dirError(dir, err)
 	}
 	defer func() {
 		if err != nil {
@@ -40,33 +40,33 @@ func claim(dir string) (_ *os.File, err error) {
 	}()
 	if err = unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		if !errors.Is(err, unix.EWOULDBLOCK) {
-			return nil, dirError(dir, err)
+			return nil, nil, dirError(dir, err)
 		}
 		by := make([]byte, 32)
 		n, _ := lock.ReadAt(by, 0)
-		return nil, inUse(dir, strings.TrimSpace(string(by[:n])))
+		return nil, nil, inUse(dir, strings.TrimSpace(string(by[:n])))
 	}
 	db := filepath.Join(dir, "member", "snap", "db")
 	_, err = os.Stat(db)
 	fresh := errors.Is(err, fs.ErrNotExist)
 	if err != nil && !fresh {
-		return nil, dirError(dir, err)
+		return nil, nil, dirError(dir, err)
 	}
 	if err = enoughSpace(dir, fresh); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if !fresh {
-		if err = readable(dir, db); err != nil {
-			return nil, err
+		if found, err = readable(dir, db); err != nil {
+			return nil, nil, err
 		}
 	}
 	if err = lock.Truncate(0); err != nil {
-		return nil, dirError(dir, err)
+		return nil, nil, dirError(dir, err)
 	}
 	if _, err = fmt.Fprintf(lock, "%d\n", os.Getpid()); err != nil {
-		return nil, dirError(dir, err)
+		return nil, nil, dirError(dir, err)
 	}
-	return lock, nil
+	return lock, found, nil
 }
 
 func inUse(dir, pid string) error {
@@ -111,7 +111,7 @@ func dirError(dir string, err error) error {
 
 // readable walks through the whole database. A damaged page would make the library panic in a goroutine of etcd, which
 // nobody can catch; here it can be caught, and the pages will be in memory when etcd wants them.
-func readable(dir, file string) (err error) {
+func readable(dir, file string) (found *onDisk, err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if p := recover(); p != nil {
@@ -121,26 +121,16 @@ func readable(dir, file string) (err error) {
 	db, err := bolt.Open(file, 0o600, &bolt.Options{ReadOnly: true, Timeout: time.Millisecond})
 	if errors.Is(err, bolterrors.ErrTimeout) {
 		// A plain etcd server runs on the directory.
-		return inUse(dir, "")
+		return nil, inUse(dir, "")
 	}
 	if err != nil {
-		return damaged(dir, "database: "+err.Error())
+		return nil, damaged(dir, "database: "+err.Error())
 	}
 	defer db.Close()
-	err = db.View(func(tx *bolt.Tx) error {
-		return tx.ForEach(func(_ []byte, b *bolt.Bucket) error {
-			return b.ForEach(func(k, v []byte) error {
-				if len(v) > 0 {
-					_ = v[len(v)-1]
-				}
-				return nil
-			})
-		})
-	})
-	if err != nil {
-		return damaged(dir, "database: "+err.Error())
+	if found, err = walk(db); err != nil {
+		return nil, damaged(dir, "database: "+err.Error())
 	}
-	return nil
+	return found, nil
 }
 
 // damaged is the error for a directory whose contents etcd could not read.

@@ -84,6 +84,23 @@ func (t *Tx) serveDHCP(f *fleet, network string) {
 	}
 }
 
+// lacksDHCP says whether a network could do with more DHCP ports, or with more addresses of those that it has.
+func (t *Tx) lacksDHCP(network string) bool {
+	served := 0
+	for s := range t.SubnetsOf(network) {
+		if s.EnableDHCP {
+			served++
+		}
+	}
+	ports := 0
+	for p := range t.PortsOwned(network, model.OwnerDHCP) {
+		if ports++; len(p.FixedIPs) < served {
+			return true
+		}
+	}
+	return served > 0 && ports < t.cfg.DHCPAgentsPerNetwork
+}
+
 // serveFrom puts a DHCP port on a host, with addresses on the subnets; without any it goes.
 func (t *Tx) serveFrom(f *fleet, p *model.Port, host string, served []*model.Subnet) {
 	ips := t.servedBy(p, served)

@@ -8,6 +8,8 @@
 //   - What Update has answered is on disk, and in the Snapshot of this controller.
 //   - The state advances only by what etcd says, one revision at a time: every controller goes through the same states.
 //   - Reads never wait for etcd, and go on when it is away, full or broken.
+//   - What follows from a change is in the same transaction: where ports are bound, where routers and DHCP servers are, which
+//     hosts serve floating IPs. Only what one transaction cannot hold comes in the next one, at once.
 //   - All that is wrong with a request is told at once, by typed errors, and changes nothing.
 //
 // It refuses to guess: contents that it does not understand, a directory that it cannot have for itself, and a history

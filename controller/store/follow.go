@@ -4,12 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
+	"runtime"
+	"slices"
+	"strings"
 	"time"
 
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/weft-sdn/weft/controller/state"
 )
@@ -33,21 +38,63 @@ func load(ctx context.Context, client *clientv3.Client) (*loaded, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read everything: %w", err)
 	}
-	db, err := state.New()
-	if err != nil {
+	pairs := make([]pair, len(res.Kvs))
+	for i, kv := range res.Kvs {
+		pairs[i] = pair{string(kv.Key), kv.Value, kv.ModRevision}
+	}
+	return understand(pairs, res.Header.Revision, newTurns())
+}
+
+// pair is a key of etcd and its value.
+type pair struct {
+	key      string
+	value    []byte
+	revision int64 // of its last change
+}
+
+// understand makes the state of all keys. To decode and to index them is nearly all of the time that a start takes, and
+// each kind is a work of its own.
+func understand(pairs []pair, revision int64, turns turns) (*loaded, error) {
+	byKind := map[string][]pair{}
+	for _, p := range pairs {
+		kind, _, _ := strings.Cut(p.key[len(prefix):], "/")
+		byKind[kind] = append(byKind[kind], p)
+	}
+	into := state.NewLoad()
+	var parts []*loaded
+	var g errgroup.Group
+	for _, kind := range slices.Sorted(maps.Keys(byKind)) {
+		part := &loaded{}
+		parts = append(parts, part)
+		g.Go(func() error {
+			turns.take()
+			defer turns.give()
+			return part.take(into, byKind[kind])
+		})
+	}
+	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	l := &loaded{db: db, revision: res.Header.Revision}
-	// To decode and to index cost about the same, and together nearly all of the time that a start takes.
-	objects := make(chan decoded, 1024)
-	go func() {
-		defer close(objects)
-		for _, kv := range res.Kvs {
-			objects <- decodeKV(kv)
-		}
-	}()
-	txn := db.Begin()
-	for o := range objects {
+	l := &loaded{db: into.DB(), revision: revision}
+	for _, part := range parts {
+		l.clock, l.last, l.bad = max(l.clock, part.clock), max(l.last, part.last), append(l.bad, part.bad...)
+	}
+	return l, nil
+}
+
+// turns lets as many work at a time as there are processors: more would only keep others waiting.
+type turns chan struct{}
+
+func newTurns() turns { return make(turns, runtime.GOMAXPROCS(0)) }
+
+func (t turns) take() { t <- struct{}{} }
+func (t turns) give() { <-t }
+
+// take takes the keys of one kind.
+func (l *loaded) take(into *state.Load, pairs []pair) error {
+	slices.SortFunc(pairs, func(a, b pair) int { return strings.Compare(a.key, b.key) })
+	for _, p := range pairs {
+		o := p.decode()
 		l.last = max(l.last, o.revision)
 		switch {
 		case o.key == clockKey:
@@ -55,11 +102,12 @@ func load(ctx context.Context, client *clientv3.Client) (*loaded, error) {
 		case o.err != nil:
 			l.bad = append(l.bad, o.err)
 		case o.obj != nil:
-			err = errors.Join(err, txn.Put(o.kind, o.obj))
+			if err := into.Put(o.kind, o.obj); err != nil {
+				return err
+			}
 		}
 	}
-	txn.Commit()
-	return l, err
+	return nil
 }
 
 // decoded is a key of etcd with the object that it holds, if it holds one.
@@ -71,14 +119,14 @@ type decoded struct {
 	err      error
 }
 
-func decodeKV(kv *mvccpb.KeyValue) decoded {
-	d := decoded{key: string(kv.Key), revision: kv.ModRevision}
+func (p pair) decode() decoded {
+	d := decoded{key: p.key, revision: p.revision}
 	k, key, ok, err := splitKey(d.key)
 	if d.err = err; !ok {
 		return d
 	}
 	d.kind = k
-	d.obj, d.err = decode(k, key, kv.Value, kv.ModRevision)
+	d.obj, d.err = decode(k, key, p.value, p.revision)
 	return d
 }
 

@@ -50,7 +50,8 @@ func (t *Tx) CreatePort(in *model.Port) (*model.Port, error) {
 }
 
 // UpdatePort replaces a port by the whole new value. expected is the revision that the caller saw, or 0 for any. A zero
-// MAC keeps the old one; no fixed IPs means none; a fixed IP with only a subnet keeps an address that the port has there.
+// MAC keeps the old one; no fixed IPs means none; a fixed IP with only a subnet keeps an address that the port has there. An
+// address that a floating IP or a port forwarding leads to cannot be taken away.
 func (t *Tx) UpdatePort(in *model.Port, expected int64) (*model.Port, error) {
 	old := t.Port(in.ID)
 	if old == nil {

@@ -196,12 +196,13 @@ func (t *Tx) drainFitness() {
 func (t *Tx) drainFreed() {
 	freed := t.pending.freed
 	t.pending.freed = nil
-	for network, n := range freed {
-		if t.Network(network) == nil || !t.wasFull(network, n) {
+	for id, n := range freed {
+		network := t.Network(id)
+		if network == nil || !network.RouterExternal && !t.lacksDHCP(id) || !t.wasFull(id, n) {
 			continue
 		}
-		t.pending.networks.add(network)
-		for f := range t.FloatingIPsOfNetwork(network) {
+		t.pending.networks.add(id)
+		for f := range t.FloatingIPsOfNetwork(id) {
 			if host := view.FIPHost(t.Snapshot, f); host != "" {
 				t.pending.floating.add(host)
 			}

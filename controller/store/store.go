@@ -92,7 +92,13 @@ func (s *Store) connect(ctx context.Context) (err error) {
 func (s *Store) read(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	l, err := load(ctx, s.client)
+	var l *loaded
+	var err error
+	if s.embedded != nil {
+		l, err = loadFrom(ctx, s.client, s.embedded.disk)
+	} else {
+		l, err = load(ctx, s.client)
+	}
 	if err == nil && len(l.bad) > 0 {
 		if err = l.bad[0]; len(l.bad) > 1 {
 			err = fmt.Errorf("%w (and %d more such keys)", err, len(l.bad)-1)

@@ -19,6 +19,10 @@ import (
 // (joined when several), *ErrNotFound, *ErrInUse, *ErrExhausted, *ErrConflict. After an error the function should
 // return it. Objects given are not kept: the caller may go on using them. Objects returned are shared: copy before a
 // change. Their Meta.Revision is 0 when they were changed in this transaction.
+//
+// What follows from all of that, and is nobody's request, is put right after the function has returned: where the centralised
+// parts of routers are and which hosts distributed routers are on, with the binding_host_id of their ports, and the ports of
+// DHCP and of hosts' fip namespaces. The function sees it as it was.
 type Tx struct {
 	state.Snapshot
 	txn   *state.Txn

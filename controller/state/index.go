@@ -1,0 +1,203 @@
+package state
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/tidwall/btree"
+)
+
+// sep ends each part of an index key, so that a part is never the beginning of another.
+const sep = "\x00"
+
+func join(parts []string) string { return strings.Join(parts, sep) + sep }
+
+// index finds objects of one kind by some of their values.
+type index struct {
+	name string
+	// number is the place of the index's tree in a root.
+	number int
+	// keys appends the keys of an object with that id, which end with it, so that no two objects have the same.
+	keys func(to []string, obj any, id string) []string
+	// check says what is wrong with an object that is none of the kind; only the index byID has it.
+	check func(obj any) error
+}
+
+// byID is the index that every kind has: the object's key inside its kind, as it is.
+const byID = "id"
+
+// by makes an index of one function: the parts of the key of an object, in order; nil when it has none.
+func by[T any](f func(*T) []string) *index {
+	return &index{keys: func(to []string, obj any, id string) []string {
+		if parts := f(obj.(*T)); parts != nil {
+			to = append(to, join(parts)+id)
+		}
+		return to
+	}}
+}
+
+// many makes an index with any number of keys an object.
+func many[T any](f func(*T) [][]string) *index {
+	return &index{keys: func(to []string, obj any, id string) []string {
+		for _, parts := range f(obj.(*T)) {
+			to = append(to, join(parts)+id)
+		}
+		return to
+	}}
+}
+
+// byKey makes the index byID.
+func byKey[T any]() *index {
+	return &index{
+		keys: func(to []string, _ any, id string) []string { return append(to, id) },
+		check: func(obj any) error {
+			if o, ok := obj.(*T); !ok {
+				return fmt.Errorf("is a %T, not a %T", obj, o)
+			}
+			return nil
+		},
+	}
+}
+
+// entry is one object under one of its keys.
+type entry struct {
+	key string
+	obj any
+}
+
+// tree is all entries of one index, in the order of their keys. One that was handed out never changes.
+type tree struct {
+	entries *btree.BTreeG[entry]
+	// copying is held while the entries are copied, by whoever changes a copy of its own: the library marks both then.
+	// Readers need not wait for that.
+	copying sync.Mutex
+}
+
+// degree makes nodes of about a kilobyte: a change copies one of each level.
+const degree = 16
+
+func newTree() *tree {
+	return &tree{entries: btree.NewBTreeGOptions(func(a, b entry) bool { return a.key < b.key }, btree.Options{Degree: degree, NoLocks: true})}
+}
+
+func (t *tree) copy() *tree {
+	t.copying.Lock()
+	defer t.copying.Unlock()
+	return &tree{entries: t.entries.Copy()}
+}
+
+// root is the trees of all indexes. The root of a DB or of a finished snapshot does not change; that of a Txn does.
+type root struct {
+	trees []*tree
+	// own are the trees that nobody else has, and which may be changed; nil when the root may not.
+	own []bool
+	// loading says that objects come in the order of their keys, for the most part.
+	loading bool
+}
+
+// empty is a root without objects, to be loaded.
+func empty() *root {
+	r := &root{trees: make([]*tree, indexCount), own: make([]bool, indexCount), loading: true}
+	for i := range r.trees {
+		r.trees[i], r.own[i] = newTree(), true
+	}
+	return r
+}
+
+// frozen is the root as it is now, for ever.
+func (r *root) frozen() *root {
+	clear(r.own)
+	return &root{trees: slices.Clone(r.trees)}
+}
+
+// changeable begins with the same trees, and copies those that it changes.
+func (r *root) changeable() *root {
+	return &root{trees: slices.Clone(r.trees), own: make([]bool, len(r.trees))}
+}
+
+// mine returns a tree that may be changed.
+func (r *root) mine(i *index) *btree.BTreeG[entry] {
+	if !r.own[i.number] {
+		r.trees[i.number], r.own[i.number] = r.trees[i.number].copy(), true
+	}
+	return r.trees[i.number].entries
+}
+
+// still returns a tree to go through: it stays as it is while the root changes.
+func (r *root) still(i *index) *btree.BTreeG[entry] {
+	if r.own != nil {
+		r.own[i.number] = false
+	}
+	return r.trees[i.number].entries
+}
+
+// put adds an object in the place of the one with its id, which it returns; nil when there was none.
+func (r *root) put(k Kind, obj any) (old any, err error) {
+	t := tables[k]
+	if t == nil {
+		return nil, fmt.Errorf("%s: no such kind", k)
+	}
+	if err := t.id.check(obj); err != nil {
+		return nil, fmt.Errorf("%s: %w", k, err)
+	}
+	id := Key(obj)
+	if e, ok := r.trees[t.id.number].entries.Get(entry{key: id}); ok {
+		old = e.obj
+	}
+	var buf, was [8]string
+	for _, i := range t.all {
+		keys := i.keys(buf[:0], obj, id)
+		if old != nil {
+			for _, key := range i.keys(was[:0], old, id) {
+				if !slices.Contains(keys, key) {
+					r.mine(i).Delete(entry{key: key})
+				}
+			}
+		}
+		for _, key := range keys {
+			if r.loading {
+				// At the end it has nothing to search; elsewhere it is as Set.
+				r.mine(i).Load(entry{key, obj})
+			} else {
+				r.mine(i).Set(entry{key, obj})
+			}
+		}
+	}
+	return old, nil
+}
+
+// remove takes an object out and returns it; nil when there is none.
+func (r *root) remove(k Kind, id string) (old any) {
+	t := tables[k]
+	e, ok := r.trees[t.id.number].entries.Get(entry{key: id})
+	if !ok {
+		return nil
+	}
+	var buf [8]string
+	for _, i := range t.all {
+		for _, key := range i.keys(buf[:0], e.obj, id) {
+			r.mine(i).Delete(entry{key: key})
+		}
+	}
+	return e.obj
+}
+
+// each goes through the entries whose keys begin with a prefix, in order of key, until yield is false.
+func (r *root) each(i *index, prefix string, yield func(any) bool) {
+	r.still(i).Ascend(entry{key: prefix}, func(e entry) bool {
+		return strings.HasPrefix(e.key, prefix) && yield(e.obj)
+	})
+}
+
+// first is the first of them, or nil.
+func (r *root) first(i *index, prefix string) (obj any) {
+	r.trees[i.number].entries.Ascend(entry{key: prefix}, func(e entry) bool {
+		if strings.HasPrefix(e.key, prefix) {
+			obj = e.obj
+		}
+		return false
+	})
+	return obj
+}
