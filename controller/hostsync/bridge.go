@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/weft-sdn/weft/controller/report"
@@ -119,10 +120,45 @@ func (b *bridge) takeOver(ctx context.Context) error {
 	if err := b.conn.Monitor(ctx); err != nil {
 		return fmt.Errorf("flow monitor: %w", err)
 	}
+	if err := b.awaitReplay(ctx); err != nil {
+		return err
+	}
 	if _, err := b.compareAndApply(ctx); err != nil {
 		return err
 	}
 	b.fresh = false
+	return nil
+}
+
+// A bridge that had many rows and has none was lost by its switch. Its agent, which has them on disk, replays them at
+// once; when two fill the bridge at a time, both take twice as long. The number is the agent's, too (nsagent/replay).
+const (
+	manyRows   = 10_000
+	replayTime = time.Second
+	replayLook = 10 * time.Millisecond
+)
+
+// awaitReplay leaves it to the agent, for a while, to fill such a bridge.
+func (b *bridge) awaitReplay(ctx context.Context) error {
+	if a := &b.host.agent; b.rows < manyRows || a.session == nil || a.checkpoints[b.name] == 0 {
+		return nil
+	}
+	for end := time.Now().Add(replayTime); time.Now().Before(end); {
+		tables, err := b.conn.TableStats(ctx)
+		if err != nil {
+			return err
+		}
+		for _, t := range tables {
+			if t.Active > 0 {
+				return nil
+			}
+		}
+		select {
+		case <-time.After(replayLook):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 	return nil
 }
 
@@ -139,12 +175,28 @@ func (b *bridge) audit(ctx context.Context) error {
 // compareAndApply asks the switch for its rows, and makes them what the host's snapshot wants.
 func (b *bridge) compareAndApply(ctx context.Context) ([]flow.Difference, error) {
 	h := b.host
-	wanted, parts, err := h.rendered.take(h, b)
-	if err != nil {
+	var cmp *flow.Comparison
+	var parts []view.Part
+	var rows int
+	// The switch takes as long to list its rows as we do to render ours, so each begins at once; the first row that
+	// arrives waits for ours.
+	rendered := make(chan error, 1)
+	go func() {
+		wanted, ps, err := h.rendered.take(h, b)
+		cmp, parts, rows = flow.NewComparison(b.conn.Version(), wanted, func(cookie uint64) bool { return b.tolerates(cookie) != "" }), ps, len(wanted)
+		rendered <- err
+	}()
+	ready := sync.OnceValue(func() error { return <-rendered })
+	err := b.conn.DumpFlows(ctx, openflow.AllFlows(), func(s *openflow.FlowStats) error {
+		if err := ready(); err != nil {
+			return err
+		}
+		return cmp.Observe(s)
+	})
+	if err := ready(); err != nil {
 		return nil, err
 	}
-	cmp := flow.NewComparison(b.conn.Version(), wanted, func(cookie uint64) bool { return b.tolerates(cookie) != "" })
-	if err := b.conn.DumpFlows(ctx, openflow.AllFlows(), cmp.Observe); err != nil {
+	if err != nil {
 		return nil, fmt.Errorf("dump: %w", err)
 	}
 	diffs := cmp.Differences()
@@ -164,7 +216,7 @@ func (b *bridge) compareAndApply(ctx context.Context) ([]flow.Difference, error)
 		return nil, err
 	}
 	b.base, b.all, b.pending = h.snap, false, nil
-	b.rows = len(wanted)
+	b.rows = rows
 	b.auditAt = time.Now().Add(h.fleet.cfg.AuditInterval)
 	if b.changed == 0 || len(diffs) > 0 {
 		b.changed = h.rev

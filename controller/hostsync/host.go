@@ -166,13 +166,16 @@ func (h *host) nextLook() time.Duration {
 	if !h.retryAt.IsZero() && h.retryAt.Before(next) {
 		next = h.retryAt
 	}
+	if t := h.rendered.held(); !t.IsZero() && t.Before(next) {
+		next = t
+	}
 	return max(time.Until(next), time.Millisecond)
 }
 
 // round brings the host as near to what is wanted as can be now.
 func (h *host) round(ctx context.Context) {
 	in := h.take()
-	defer h.rendered.drop()
+	defer h.rendered.drop(h)
 	for _, call := range in.calls {
 		call(ctx)
 	}

@@ -3,6 +3,7 @@ package hostsync
 import (
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/weft-sdn/weft/controller/view"
 	"github.com/weft-sdn/weft/ofapps"
@@ -10,10 +11,11 @@ import (
 	"github.com/weft-sdn/weft/openflow"
 )
 
-// rendered holds what all bridges of a host should have, for the length of a round: bridges that connect together, as
-// they do after a restart, are rendered together.
+// rendered holds what all bridges of a host should have, for the length of a round, or a little longer while some have
+// not connected: bridges that connect together, as they do after a restart, are rendered together.
 type rendered struct {
 	mu      sync.Mutex
+	until   time.Time // when it is dropped
 	rev     int64
 	version openflow.Version
 	sets    map[string]flow.Set
@@ -36,7 +38,7 @@ func (r *rendered) take(h *host, b *bridge) (flow.Set, []view.Part, error) {
 }
 
 func (r *rendered) render(h *host, v openflow.Version) {
-	r.rev, r.version, r.err, r.parts = h.rev, v, nil, nil
+	r.rev, r.version, r.err, r.parts, r.until = h.rev, v, nil, nil, time.Now().Add(latecomers)
 	r.sets = map[string]flow.Set{}
 	for name := range h.bridges {
 		r.sets[name] = make(flow.Set, r.sizes[name])
@@ -64,9 +66,29 @@ func (r *rendered) render(h *host, v openflow.Version) {
 	}
 }
 
-// drop lets go of what nobody took.
-func (r *rendered) drop() {
+// latecomers is how long rows are held for bridges that have not connected when others of their host have.
+const latecomers = time.Second
+
+// drop lets go of what nobody took, unless a bridge may come for it soon.
+func (r *rendered) drop(h *host) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if time.Now().Before(r.until) && r.rev == h.rev {
+		for name := range r.sets {
+			if b := h.bridges[name]; b != nil && b.conn == nil {
+				return
+			}
+		}
+	}
 	r.sets, r.parts = nil, nil
+}
+
+// held is until when rows are held; the zero Time when there are none.
+func (r *rendered) held() time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.sets == nil {
+		return time.Time{}
+	}
+	return r.until
 }

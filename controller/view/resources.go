@@ -94,6 +94,12 @@ func (r *Resources) add(o Resources) {
 // PartResources lists the resources that come from one part of a host: its bridges from the HostPart, a tunnel from
 // each TunnelPart, a binding from the PortPart of each local port, namespaces and what is in them from the other parts.
 func PartResources(s state.Snapshot, host string, p Part) Resources {
+	if p.Kind == PortPart {
+		// Most of the ports that a host knows are elsewhere.
+		if b := s.Binding(p.ID); b == nil || b.Host != host {
+			return Resources{}
+		}
+	}
 	h, ok := ForHost(s, host)
 	if !ok {
 		return Resources{}
