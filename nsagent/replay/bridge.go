@@ -16,8 +16,9 @@ import (
 )
 
 const (
-	// redial is how often a switch that is away is looked for.
-	redial = 50 * time.Millisecond
+	// redial is how often a switch that is away is looked for, and redialSoon how often in its first second.
+	redial     = 50 * time.Millisecond
+	redialSoon = 5 * time.Millisecond
 	// look is how often an empty bridge is looked at while its master may still fill it.
 	look = 20 * time.Millisecond
 	// timeout bounds one conversation with the switch: 100,000 rows take it half a second.
@@ -27,7 +28,7 @@ const (
 	lastRetry = time.Minute
 	// patience is how long a new bridge may take to come.
 	patience = 2 * time.Second
-	// many rows are worth giving their memory back at once.
+	// many rows are worth giving their memory back at once, and take a controller longer to make than us to replay.
 	many = 10_000
 )
 
@@ -64,11 +65,16 @@ func (b *bridge) run(ctx context.Context) {
 		b.saved = b.ahead.Revision
 	}
 	b.downAfter = time.Now().Add(patience)
+	since := time.Now()
 	for ctx.Err() == nil {
 		conn, err := b.dial(ctx)
 		if err != nil {
 			b.lost(err)
-			pause(ctx, redial)
+			if time.Since(since) < time.Second {
+				pause(ctx, redialSoon)
+			} else {
+				pause(ctx, redial)
+			}
 			continue
 		}
 		if b.down {
@@ -77,7 +83,7 @@ func (b *bridge) run(ctx context.Context) {
 		b.down, b.downAfter = false, time.Time{}
 		b.serve(ctx, conn)
 		conn.Close()
-		b.waiting = nil
+		b.waiting, since = nil, time.Now()
 	}
 }
 

@@ -139,6 +139,9 @@ func decode(b []byte, bridge string) (*Set, error) {
 			return nil, fmt.Errorf("at byte %d it is not a message", at)
 		}
 		msg := b[at : at+int(h.Length)]
+		if at == 0 {
+			s.Flows = make([]openflow.FlowMod, 0, len(b)/len(msg)) // most are as long
+		}
 		switch h.Type {
 		case openflow.TypeFlowMod:
 			m, err := openflow.ParseFlowMod(msg, h.Version)

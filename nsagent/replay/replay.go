@@ -19,8 +19,8 @@ type Config struct {
 	Notify func(n Notice)
 	Log    *slog.Logger
 
-	// Grace is how long a controller that is master of a bridge may leave it empty before the saved flows are replayed;
-	// default 300 ms.
+	// Grace is how long a controller that is master of a bridge may leave it empty before the saved flows are replayed, if
+	// they are not very many; default 300 ms.
 	Grace time.Duration
 	// SaveInterval is the least time between two savings of a bridge, and how long one is put off because more changes
 	// may follow; default 1 s.

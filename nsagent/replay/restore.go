@@ -25,8 +25,13 @@ func (b *bridge) restore(ctx context.Context, conn *channel.Conn) error {
 	if set == nil && b.Uplink == "" {
 		return nil
 	}
-	// What the database says of the master may be from before the crash, so it only buys time.
-	for end := time.Now().Add(b.cfg.Grace); b.cfg.Facts(b.Name).Master && time.Now().Before(end); pause(ctx, look) {
+	// What the database says of the master may be from before the crash, so it only buys time. And no time when there is
+	// much to do: the controller has to make the rows first, and we have them.
+	grace := b.cfg.Grace
+	if set != nil && len(set.Flows) > many {
+		grace = 0
+	}
+	for end := time.Now().Add(grace); b.cfg.Facts(b.Name).Master && time.Now().Before(end); pause(ctx, look) {
 		if found, err := b.filled(ctx, conn); found || err != nil {
 			return err
 		}
