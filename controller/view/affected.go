@@ -40,7 +40,7 @@ func Affected(before, after state.Snapshot, changes []state.Change) map[string]P
 			o, n := sides[model.Binding](c)
 			if moved(o, n) {
 				ports.add(c.Key)
-				a.boundOfNamespaces(c.Key)
+				a.boundOfNamespaces(o, n)
 			} else {
 				a.rebound(o, n)
 			}
@@ -54,7 +54,6 @@ func Affected(before, after state.Snapshot, changes []state.Change) map[string]P
 	}
 	for id := range ports {
 		a.port(id)
-		a.namespaces.endpoints.add(id)
 	}
 	for h := range touched {
 		a.host(h)

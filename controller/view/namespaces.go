@@ -36,6 +36,11 @@ type namespaces struct {
 	hosts [2]map[string]map[string]served
 	// look is by side; it is of no host.
 	look [2]*Lookup
+	// owned is, by side, what was last found out about a network: whether it has ports of ours.
+	owned [2]struct {
+		network string
+		any     bool
+	}
 }
 
 // servedAt adds a network on a host: all its ports, as that host knows them.

@@ -37,7 +37,9 @@ func (a *affected) portOfNamespaces(o, n *model.Port, ports *set) {
 		if p == nil {
 			continue
 		}
-		a.namespaces.endpoints.add(p.ID)
+		if a.anyOwned(i, p.NetworkID) {
+			a.namespaces.endpoints.add(p.ID)
+		}
 		other := []*model.Port{n, o}[i]
 		for _, pair := range p.AllowedAddressPairs {
 			if !pair.IP.IsSingleIP() || other != nil && other.NetworkID == p.NetworkID && slices.Contains(other.AllowedAddressPairs, pair) {
@@ -46,6 +48,7 @@ func (a *affected) portOfNamespaces(o, n *model.Port, ports *set) {
 			for s := range a.snapshots() {
 				for q := range s.PortsByIP(p.NetworkID, pair.IP.Addr()) {
 					ports.add(q.ID)
+					a.namespaces.endpoints.add(q.ID)
 				}
 			}
 		}
@@ -90,10 +93,28 @@ func (a *affected) floatingIPsOn(host string) {
 }
 
 // boundOfNamespaces is a port that is bound to another host than before.
-func (a *affected) boundOfNamespaces(port string) {
-	if a.after.Any(state.FloatingIPs) {
-		a.floatingIPsTo(port)
+func (a *affected) boundOfNamespaces(o, n *model.Binding) {
+	for i, b := range []*model.Binding{o, n} {
+		if b != nil && a.anyOwned(i, b.NetworkID) {
+			a.namespaces.endpoints.add(b.PortID)
+		}
 	}
+	if a.after.Any(state.FloatingIPs) {
+		either := n
+		if either == nil {
+			either = o
+		}
+		a.floatingIPsTo(either.PortID)
+	}
+}
+
+// anyOwned says whether a network has ports of ours before (0) or after (1): on one without, no namespace knows any port.
+func (a *affected) anyOwned(side int, network string) bool {
+	known := &a.namespaces.owned[side]
+	if known.network != network {
+		known.network, known.any = network, a.side(side).AnyOwned(network)
+	}
+	return known.any
 }
 
 func (a *affected) localVLANOfNamespaces(o, n *model.LocalVLAN) {
