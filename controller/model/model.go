@@ -190,7 +190,7 @@ type Binding struct {
 }
 
 // LocalVLAN is the allocation of a VLAN tag (1..4094) that stands for a network in br-int of one host. It exists as
-// long as a port of the network is bound to the host.
+// long as a port of the network is bound to the host, or a distributed router with an interface on it is there.
 type LocalVLAN struct {
 	Host      string `json:"host"`
 	NetworkID string `json:"network_id"`

@@ -150,6 +150,26 @@ func TestObjectsAreNotShared(t *testing.T) {
 	if stored.Labels["a"] != "b" || stored.FixedIPs[0].IP.String() != "10.0.0.7" {
 		t.Errorf("stored: %v %v", stored.Labels, stored.FixedIPs)
 	}
+
+	full := &model.Port{
+		NetworkID: n.ID, AllowedAddressPairs: []model.AddressPair{{IP: netip.MustParsePrefix("10.0.0.9/32")}},
+		ExtraDHCPOpts: []model.DHCPOption{{Name: "67", Value: "a", IPVersion: 4}},
+		Instance:      &model.Instance{Hostname: "h", UserData: []byte("u"), PublicKeys: map[string]string{"k": "v"}, Meta: map[string]string{"k": "v"}},
+	}
+	stored = port(t, s, full)
+	before, err := encode(stored)
+	if err != nil {
+		t.Fatal(err)
+	}
+	full.AllowedAddressPairs[0].MAC[5], full.ExtraDHCPOpts[0].Value, full.Instance.Hostname = 9, "b", "x"
+	full.Instance.UserData[0], full.Instance.PublicKeys["k"], full.Instance.Meta["k"] = 'x', "x", "x"
+	if after, err := encode(stored); err != nil || string(after) != string(before) {
+		t.Errorf("stored: %s, %v, before %s", after, err, before)
+	}
+	_, at := s.Snapshot()
+	if rev := update(t, s, replace((*Tx).UpdatePort, stored, 0)); rev != at {
+		t.Error("what was read from etcd is not the same as itself")
+	}
 }
 
 // One Apply: objects that refer to each other in one transaction, all or nothing.
