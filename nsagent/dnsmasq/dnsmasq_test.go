@@ -153,6 +153,27 @@ func TestChangesAreServedWithoutARestart(t *testing.T) {
 	}
 }
 
+// dnsmasq 2.90 dies of reading its hosts file again when a line of it had a tag and was used for a lease.
+func TestPortWithOptionsIsChangedWithoutARestart(t *testing.T) {
+	s := newSite(t)
+	s.net.Hosts[1].Options = []plan.Option{{Name: "tftp-server", Value: "10.0.0.1"}}
+	s.ensure()
+	pid := s.pid()
+	for _, n := range []string{"3", "4", "5"} {
+		s.leaseOf("fa:16:3e:00:00:12")
+		s.net.Hosts[1].Addresses[0].IP = ip("10.0.2.2" + n)
+		s.net.Hosts[1].Options[0].Value = "10.0.0." + n
+		s.ensure()
+		ack := s.leaseOf("fa:16:3e:00:00:12", dhcpv4.OptionTFTPServerName)
+		if got := ack.YourIPAddr.String() + " " + ack.TFTPServerName(); got != "10.0.2.2"+n+" 10.0.0."+n {
+			t.Errorf("after change %s: %s", n, got)
+		}
+	}
+	if got := s.pid(); got != pid {
+		t.Errorf("process %d, then %d", pid, got)
+	}
+}
+
 func TestTwoSubnets(t *testing.T) {
 	s := newSite(t)
 	s.in.Run("ip", "addr", "add", "10.0.3.2/24", "dev", "ns-48089424-79")

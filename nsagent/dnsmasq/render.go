@@ -60,6 +60,13 @@ func arguments(s plan.Server, dir string, lease time.Duration) []string {
 	if s.Domain != "" {
 		args = append(args, "--domain="+s.Domain)
 	}
+	// Neutron has these tags in the hosts file. dnsmasq up to 2.90 dies when it reads a line with a tag again that was used
+	// for a lease: what it frees then is not its own (launchpad.net/bugs/2026757).
+	for _, h := range s.Hosts {
+		if checkHost(h) == nil && slices.ContainsFunc(h.Options, func(o plan.Option) bool { return checkOption(o) == nil }) {
+			args = append(args, "--dhcp-mac=set:port-"+h.PortID+","+h.MAC)
+		}
+	}
 	return args
 }
 
@@ -102,13 +109,11 @@ func render(s plan.Server) (texts, error) {
 		if s.Domain != "" {
 			name += "." + s.Domain
 		}
-		tag := ""
 		for _, o := range h.Options {
 			if err := checkOption(o); err != nil {
 				errs = append(errs, fmt.Errorf("%s: %w", of, err))
 				continue
 			}
-			tag = ",set:port-" + h.PortID
 			// Of two lines for one option dnsmasq takes the later: the port's wins over the subnet's.
 			line(&opts, of, "tag:port-"+h.PortID+","+optionLine(o))
 		}
@@ -116,7 +121,7 @@ func render(s plan.Server) (texts, error) {
 			if !a.IP.Is4() {
 				continue
 			}
-			line(&host, of, fmt.Sprintf("%s,%s,%s%s", h.MAC, name, a.IP, tag))
+			line(&host, of, fmt.Sprintf("%s,%s,%s", h.MAC, name, a.IP))
 			if s.Domain != "" {
 				line(&addn, of, fmt.Sprintf("%s\t%s %s", a.IP, name, h.Hostname))
 			} else {
