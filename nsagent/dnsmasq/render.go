@@ -60,8 +60,8 @@ func arguments(s plan.Server, dir string, lease time.Duration) []string {
 	if s.Domain != "" {
 		args = append(args, "--domain="+s.Domain)
 	}
-	// Neutron has these tags in the hosts file. dnsmasq up to 2.90 dies when it reads a line with a tag again that was used
-	// for a lease: what it frees then is not its own (launchpad.net/bugs/2026757).
+	// Neutron has these tags in the hosts file. dnsmasq 2.90 dies when it reads that again after a line with a tag was used
+	// for a lease: what it frees then is not its own.
 	for _, h := range s.Hosts {
 		if checkHost(h) == nil && slices.ContainsFunc(h.Options, func(o plan.Option) bool { return checkOption(o) == nil }) {
 			args = append(args, "--dhcp-mac=set:port-"+h.PortID+","+h.MAC)
