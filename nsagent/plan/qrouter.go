@@ -3,6 +3,7 @@ package plan
 import (
 	"hash/crc32"
 	"net/netip"
+	"slices"
 )
 
 // centralised is a router that is on one host.
@@ -35,6 +36,7 @@ func (b *builder) distributed(r *Router) {
 		}
 	}
 	b.extra(r.Routes, devices, true)
+	b.behind(r)
 	b.metadata(r)
 	rfp := b.toFip(r)
 	for _, f := range b.s.FloatingIPs {
@@ -84,6 +86,24 @@ func (b *builder) toSnat(name string, d Device, via netip.Addr) {
 		n := snatTable(p)
 		b.n.Rules = append(b.n.Rules, Rule{Priority: n, IPv6: p.Addr().Is6(), From: p, Table: n, For: b.own})
 		b.route(n, everything(via), b.own, Hop{Via: via, Dev: name})
+	}
+}
+
+// behind leads what comes from a block behind another router, which is of no subnet of this one, to the snat namespace too:
+// by the subnet that the next hop of the extra route to the block is on.
+func (b *builder) behind(r *Router) {
+	ruled := map[netip.Prefix]bool{}
+	for _, route := range r.Routes {
+		for _, i := range r.Interfaces {
+			for _, p := range i.Addresses {
+				if route.Destination.Bits() == 0 || ruled[route.Destination] || !p.Contains(route.NextHop) || !slices.ContainsFunc(i.SnatAddresses, p.Contains) {
+					continue
+				}
+				ruled[route.Destination] = true
+				n := snatTable(p)
+				b.n.Rules = append(b.n.Rules, Rule{Priority: n, IPv6: p.Addr().Is6(), From: route.Destination, Table: n, For: b.own})
+			}
+		}
 	}
 }
 
