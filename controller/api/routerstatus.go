@@ -144,7 +144,7 @@ func needed(s state.Snapshot, r *model.Router, host string) string {
 		if p := s.Port(i.PortID); p != nil && !networks[p.NetworkID] {
 			networks[p.NetworkID] = true
 			for b := range s.BindingsAt(host, p.NetworkID) {
-				if q := s.Port(b.PortID); q != nil && needsRouter(q) {
+				if q := s.Port(b.PortID); q != nil && model.NeedsRouter(q.DeviceOwner) {
 					names = append(names, cmp.Or(q.Name, q.ID))
 				}
 			}
@@ -163,9 +163,4 @@ func needed(s state.Snapshot, r *model.Router, host string) string {
 		return "its snat namespace is there"
 	}
 	return "a router that it shares a network with is needed there"
-}
-
-// needsRouter says whether a distributed router must be where the port is.
-func needsRouter(p *model.Port) bool {
-	return !model.OwnedByWeft(p.DeviceOwner) || p.DeviceOwner == model.OwnerDHCP
 }

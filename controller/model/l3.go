@@ -32,6 +32,13 @@ func OwnedByWeft(deviceOwner string) bool {
 	return false
 }
 
+// NeedsRouter says whether a distributed router must be on the host where a port of its networks with that device owner is
+// bound: what is behind the port sends to the router. That is a machine, a DHCP server, which answers for its network, and
+// a centralised router, which may have the distributed one as next hop.
+func NeedsRouter(deviceOwner string) bool {
+	return !OwnedByWeft(deviceOwner) || deviceOwner == OwnerDHCP || deviceOwner == OwnerRouterInterface
+}
+
 // Route leads to a block of addresses by a next hop.
 type Route struct {
 	Destination netip.Prefix `json:"destination"`

@@ -210,7 +210,7 @@ func spreadRight(t failer, s state.Snapshot, unique func(string, string, ...any)
 	for _, r := range routers {
 		for obj := range s.ByIDPrefix(state.Bindings, "") {
 			b := obj.(*model.Binding)
-			if owner := s.Port(b.PortID).DeviceOwner; nets[r.ID][b.NetworkID] && (owner == model.OwnerDHCP || !model.OwnedByWeft(owner)) {
+			if owner := s.Port(b.PortID).DeviceOwner; nets[r.ID][b.NetworkID] && (owner == model.OwnerDHCP || owner == model.OwnerRouterInterface || !model.OwnedByWeft(owner)) {
 				want[r.ID+"/"+b.Host] = true
 			}
 		}

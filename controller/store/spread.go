@@ -135,12 +135,11 @@ func (t *Tx) spreadTo(c *component, host string, touched map[place]bool) {
 	}
 }
 
-// needed says whether a port that sends to the routers is bound to the host: any but Weft's own, and DHCP servers, which
-// answer for their networks.
+// needed says whether a port that sends to the routers is bound to the host.
 func (t *Tx) needed(c *component, host string) bool {
 	for _, n := range c.networks {
 		for b := range t.BindingsAt(host, n) {
-			if p := t.Port(b.PortID); !model.OwnedByWeft(p.DeviceOwner) || p.DeviceOwner == model.OwnerDHCP {
+			if model.NeedsRouter(t.Port(b.PortID).DeviceOwner) {
 				return true
 			}
 		}
