@@ -16,12 +16,16 @@ func Station(s view.Station) []flow.Flow {
 		r := s.Receivers[0]
 		return flow.Owned(owner, h.Do(append(judge(toOne, r.OFPort, r.Set), flow.Goto(ToPort))...))
 	}
-	var do []openflow.Action
+	do := []openflow.Action{rest}
 	for _, r := range s.Receivers {
 		do = append(do, flow.Copy(ToPort, judge(toEach, r.OFPort, r.Set)...))
 	}
-	return flow.Owned(owner, h.Do(append(do, flow.SetReg(phase, flooded), flow.Goto(AcceptedEgress))...))
+	return flow.Owned(owner, h.Do(do...))
 }
+
+// rest lets a copy go to who is not judged. It is the first of all copies: the connection tracker may keep a fragment back,
+// and then nothing comes after it.
+var rest = flow.Copy(AcceptedEgress, flow.SetReg(phase, flooded))
 
 func judge(as, port uint32, s view.Set) []openflow.Action {
 	return []openflow.Action{flow.SetReg(phase, as), flow.SetReg(judged, port), flow.SetReg(groups, register(s))}
@@ -32,7 +36,7 @@ func judge(as, port uint32, s view.Set) []openflow.Action {
 func Multicast(m view.Multicast) []flow.Flow {
 	mine := flow.Reg(vlan, uint32(m.Network.VLAN))
 	var rows []flow.Flow
-	var do []openflow.Action
+	do := []openflow.Action{rest}
 	for _, h := range m.Judged {
 		if h.Set.Number == 0 {
 			continue // nothing is allowed to them
@@ -41,9 +45,9 @@ func Multicast(m view.Multicast) []flow.Flow {
 		rows = append(rows, Deliver.Row(50, flow.Reg(phase, toEach), flow.Reg(judged, 0), mine, flow.Reg(groups, register(h.Set))).
 			Do(outputs(h.Ports)...))
 	}
-	rows = append(rows, AcceptOrIngress.Row(80, mine, flow.Multicast()).Do(append(do, flow.SetReg(phase, flooded), flow.Goto(AcceptedEgress))...))
+	rows = append(rows, AcceptOrIngress.Row(80, mine, flow.Multicast()).Do(do...))
 
-	rest := flow.And(flow.Reg(phase, flooded), mine)
+	others := flow.And(flow.Reg(phase, flooded), mine)
 	here := outputs(m.Ports)
 	out := here
 	if m.Uplink != 0 {
@@ -51,9 +55,9 @@ func Multicast(m view.Multicast) []flow.Flow {
 	}
 	rows = append(rows,
 		// Nothing that came from the other hosts goes back to them.
-		Forward.Row(10, rest, flow.DlVlan(m.Network.VLAN)).Do(untagged(here)...),
-		Forward.Row(10, rest, flow.Untagged()).Do(out...),
-		Forward.Row(10, rest, flow.PriorityTagged()).Do(untagged(out)...),
+		Forward.Row(10, others, flow.DlVlan(m.Network.VLAN)).Do(untagged(here)...),
+		Forward.Row(10, others, flow.Untagged()).Do(out...),
+		Forward.Row(10, others, flow.PriorityTagged()).Do(untagged(out)...),
 	)
 	return flow.Owned(flow.Cookie(flow.NetworkCookie, m.Network.ID), rows...)
 }
