@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -40,9 +41,14 @@ const prefix = "qdhcp-"
 
 // Servers are the DHCP servers of a host. Servers of different networks may be dealt with at the same time.
 type Servers struct {
-	root  string
-	lease time.Duration
-	met   metrics
+	root   string
+	lease  time.Duration
+	met    metrics
+	deaths chan string
+
+	mu sync.Mutex
+	// watched are the process ids whose end is waited for, by namespace.
+	watched map[string]int
 }
 
 type metrics struct{ starts, reloads, releases prometheus.Counter }
@@ -52,7 +58,7 @@ func New(cfg Config) *Servers {
 	counter := func(name, help string) prometheus.Counter {
 		return prometheus.NewCounter(prometheus.CounterOpts{Namespace: "weft", Subsystem: "dhcp", Name: name, Help: help})
 	}
-	s := &Servers{root: filepath.Join(cfg.StateDir, "dhcp"), lease: cfg.LeaseTime, met: metrics{
+	s := &Servers{root: filepath.Join(cfg.StateDir, "dhcp"), lease: cfg.LeaseTime, deaths: make(chan string, 64), watched: map[string]int{}, met: metrics{
 		starts:   counter("starts_total", "DHCP servers that were started."),
 		reloads:  counter("reloads_total", "DHCP servers that were made to read their files again."),
 		releases: counter("releases_total", "Leases that were released because their port is gone or has another address."),
@@ -120,6 +126,7 @@ func (v *Servers) run(ctx context.Context, in Space, s plan.Server, dir string, 
 		return false, err
 	}
 	if p != nil && p.is(argv, home) {
+		v.watch(s.Namespace, p.pid)
 		stamp := files.stamp(p.pid)
 		if read(dir, loadedFile) == stamp {
 			return false, nil
@@ -149,6 +156,7 @@ func (v *Servers) run(ctx context.Context, in Space, s plan.Server, dir string, 
 		return true, errors.New("it ended as soon as it was started; the system log tells why")
 	}
 	defer p.close()
+	v.watch(s.Namespace, p.pid)
 	_, err = write(dir, loadedFile, files.stamp(p.pid))
 	return true, err
 }

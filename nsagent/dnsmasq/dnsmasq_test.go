@@ -153,6 +153,25 @@ func TestChangesAreServedWithoutARestart(t *testing.T) {
 	}
 }
 
+// Who waits for it hears at once that a server has ended.
+func TestDeathIsTold(t *testing.T) {
+	s := newSite(t)
+	s.ensure()
+	if err := syscall.Kill(s.pid(), syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case name := <-s.Deaths():
+		if name != s.net.Namespace {
+			t.Errorf("%q has ended, want %q", name, s.net.Namespace)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("nobody said so")
+	}
+	s.ensure()
+	s.leaseOf("fa:16:3e:00:00:12")
+}
+
 // dnsmasq 2.90 dies of reading its hosts file again when a line of it had a tag and was used for a lease.
 func TestPortWithOptionsIsChangedWithoutARestart(t *testing.T) {
 	s := newSite(t)

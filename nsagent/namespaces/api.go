@@ -28,6 +28,8 @@ type Processes interface {
 	Running() ([]string, error)
 	// Alive says whether the server of a namespace runs.
 	Alive(namespace string) bool
+	// Deaths tells the namespaces whose server has ended.
+	Deaths() <-chan string
 }
 
 // Listeners are the metadata listeners.

@@ -53,6 +53,8 @@ func (s *servers) Stop(_ context.Context, namespace string) error {
 	return nil
 }
 
+func (s *servers) Deaths() <-chan string { return nil }
+
 func (s *servers) Running() ([]string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -94,6 +94,9 @@ func (k *Keeper) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-k.wake:
+		case name := <-k.cfg.DHCP.Deaths():
+			k.wakeWorker(name, false)
+			continue
 		case <-retry.C:
 			if k.isSwept() {
 				continue
