@@ -228,8 +228,8 @@ func (a *agent) checkpoint() {
 		return
 	}
 	for name, b := range a.host.bridges {
-		if b.changed > a.checkpoints[name] {
-			a.checkpoints[name] = b.changed
+		if b.changed > a.checkpoints[name] || b.retell {
+			a.checkpoints[name], b.retell = b.changed, false
 			if err := a.session.SendCheckpoint(name, b.changed); err != nil {
 				a.host.fleet.cfg.Log.Warn("checkpoint not sent", "host", a.host.name, "bridge", name, "err", err)
 			}

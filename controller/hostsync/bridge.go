@@ -40,7 +40,10 @@ type bridge struct {
 	auditAt time.Time
 	// changed is the revision at which rows last changed.
 	changed int64
-	rows    int
+	// retell says that the agent is to be told again that the bridge is complete: it forgets what it had not saved when
+	// the switch went away.
+	retell bool
+	rows   int
 
 	repaired int64
 }
@@ -126,21 +129,21 @@ func (b *bridge) takeOver(ctx context.Context) error {
 	if _, err := b.compareAndApply(ctx); err != nil {
 		return err
 	}
-	b.fresh = false
+	b.fresh, b.retell = false, true
 	return nil
 }
 
 // A bridge that had many rows and has none was lost by its switch. Its agent, which has them on disk, replays them at
 // once; when two fill the bridge at a time, both take twice as long. The number is the agent's, too (nsagent/replay).
 const (
-	manyRows   = 10_000
+	many       = 10_000
 	replayTime = time.Second
 	replayLook = 10 * time.Millisecond
 )
 
 // awaitReplay leaves it to the agent, for a while, to fill such a bridge.
 func (b *bridge) awaitReplay(ctx context.Context) error {
-	if a := &b.host.agent; b.rows < manyRows || a.session == nil || a.checkpoints[b.name] == 0 {
+	if a := &b.host.agent; b.rows < b.host.fleet.manyRows || a.session == nil || a.checkpoints[b.name] == 0 {
 		return nil
 	}
 	for end := time.Now().Add(replayTime); time.Now().Before(end); {

@@ -67,6 +67,9 @@ type Fleet struct {
 	// unknown are switches that connected with a datapath id of no host: id → last remote address.
 	unknown map[uint64]string
 
+	// manyRows is how many are better replayed by the agent.
+	manyRows int
+
 	states chan model.PortState
 	loops  sync.WaitGroup
 }
@@ -83,7 +86,7 @@ func New(cfg Config) *Fleet {
 		cfg.SilentAfter = 10 * time.Second
 	}
 	f := &Fleet{cfg: cfg, metrics: newMetrics(cfg.Registry), ready: make(chan struct{}), hosts: map[string]*host{},
-		moved: make(chan struct{}), unknown: map[uint64]string{}, states: make(chan model.PortState, 1024)}
+		moved: make(chan struct{}), unknown: map[uint64]string{}, states: make(chan model.PortState, 1024), manyRows: many}
 	f.health = newHealth(f)
 	return f
 }

@@ -6,6 +6,7 @@ package fakeagent
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -39,6 +40,7 @@ type Agent struct {
 	// deviceless: devices are not made.
 	deviceless bool
 	deltas     int
+	complete   []string
 	onBridge   func(*nodev1.Bridge)
 }
 
@@ -85,6 +87,11 @@ func (a *Agent) serve() {
 			if a.say(&nodev1.SyncRequest{Message: &nodev1.SyncRequest_Answer{Answer: answer}}) != nil {
 				return
 			}
+		}
+		if c := m.GetCheckpoint(); c != nil {
+			a.mu.Lock()
+			a.complete = append(a.complete, c.Bridge)
+			a.mu.Unlock()
 		}
 		d := m.GetDelta()
 		if d == nil {
@@ -175,4 +182,11 @@ func (a *Agent) Deltas() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.deltas
+}
+
+// Complete lists the bridges that the agent was told are complete, in the order and as often as it was told.
+func (a *Agent) Complete() []string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Clone(a.complete)
 }
