@@ -18,6 +18,13 @@ func (h *Host) Validate() []Violation {
 	v.tunnelIP(h.TunnelIP)
 	v.mappings(h.BridgeMappings)
 	v.roles(h.Roles)
+	switch h.FirewallDriver {
+	case "", FirewallOpenFlow:
+	case FirewallHybrid:
+		v.add("firewall_driver", "%s is not built in this version; choose %s, or leave it out", FirewallHybrid, FirewallOpenFlow)
+	default:
+		v.add("firewall_driver", "%q is unknown; choose %s, or leave it out", h.FirewallDriver, FirewallOpenFlow)
+	}
 	return v
 }
 

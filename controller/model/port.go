@@ -2,6 +2,7 @@ package model
 
 import (
 	"fmt"
+	"slices"
 )
 
 // Prefixes of the MACs that are allocated.
@@ -35,7 +36,24 @@ func (p *Port) Validate() []Violation {
 	v.addressPairs(p.AllowedAddressPairs)
 	v.dhcpOptions(p.ExtraDHCPOpts)
 	v.instance(p.Instance)
+	v.groups(p)
 	return v
+}
+
+func (v *violations) groups(p *Port) {
+	if len(p.SecurityGroups) > 0 && !p.PortSecurityEnabled {
+		v.add("security_groups", "are given, but port_security_enabled is false, so that nobody would mind them; leave them out, or enable port security")
+		return
+	}
+	if n := len(p.SecurityGroups); n > MaxSecurityGroups {
+		v.add("security_groups", "there are %d; at most %d are allowed", n, MaxSecurityGroups)
+		return
+	}
+	for i, id := range p.SecurityGroups {
+		if first := slices.Index(p.SecurityGroups, id); first < i {
+			v.add(fmt.Sprintf("security_groups[%d]", i), "is the same as security_groups[%d]", first)
+		}
+	}
 }
 
 // MaxAddressPairs is how many allowed address pairs a port may have: Neutron's max_allowed_address_pair.

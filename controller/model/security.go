@@ -40,8 +40,8 @@ type SecurityGroupRule struct {
 	EtherType string `json:"ethertype"`
 	// Protocol is the IP protocol's number; nil: any.
 	Protocol *uint8 `json:"protocol,omitempty"`
-	// PortRangeMin and PortRangeMax are both set or both nil: for TCP, UDP, SCTP, DCCP and UDP-Lite an inclusive range of
-	// destination ports; for ICMP and ICMPv6 type and, which may be nil alone, code.
+	// PortRangeMin and PortRangeMax are both set or both nil: for TCP, UDP and SCTP an inclusive range of destination ports;
+	// for ICMP and ICMPv6 type and, which may be nil alone, code.
 	PortRangeMin *uint16 `json:"port_range_min,omitempty"`
 	PortRangeMax *uint16 `json:"port_range_max,omitempty"`
 	// At most one of these says who the other side is; none: anybody.

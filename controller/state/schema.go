@@ -173,6 +173,7 @@ func schema() (map[Kind]*table, int) {
 			"id":      byKey[model.SecurityGroup](),
 			"name":    by(func(o *model.SecurityGroup) []string { return named(&o.Meta) }),
 			"project": by(func(o *model.SecurityGroup) []string { return []string{o.ProjectID} }),
+			"number":  by(func(o *model.SecurityGroup) []string { return []string{fmt.Sprint(o.Number)} }),
 		},
 		SecurityGroupRules: {
 			"id":           byKey[model.SecurityGroupRule](),
@@ -185,8 +186,12 @@ func schema() (map[Kind]*table, int) {
 			"id":      byKey[model.AddressGroup](),
 			"name":    by(func(o *model.AddressGroup) []string { return named(&o.Meta) }),
 			"address": many(addressKeys),
+			"number":  by(func(o *model.AddressGroup) []string { return []string{fmt.Sprint(o.Number)} }),
 		},
-		GroupSets: {"id": byKey[model.GroupSet]()},
+		GroupSets: {
+			"id":     byKey[model.GroupSet](),
+			"number": by(func(o *model.GroupSet) []string { return []string{fmt.Sprint(o.Number)} }),
+		},
 		QoSPolicies: {
 			"id":   byKey[model.QoSPolicy](),
 			"name": by(func(o *model.QoSPolicy) []string { return named(&o.Meta) }),

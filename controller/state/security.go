@@ -1,6 +1,7 @@
 package state
 
 import (
+	"fmt"
 	"iter"
 
 	"github.com/weft-sdn/weft/controller/model"
@@ -54,6 +55,21 @@ func (s Snapshot) QoSPolicies() iter.Seq[*model.QoSPolicy] {
 // SecurityGroupsOfProject iterates over a project's security groups.
 func (s Snapshot) SecurityGroupsOfProject(project string) iter.Seq[*model.SecurityGroup] {
 	return all[model.SecurityGroup](s, SecurityGroups, "project", project)
+}
+
+// SecurityGroupByNumber returns the security group with that number, or nil.
+func (s Snapshot) SecurityGroupByNumber(number uint32) *model.SecurityGroup {
+	return get[model.SecurityGroup](s, SecurityGroups, "number", fmt.Sprint(number))
+}
+
+// AddressGroupByNumber returns the address group with that number, or nil.
+func (s Snapshot) AddressGroupByNumber(number uint32) *model.AddressGroup {
+	return get[model.AddressGroup](s, AddressGroups, "number", fmt.Sprint(number))
+}
+
+// GroupSetByNumber returns the set of security groups with that number, or nil.
+func (s Snapshot) GroupSetByNumber(number uint32) *model.GroupSet {
+	return get[model.GroupSet](s, GroupSets, "number", fmt.Sprint(number))
 }
 
 // RulesOf iterates over the rules of a security group.

@@ -101,6 +101,7 @@ func invariants(t failer, s state.Snapshot) {
 	routersRight(t, s, unique)
 	floatingRight(t, s, unique)
 	servedRight(t, s)
+	securedRight(t, s, unique)
 	for obj := range s.ByIDPrefix(state.PortStates, "") {
 		st := obj.(*model.PortState)
 		if b := s.Binding(st.PortID); st.Reason != NoLocalVLAN && (b == nil || b.Host != st.Host) {

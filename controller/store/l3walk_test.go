@@ -272,8 +272,13 @@ func (w walker) end(t *rapid.T) {
 				return err
 			}
 		}
-		for _, k := range []state.Kind{state.PortForwardings, state.FloatingIPs, state.Routers, state.Ports, state.Subnets, state.Networks, state.Hosts} {
-			for _, obj := range slices.Collect(tx.ByIDPrefix(k, "")) {
+		for _, k := range []state.Kind{state.PortForwardings, state.FloatingIPs, state.Routers, state.Ports, state.Subnets, state.Networks, state.Hosts,
+			state.SecurityGroupRules, state.SecurityGroups, state.AddressGroups} {
+			objs := slices.Collect(tx.ByIDPrefix(k, ""))
+			if k == state.SecurityGroups {
+				objs = lastDefault(objs)
+			}
+			for _, obj := range objs {
 				switch o := obj.(type) {
 				case *model.Port:
 					if strings.HasPrefix(o.DeviceOwner, "network:") {

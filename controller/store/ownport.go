@@ -25,6 +25,10 @@ func (t *Tx) makePort(p *model.Port) (*model.Port, error) {
 func (t *Tx) changePort(old *model.Port, change func(*model.Port)) {
 	p := clonePort(old)
 	change(p)
+	if model.OwnedByWeft(p.DeviceOwner) {
+		// Whoever speaks there may have any address.
+		p.PortSecurityEnabled, p.SecurityGroups = false, nil
+	}
 	if t.updated(old, p) {
 		t.putPort(old, p)
 	}
@@ -52,6 +56,7 @@ func (t *Tx) portChanged(old, p *model.Port) {
 			t.pending.spread.add(q.NetworkID)
 		}
 	}
+	t.groupSetChanged(old, p)
 	if old == nil {
 		return
 	}
@@ -120,6 +125,8 @@ func (t *Tx) checkOwnPort(c *checks, old, p *model.Port) {
 		{"device_owner", old.DeviceOwner, p.DeviceOwner},
 		{"admin_state_up", old.AdminStateUp, p.AdminStateUp},
 		{"binding_host_id", old.BindingHostID, p.BindingHostID},
+		{"port_security_enabled", old.PortSecurityEnabled, p.PortSecurityEnabled},
+		{"security_groups", cloneSlice(old.SecurityGroups), p.SecurityGroups},
 		{"allowed_address_pairs", old.AllowedAddressPairs, p.AllowedAddressPairs},
 		{"extra_dhcp_opts", old.ExtraDHCPOpts, p.ExtraDHCPOpts},
 		{"instance", old.Instance, p.Instance},

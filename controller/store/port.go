@@ -10,7 +10,8 @@ import (
 
 // CreatePort adds a port for people. Those of model.OwnedByWeft are refused here, and only their name, description and
 // labels can be changed by UpdatePort; DeletePort names the object that they belong to. An empty id or MAC is chosen; a fixed IP may lack the subnet or the address; nil fixed IPs mean
-// one of each IP version that the network has subnets of, and a list without any means none.
+// one of each IP version that the network has subnets of, and a list without any means none. With port security, nil security
+// groups mean the default group of the project, and a list without any means none.
 func (t *Tx) CreatePort(in *model.Port) (*model.Port, error) {
 	p := clonePort(in)
 	c := checks{kind: state.Ports, violations: p.Validate()}
@@ -26,6 +27,7 @@ func (t *Tx) CreatePort(in *model.Port) (*model.Port, error) {
 		t.checkFixedIPs(&c, "fixed_ips", p)
 	}
 	t.checkBindingHost(&c, p)
+	t.checkSecurity(&c, p)
 	checkOwner(&c, p)
 	err := c.err()
 	if err != nil {
@@ -41,6 +43,9 @@ func (t *Tx) CreatePort(in *model.Port) (*model.Port, error) {
 	} else {
 		err = t.fillFixedIPs(p, nil)
 	}
+	if err == nil && p.PortSecurityEnabled && in.SecurityGroups == nil {
+		err = t.giveDefaultGroup(p)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +56,8 @@ func (t *Tx) CreatePort(in *model.Port) (*model.Port, error) {
 
 // UpdatePort replaces a port by the whole new value. expected is the revision that the caller saw, or 0 for any. A zero
 // MAC keeps the old one; no fixed IPs means none; a fixed IP with only a subnet keeps an address that the port has there. An
-// address that a floating IP or a port forwarding leads to cannot be taken away.
+// address that a floating IP or a port forwarding leads to cannot be taken away. No security groups means none, but for a port
+// whose port security is new: nil means the default group of the project then.
 func (t *Tx) UpdatePort(in *model.Port, expected int64) (*model.Port, error) {
 	old := t.Port(in.ID)
 	if old == nil {
@@ -75,6 +81,7 @@ func (t *Tx) UpdatePort(in *model.Port, expected int64) (*model.Port, error) {
 		if p.BindingHostID != old.BindingHostID {
 			t.checkBindingHost(&c, p)
 		}
+		t.checkSecurity(&c, p)
 		checkOwner(&c, p)
 	}
 	// Addresses are chosen even when there are mistakes, for what depends on them to be told too.
@@ -89,6 +96,11 @@ func (t *Tx) UpdatePort(in *model.Port, expected int64) (*model.Port, error) {
 	}
 	if none != nil {
 		return nil, none
+	}
+	if p.PortSecurityEnabled && !old.PortSecurityEnabled && in.SecurityGroups == nil {
+		if err := t.giveDefaultGroup(p); err != nil {
+			return nil, err
+		}
 	}
 	if !t.updated(old, p) {
 		return old, nil
@@ -140,6 +152,7 @@ func clonePort(in *model.Port) *model.Port {
 	p.FixedIPs = cloneSlice(p.FixedIPs)
 	p.AllowedAddressPairs = cloneSlice(p.AllowedAddressPairs)
 	p.ExtraDHCPOpts = cloneSlice(p.ExtraDHCPOpts)
+	p.SecurityGroups = cloneSlice(p.SecurityGroups)
 	if in.Instance != nil {
 		i := *in.Instance
 		i.UserData = cloneSlice(i.UserData)

@@ -67,6 +67,9 @@ func TestAnythingGoes(t *testing.T) {
 			"forward":    w.forward,
 			"resubnet":   w.resubnet,
 			"external":   w.turn,
+			"group":      w.group,
+			"addresses":  w.addressGroup,
+			"rule":       w.rule,
 		})
 		snap, _ := s.Snapshot()
 		fresh, err := load(context.Background(), s.client)
@@ -156,6 +159,9 @@ func (w walker) drawPort(t *rapid.T) *model.Port {
 	case "subnet":
 		p.FixedIPs = []model.FixedIP{{SubnetID: w.id(t, state.Subnets)}}
 	}
+	if rapid.Bool().Draw(t, "security") {
+		w.secureDraw(t, p)
+	}
 	return p
 }
 
@@ -177,7 +183,8 @@ func (w walker) change(t *rapid.T) {
 }
 
 func (w walker) delete(t *rapid.T) {
-	k := pick(t, "kind", state.Networks, state.Subnets, state.Ports, state.Ports, state.Hosts, state.Routers, state.FloatingIPs, state.PortForwardings)
+	k := pick(t, "kind", state.Networks, state.Subnets, state.Ports, state.Ports, state.Hosts, state.Routers, state.FloatingIPs, state.PortForwardings,
+		state.SecurityGroups, state.SecurityGroupRules, state.AddressGroups)
 	id := w.id(t, k)
 	w.do(t, func(tx *Tx) error { return erase(tx, k, id) })
 }
@@ -196,6 +203,12 @@ func erase(tx *Tx, k state.Kind, id string) error {
 		return tx.DeleteFloatingIP(id, 0)
 	case state.PortForwardings:
 		return tx.DeletePortForwarding(id, 0)
+	case state.SecurityGroups:
+		return tx.DeleteSecurityGroup(id, 0)
+	case state.SecurityGroupRules:
+		return tx.DeleteSecurityGroupRule(id, 0)
+	case state.AddressGroups:
+		return tx.DeleteAddressGroup(id, 0)
 	}
 	return tx.DeleteHost(id, 0)
 }
@@ -309,6 +322,14 @@ func lookups(s, other state.Snapshot) map[string][]string {
 			ask("floating of "+f.PortID, keys(s.FloatingIPsOfPort(f.PortID))...)
 			if by := s.FloatingIPByRule(f.RouterID, f.RulePriority); by != nil {
 				ask(fmt.Sprint("rule ", f.RouterID, f.RulePriority), by.ID)
+			}
+		}
+		for g := range from.SecurityGroups() {
+			ask("rules of "+g.ID, keys(s.RulesOf(g.ID))...)
+			ask("rules about "+g.ID, keys(s.RulesAboutGroup(g.ID))...)
+			ask("secured by "+g.ID, keys(s.PortsSecuredBy(g.ID))...)
+			if by := s.SecurityGroupByNumber(g.Number); by != nil {
+				ask(fmt.Sprint("group number ", g.Number), by.ID)
 			}
 		}
 		for f := range from.PortForwardings() {
