@@ -1,6 +1,7 @@
 package store
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -214,8 +215,11 @@ func spreadRight(t failer, s state.Snapshot, unique func(string, string, ...any)
 				want[r.ID+"/"+b.Host] = true
 			}
 		}
-		if sc := s.Schedule(r.ID); sc != nil {
-			want[r.ID+"/"+sc.Host] = true
+		// The centralised part of a router sends to the networks of all that its packets can come to.
+		for _, other := range routers {
+			if sc := s.Schedule(other.ID); sc != nil && maps.Equal(nets[r.ID], nets[other.ID]) {
+				want[r.ID+"/"+sc.Host] = true
+			}
 		}
 	}
 	for obj := range s.ByIDPrefix(state.RouterHosts, "") {

@@ -203,7 +203,7 @@ func TestDistributedRoutersAreWhereTheyAreNeeded(t *testing.T) {
 			Interfaces: []model.RouterInterface{{PortID: leg.ID}, {SubnetID: greens.ID}},
 		})
 	})
-	w.are(t, "a router behind the router", m{"r": at, "r on": "[h2 h3 net1]", "next on": "[h2 h3]"})
+	w.are(t, "a router behind the router", m{"r": at, "r on": "[h2 h3 net1]", "next on": "[h2 h3 net1]"})
 	w.change(t, next, func(r *model.Router) { r.AdminStateUp = false })
 	w.are(t, "it is down, and leads nowhere", m{"r": at, "r on": "[h2 net1]"})
 	w.change(t, next, func(r *model.Router) { r.AdminStateUp = true })
@@ -221,7 +221,7 @@ func TestDistributedRoutersAreWhereTheyAreNeeded(t *testing.T) {
 	w.change(t, r, func(r *model.Router) {
 		r.Distributed, r.Interfaces = true, append(r.Interfaces, model.RouterInterface{SubnetID: w.redNet.ID})
 	})
-	w.are(t, "all again", m{"r": at, "r on": "[h2 h3 net1]", "next on": "[h2 h3]"})
+	w.are(t, "all again", m{"r": at, "r on": "[h2 h3 net1]", "next on": "[h2 h3 net1]"})
 	for h := range w.now().RouterHostsOn("h2") {
 		links[h.LinkLocal] = true
 	}

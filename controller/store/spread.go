@@ -14,8 +14,8 @@ import (
 const linkLocals = 8192
 
 // component are the distributed routers that are connected with each other through shared networks, and those networks. A
-// host with a port of any of the networks needs all of the routers: what the port sends may go through one after the other,
-// and none of them is anywhere else.
+// host with a port of any of the networks, or with the centralised part of any of the routers, needs all of the routers: what
+// they send may go through one after the other, and none of them is anywhere else.
 type component struct {
 	routers  []*model.Router
 	networks []string
@@ -104,17 +104,15 @@ func (t *Tx) hostsOf(c *component) []string {
 	return slices.Sorted(maps.Keys(hosts))
 }
 
-// spreadTo puts the routers of a component on a host: all of them when a port is there that needs them, and those whose
-// centralised part is there.
+// spreadTo puts the routers of a component on a host when something there needs them.
 func (t *Tx) spreadTo(c *component, host string, touched map[place]bool) {
 	if c.done[host] || len(c.routers) == 0 {
 		return
 	}
 	c.done[host] = true
-	needed := t.needed(c, host)
+	want := t.needed(c, host)
 	for _, r := range c.routers {
-		s := t.Schedule(r.ID)
-		want, have := needed || s != nil && s.Host == host, t.RouterHost(r.ID, host) != nil
+		have := t.RouterHost(r.ID, host) != nil
 		switch {
 		case want == have:
 			continue
@@ -135,8 +133,13 @@ func (t *Tx) spreadTo(c *component, host string, touched map[place]bool) {
 	}
 }
 
-// needed says whether a port that sends to the routers is bound to the host.
+// needed says whether the host has the centralised part of one of the routers, or a port that sends to them.
 func (t *Tx) needed(c *component, host string) bool {
+	for _, r := range c.routers {
+		if s := t.Schedule(r.ID); s != nil && s.Host == host {
+			return true
+		}
+	}
 	for _, n := range c.networks {
 		for b := range t.BindingsAt(host, n) {
 			if model.NeedsRouter(t.Port(b.PortID).DeviceOwner) {
