@@ -44,6 +44,12 @@ func applied(k state.Kind) applier {
 		return floatingIPs
 	case state.PortForwardings:
 		return portForwardings
+	case state.SecurityGroups:
+		return securityGroups
+	case state.SecurityGroupRules:
+		return securityGroupRules
+	case state.AddressGroups:
+		return addressGroups
 	}
 	panic(fmt.Sprintf("api: no requests are about %s", k))
 }

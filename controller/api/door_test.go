@@ -38,6 +38,9 @@ type door struct {
 	weftv1.RouterServiceClient
 	weftv1.FloatingIPServiceClient
 	weftv1.PortForwardingServiceClient
+	weftv1.SecurityGroupServiceClient
+	weftv1.SecurityGroupRuleServiceClient
+	weftv1.AddressGroupServiceClient
 	weftv1.WeftServiceClient
 	weftv1.DiagnosticsServiceClient
 
@@ -218,6 +221,9 @@ func openDoor(t *testing.T, change func(*store.Config)) *door {
 	d.RouterServiceClient = weftv1.NewRouterServiceClient(conn)
 	d.FloatingIPServiceClient = weftv1.NewFloatingIPServiceClient(conn)
 	d.PortForwardingServiceClient = weftv1.NewPortForwardingServiceClient(conn)
+	d.SecurityGroupServiceClient = weftv1.NewSecurityGroupServiceClient(conn)
+	d.SecurityGroupRuleServiceClient = weftv1.NewSecurityGroupRuleServiceClient(conn)
+	d.AddressGroupServiceClient = weftv1.NewAddressGroupServiceClient(conn)
 	d.WeftServiceClient = weftv1.NewWeftServiceClient(conn)
 	d.DiagnosticsServiceClient = weftv1.NewDiagnosticsServiceClient(conn)
 	return d

@@ -172,6 +172,12 @@ func metaOf(obj any) *model.Meta {
 		return &o.Meta
 	case *model.PortForwarding:
 		return &o.Meta
+	case *model.SecurityGroup:
+		return &o.Meta
+	case *model.SecurityGroupRule:
+		return &o.Meta
+	case *model.AddressGroup:
+		return &o.Meta
 	}
 	panic(fmt.Sprintf("api: a %T has no Meta", obj))
 }
@@ -190,7 +196,8 @@ func refTo(k state.Kind, obj any) store.Ref {
 }
 
 // kinds are the kinds of objects that people ask for, each after those that it refers to.
-var kinds = []state.Kind{state.Hosts, state.Networks, state.Subnets, state.Ports, state.Routers, state.FloatingIPs, state.PortForwardings}
+var kinds = []state.Kind{state.Hosts, state.AddressGroups, state.SecurityGroups, state.SecurityGroupRules, state.Networks, state.Subnets, state.Ports,
+	state.Routers, state.FloatingIPs, state.PortForwardings}
 
 // kindNamed finds a kind by the word for one of it, as requests spell it.
 func kindNamed(word string) (state.Kind, error) {

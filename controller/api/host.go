@@ -19,7 +19,7 @@ var hosts = &resource[model.Host, *weftv1.Host]{
 	fields: writable("host", (*weftv1.Host)(nil).ProtoReflect().Descriptor()),
 	spell: func(h *model.Host) *weftv1.Host {
 		p := &weftv1.Host{Metadata: spellMeta(&h.Meta), BridgeMappings: h.BridgeMappings, Roles: h.Roles,
-			Draining: proto.Bool(h.Draining)}
+			Draining: proto.Bool(h.Draining), FirewallDriver: h.FirewallDriver}
 		if h.TunnelIP.IsValid() {
 			p.TunnelIp = h.TunnelIP.String()
 		}
@@ -32,6 +32,7 @@ var hosts = &resource[model.Host, *weftv1.Host]{
 			BridgeMappings: in.BridgeMappings,
 			Roles:          in.Roles,
 			Draining:       unset(in.Draining, false),
+			FirewallDriver: in.FirewallDriver,
 		}
 	},
 	status: hostStatus,

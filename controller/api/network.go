@@ -30,6 +30,7 @@ var networks = &resource[model.Network, *weftv1.Network]{
 			ProviderSegmentationId:  n.SegmentID,
 			L2Population:            proto.Bool(n.L2Population),
 			RouterExternal:          proto.Bool(n.RouterExternal),
+			PortSecurityEnabled:     proto.Bool(n.PortSecurityEnabled),
 		}
 	},
 	read: func(r *reading, in *weftv1.Network) *model.Network {
@@ -42,6 +43,8 @@ var networks = &resource[model.Network, *weftv1.Network]{
 			SegmentID:       in.ProviderSegmentationId,
 			L2Population:    unset(in.L2Population, true),
 			RouterExternal:  unset(in.RouterExternal, false),
+
+			PortSecurityEnabled: unset(in.PortSecurityEnabled, defaultPortSecurity),
 		}
 	},
 	status: networkStatus,

@@ -96,6 +96,10 @@ var cookieKinds = map[flow.CookieKind]state.Kind{
 	flow.PortCookie:    state.Ports,
 	flow.RouterCookie:  state.Routers,
 	flow.LearnedCookie: state.Networks,
+
+	flow.SecurityGroupCookie:     state.SecurityGroups,
+	flow.SecurityGroupRuleCookie: state.SecurityGroupRules,
+	flow.AddressGroupCookie:      state.AddressGroups,
 }
 
 // sentence names an owner for people.

@@ -43,6 +43,9 @@ func spellPort(p *model.Port) *weftv1.Port {
 		DeviceOwner:   p.DeviceOwner,
 		AdminStateUp:  proto.Bool(p.AdminStateUp),
 		BindingHostId: p.BindingHostID,
+
+		PortSecurityEnabled: proto.Bool(p.PortSecurityEnabled),
+		SecurityGroups:      p.SecurityGroups,
 	}
 	for _, f := range p.FixedIPs {
 		out.FixedIps = append(out.FixedIps, &weftv1.FixedIP{SubnetId: f.SubnetID, IpAddress: f.IP.String()})
@@ -104,7 +107,29 @@ func readPort(r *reading, in *weftv1.Port) *model.Port {
 			IPVersion: int(cmp.Or(o.GetIpVersion(), 4))})
 	}
 	p.Instance = readInstance(in.Instance)
+	readSecurity(r, in, p)
 	return p
+}
+
+// readSecurity leaves the groups nil when nobody says which.
+func readSecurity(r *reading, in *weftv1.Port, p *model.Port) {
+	otherwise := false
+	if n := r.Network(p.NetworkID); n != nil && !model.OwnedByWeft(in.DeviceOwner) {
+		otherwise = n.PortSecurityEnabled
+	}
+	p.PortSecurityEnabled = unset(in.PortSecurityEnabled, otherwise)
+	for i, g := range atMost(r, "security_groups", in.SecurityGroups) {
+		if g == "" {
+			r.add(entry("security_groups", i), "is empty; give an id or a name")
+			continue
+		}
+		if id := r.groupRef(entry("security_groups", i), state.SecurityGroups, g, in.GetMetadata().GetProjectId()); id != "" {
+			p.SecurityGroups = append(p.SecurityGroups, id)
+		}
+	}
+	if len(in.SecurityGroups) == 0 && slices.Contains(r.named, "security_groups") {
+		p.SecurityGroups = []string{}
+	}
 }
 
 // readInstance is nil for one that says nothing.
@@ -174,8 +199,14 @@ func portsLike(snap state.Snapshot, req *weftv1.ListPortsRequest) (iter.Seq[*mod
 			onHost[b.PortID] = snap.Port(b.PortID)
 		}
 	}
+	group, err := groupFilter(snap, state.SecurityGroups, req.SecurityGroupId, "")
+	if err != nil {
+		return nil, err
+	}
 	all := snap.Ports()
 	switch {
+	case group != "":
+		all = snap.PortsSecuredBy(group)
 	case req.DeviceId != "":
 		all = snap.PortsOfDevice(req.DeviceId)
 	case onHost != nil:
@@ -188,7 +219,7 @@ func portsLike(snap state.Snapshot, req *weftv1.ListPortsRequest) (iter.Seq[*mod
 	}
 	return func(yield func(*model.Port) bool) {
 		for p := range all {
-			if network != "" && p.NetworkID != network || onHost != nil && onHost[p.ID] == nil ||
+			if req.DeviceId != "" && p.DeviceID != req.DeviceId || network != "" && p.NetworkID != network || onHost != nil && onHost[p.ID] == nil ||
 				req.DeviceOwner != "" && p.DeviceOwner != req.DeviceOwner {
 				continue
 			}

@@ -118,6 +118,12 @@ func wrap(p object) *weftv1.Object {
 		return &weftv1.Object{Object: &weftv1.Object_Floatingip{Floatingip: o}}
 	case *weftv1.PortForwarding:
 		return &weftv1.Object{Object: &weftv1.Object_Portforwarding{Portforwarding: o}}
+	case *weftv1.SecurityGroup:
+		return &weftv1.Object{Object: &weftv1.Object_Securitygroup{Securitygroup: o}}
+	case *weftv1.SecurityGroupRule:
+		return &weftv1.Object{Object: &weftv1.Object_Securitygrouprule{Securitygrouprule: o}}
+	case *weftv1.AddressGroup:
+		return &weftv1.Object{Object: &weftv1.Object_Addressgroup{Addressgroup: o}}
 	}
 	return &weftv1.Object{}
 }
@@ -139,6 +145,12 @@ func unwrap(o *weftv1.Object) (state.Kind, object) {
 		return state.FloatingIPs, o.Floatingip
 	case *weftv1.Object_Portforwarding:
 		return state.PortForwardings, o.Portforwarding
+	case *weftv1.Object_Securitygroup:
+		return state.SecurityGroups, o.Securitygroup
+	case *weftv1.Object_Securitygrouprule:
+		return state.SecurityGroupRules, o.Securitygrouprule
+	case *weftv1.Object_Addressgroup:
+		return state.AddressGroups, o.Addressgroup
 	}
 	return "", nil
 }

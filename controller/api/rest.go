@@ -113,6 +113,9 @@ func newGateway(conn *grpc.ClientConn) (http.Handler, error) {
 		weftv1.RegisterRouterServiceHandler,
 		weftv1.RegisterFloatingIPServiceHandler,
 		weftv1.RegisterPortForwardingServiceHandler,
+		weftv1.RegisterSecurityGroupServiceHandler,
+		weftv1.RegisterSecurityGroupRuleServiceHandler,
+		weftv1.RegisterAddressGroupServiceHandler,
 		weftv1.RegisterWeftServiceHandler,
 		weftv1.RegisterDiagnosticsServiceHandler,
 	} {

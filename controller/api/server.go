@@ -54,6 +54,9 @@ type Server struct {
 	weftv1.UnimplementedRouterServiceServer
 	weftv1.UnimplementedFloatingIPServiceServer
 	weftv1.UnimplementedPortForwardingServiceServer
+	weftv1.UnimplementedSecurityGroupServiceServer
+	weftv1.UnimplementedSecurityGroupRuleServiceServer
+	weftv1.UnimplementedAddressGroupServiceServer
 	weftv1.UnimplementedWeftServiceServer
 	weftv1.UnimplementedDiagnosticsServiceServer
 
@@ -94,6 +97,9 @@ var services = []string{
 	weftv1.RouterService_ServiceDesc.ServiceName,
 	weftv1.FloatingIPService_ServiceDesc.ServiceName,
 	weftv1.PortForwardingService_ServiceDesc.ServiceName,
+	weftv1.SecurityGroupService_ServiceDesc.ServiceName,
+	weftv1.SecurityGroupRuleService_ServiceDesc.ServiceName,
+	weftv1.AddressGroupService_ServiceDesc.ServiceName,
 	weftv1.WeftService_ServiceDesc.ServiceName,
 	weftv1.DiagnosticsService_ServiceDesc.ServiceName,
 }
@@ -107,6 +113,9 @@ func (s *Server) Register(r grpc.ServiceRegistrar) {
 	weftv1.RegisterRouterServiceServer(r, s)
 	weftv1.RegisterFloatingIPServiceServer(r, s)
 	weftv1.RegisterPortForwardingServiceServer(r, s)
+	weftv1.RegisterSecurityGroupServiceServer(r, s)
+	weftv1.RegisterSecurityGroupRuleServiceServer(r, s)
+	weftv1.RegisterAddressGroupServiceServer(r, s)
 	weftv1.RegisterWeftServiceServer(r, s)
 	weftv1.RegisterDiagnosticsServiceServer(r, s)
 	healthv1.RegisterHealthServer(r, s.health)

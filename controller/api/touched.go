@@ -32,6 +32,7 @@ func touchedBy(s state.Snapshot, changes []state.Change) map[ident]string {
 			case *model.Port:
 				touch(state.Ports, o.ID)
 				touchUsers(s, o, touch)
+				touchGroups(o, c, touch)
 				touch(state.Hosts, o.BindingHostID) // its DHCP servers
 				// Those with the same MAC are, or are no longer, ambiguous.
 				for p := range s.PortsByAttachedMAC(o.MAC) {
@@ -66,6 +67,13 @@ func touchedBy(s state.Snapshot, changes []state.Change) map[ident]string {
 			case *model.PortForwarding:
 				touch(state.PortForwardings, o.ID)
 				touch(state.FloatingIPs, o.FloatingIPID)
+			case *model.SecurityGroup:
+				touch(state.SecurityGroups, o.ID)
+			case *model.SecurityGroupRule:
+				touch(state.SecurityGroupRules, o.ID)
+				touch(state.SecurityGroups, o.SecurityGroupID)
+			case *model.AddressGroup:
+				touch(state.AddressGroups, o.ID)
 			}
 		}
 		if c.Old == nil && slices.Contains(kinds, c.Kind) {
@@ -73,6 +81,18 @@ func touchedBy(s state.Snapshot, changes []state.Change) map[ident]string {
 		}
 	}
 	return touched
+}
+
+// touchGroups touches the security groups of a port, whose status counts their ports, when it has got or lost some.
+func touchGroups(p *model.Port, c state.Change, touch func(state.Kind, string)) {
+	before, _ := c.Old.(*model.Port)
+	after, _ := c.New.(*model.Port)
+	if before != nil && after != nil && slices.Equal(before.SecurityGroups, after.SecurityGroups) {
+		return
+	}
+	for _, id := range p.SecurityGroups {
+		touch(state.SecurityGroups, id)
+	}
 }
 
 // touchHost also touches the networks that the host carries, whose ways begin and end there, and the ports that

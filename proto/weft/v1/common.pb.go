@@ -264,6 +264,9 @@ type Object struct {
 	//	*Object_Router
 	//	*Object_Floatingip
 	//	*Object_Portforwarding
+	//	*Object_Securitygroup
+	//	*Object_Securitygrouprule
+	//	*Object_Addressgroup
 	Object isObject_Object `protobuf_oneof:"object"`
 	// For Apply: the fields to make true, e.g. "metadata.labels"; one that is named here and not set in the object is
 	// emptied. Unset: every field that is set in the object. Fields of a new object count whether named or not. Answers
@@ -373,6 +376,33 @@ func (x *Object) GetPortforwarding() *PortForwarding {
 	return nil
 }
 
+func (x *Object) GetSecuritygroup() *SecurityGroup {
+	if x != nil {
+		if x, ok := x.Object.(*Object_Securitygroup); ok {
+			return x.Securitygroup
+		}
+	}
+	return nil
+}
+
+func (x *Object) GetSecuritygrouprule() *SecurityGroupRule {
+	if x != nil {
+		if x, ok := x.Object.(*Object_Securitygrouprule); ok {
+			return x.Securitygrouprule
+		}
+	}
+	return nil
+}
+
+func (x *Object) GetAddressgroup() *AddressGroup {
+	if x != nil {
+		if x, ok := x.Object.(*Object_Addressgroup); ok {
+			return x.Addressgroup
+		}
+	}
+	return nil
+}
+
 func (x *Object) GetUpdateMask() *fieldmaskpb.FieldMask {
 	if x != nil {
 		return x.UpdateMask
@@ -412,6 +442,18 @@ type Object_Portforwarding struct {
 	Portforwarding *PortForwarding `protobuf:"bytes,7,opt,name=portforwarding,proto3,oneof"`
 }
 
+type Object_Securitygroup struct {
+	Securitygroup *SecurityGroup `protobuf:"bytes,8,opt,name=securitygroup,proto3,oneof"`
+}
+
+type Object_Securitygrouprule struct {
+	Securitygrouprule *SecurityGroupRule `protobuf:"bytes,9,opt,name=securitygrouprule,proto3,oneof"`
+}
+
+type Object_Addressgroup struct {
+	Addressgroup *AddressGroup `protobuf:"bytes,10,opt,name=addressgroup,proto3,oneof"`
+}
+
 func (*Object_Network) isObject_Object() {}
 
 func (*Object_Subnet) isObject_Object() {}
@@ -425,6 +467,12 @@ func (*Object_Router) isObject_Object() {}
 func (*Object_Floatingip) isObject_Object() {}
 
 func (*Object_Portforwarding) isObject_Object() {}
+
+func (*Object_Securitygroup) isObject_Object() {}
+
+func (*Object_Securitygrouprule) isObject_Object() {}
+
+func (*Object_Addressgroup) isObject_Object() {}
 
 // ObjectRef names an object by kind ("network", "subnet", "port", "host", "router", "floatingip", "portforwarding") and id.
 type ObjectRef struct {
@@ -510,6 +558,9 @@ type Network struct {
 	// True: routers may have their gateway on the network, and floating IPs are addresses of it. Only vlan and flat networks
 	// can be external. Default false.
 	RouterExternal *bool `protobuf:"varint,8,opt,name=router_external,json=routerExternal,proto3,oneof" json:"router_external,omitempty"`
+	// What new ports of the network get that do not say: true has them judged by security groups. Default false in this
+	// version.
+	PortSecurityEnabled *bool `protobuf:"varint,9,opt,name=port_security_enabled,json=portSecurityEnabled,proto3,oneof" json:"port_security_enabled,omitempty"`
 	// Output only.
 	Status        *NetworkStatus `protobuf:"bytes,15,opt,name=status,proto3" json:"status,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -598,6 +649,13 @@ func (x *Network) GetL2Population() bool {
 func (x *Network) GetRouterExternal() bool {
 	if x != nil && x.RouterExternal != nil {
 		return *x.RouterExternal
+	}
+	return false
+}
+
+func (x *Network) GetPortSecurityEnabled() bool {
+	if x != nil && x.PortSecurityEnabled != nil {
+		return *x.PortSecurityEnabled
 	}
 	return false
 }
@@ -1223,6 +1281,13 @@ type Port struct {
 	AllowedAddressPairs []*AddressPair `protobuf:"bytes,9,rep,name=allowed_address_pairs,json=allowedAddressPairs,proto3" json:"allowed_address_pairs,omitempty"`
 	ExtraDhcpOpts       []*DHCPOption  `protobuf:"bytes,10,rep,name=extra_dhcp_opts,json=extraDhcpOpts,proto3" json:"extra_dhcp_opts,omitempty"`
 	Instance            *Instance      `protobuf:"bytes,11,opt,name=instance,proto3" json:"instance,omitempty"`
+	// True: only what the security groups allow passes, and only from the port's own addresses and its allowed_address_pairs.
+	// Default: the network's. Ports that Weft makes itself are never judged.
+	PortSecurityEnabled *bool `protobuf:"varint,12,opt,name=port_security_enabled,json=portSecurityEnabled,proto3,oneof" json:"port_security_enabled,omitempty"`
+	// Security groups: ids, or names in the port's project. Empty on create, and when an update enables port security: the
+	// default group of the project; but none, so that nothing but ARP, neighbour discovery and DHCP passes, when an update_mask
+	// names the field. At most 64, all stateful or all stateless.
+	SecurityGroups []string `protobuf:"bytes,13,rep,name=security_groups,json=securityGroups,proto3" json:"security_groups,omitempty"`
 	// Output only.
 	Status        *PortStatus `protobuf:"bytes,15,opt,name=status,proto3" json:"status,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1332,6 +1397,20 @@ func (x *Port) GetExtraDhcpOpts() []*DHCPOption {
 func (x *Port) GetInstance() *Instance {
 	if x != nil {
 		return x.Instance
+	}
+	return nil
+}
+
+func (x *Port) GetPortSecurityEnabled() bool {
+	if x != nil && x.PortSecurityEnabled != nil {
+		return *x.PortSecurityEnabled
+	}
+	return false
+}
+
+func (x *Port) GetSecurityGroups() []string {
+	if x != nil {
+		return x.SecurityGroups
 	}
 	return nil
 }
@@ -1449,6 +1528,8 @@ type Host struct {
 	// True: nothing new is put on the host, and what can be elsewhere (routers' centralised parts, DHCP) moves away. VMs stay.
 	// Default false.
 	Draining *bool `protobuf:"varint,5,opt,name=draining,proto3,oneof" json:"draining,omitempty"`
+	// What judges ports on the host. Empty: openvswitch, which is what this version has.
+	FirewallDriver string `protobuf:"bytes,6,opt,name=firewall_driver,json=firewallDriver,proto3" json:"firewall_driver,omitempty"`
 	// Output only.
 	Status        *HostStatus `protobuf:"bytes,15,opt,name=status,proto3" json:"status,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1518,6 +1599,13 @@ func (x *Host) GetDraining() bool {
 		return *x.Draining
 	}
 	return false
+}
+
+func (x *Host) GetFirewallDriver() string {
+	if x != nil {
+		return x.FirewallDriver
+	}
+	return ""
 }
 
 func (x *Host) GetStatus() *HostStatus {
@@ -2481,6 +2569,316 @@ func (x *PortForwardingStatus) GetConditions() []*Condition {
 	return nil
 }
 
+// SecurityGroup is a set of rules that ports have in common, and the set of those ports' addresses. What no rule allows is
+// refused. A new one allows all egress. Each project has one called "default", which is made with the project's first port
+// with port security, or with its first security group; its members may also talk to each other.
+type SecurityGroup struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Metadata *Metadata              `protobuf:"bytes,1,opt,name=metadata,proto3" json:"metadata,omitempty"`
+	// True (the default): what answers to, or is related to, allowed traffic is allowed. False: every packet is judged by itself.
+	// Cannot be changed while ports have the group.
+	Stateful *bool `protobuf:"varint,2,opt,name=stateful,proto3,oneof" json:"stateful,omitempty"`
+	// Output only.
+	Status        *SecurityGroupStatus `protobuf:"bytes,15,opt,name=status,proto3" json:"status,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SecurityGroup) Reset() {
+	*x = SecurityGroup{}
+	mi := &file_weft_v1_common_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SecurityGroup) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SecurityGroup) ProtoMessage() {}
+
+func (x *SecurityGroup) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_common_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SecurityGroup.ProtoReflect.Descriptor instead.
+func (*SecurityGroup) Descriptor() ([]byte, []int) {
+	return file_weft_v1_common_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *SecurityGroup) GetMetadata() *Metadata {
+	if x != nil {
+		return x.Metadata
+	}
+	return nil
+}
+
+func (x *SecurityGroup) GetStateful() bool {
+	if x != nil && x.Stateful != nil {
+		return *x.Stateful
+	}
+	return false
+}
+
+func (x *SecurityGroup) GetStatus() *SecurityGroupStatus {
+	if x != nil {
+		return x.Status
+	}
+	return nil
+}
+
+// SecurityGroupStatus is derived from ports and rules.
+type SecurityGroupStatus struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// True for the group that ports of the project get when they name none.
+	IsDefault bool `protobuf:"varint,1,opt,name=is_default,json=isDefault,proto3" json:"is_default,omitempty"`
+	// How many ports have it.
+	Ports int32 `protobuf:"varint,2,opt,name=ports,proto3" json:"ports,omitempty"`
+	// How many rules it has.
+	Rules         int32 `protobuf:"varint,3,opt,name=rules,proto3" json:"rules,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SecurityGroupStatus) Reset() {
+	*x = SecurityGroupStatus{}
+	mi := &file_weft_v1_common_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SecurityGroupStatus) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SecurityGroupStatus) ProtoMessage() {}
+
+func (x *SecurityGroupStatus) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_common_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SecurityGroupStatus.ProtoReflect.Descriptor instead.
+func (*SecurityGroupStatus) Descriptor() ([]byte, []int) {
+	return file_weft_v1_common_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *SecurityGroupStatus) GetIsDefault() bool {
+	if x != nil {
+		return x.IsDefault
+	}
+	return false
+}
+
+func (x *SecurityGroupStatus) GetPorts() int32 {
+	if x != nil {
+		return x.Ports
+	}
+	return 0
+}
+
+func (x *SecurityGroupStatus) GetRules() int32 {
+	if x != nil {
+		return x.Rules
+	}
+	return 0
+}
+
+// SecurityGroupRule allows some traffic to or from the ports of a security group.
+type SecurityGroupRule struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Metadata *Metadata              `protobuf:"bytes,1,opt,name=metadata,proto3" json:"metadata,omitempty"`
+	// Immutable.
+	SecurityGroupId string `protobuf:"bytes,2,opt,name=security_group_id,json=securityGroupId,proto3" json:"security_group_id,omitempty"`
+	// ingress or egress, as the machine behind the port sees it.
+	Direction string `protobuf:"bytes,3,opt,name=direction,proto3" json:"direction,omitempty"`
+	// IPv4 or IPv6. Default: that of remote_ip_prefix; IPv6 for protocol icmpv6; else IPv4.
+	Ethertype string `protobuf:"bytes,4,opt,name=ethertype,proto3" json:"ethertype,omitempty"`
+	// Name (tcp, udp, icmp, icmpv6, sctp, vrrp, gre …) or number of the IP protocol. Empty: any.
+	Protocol string `protobuf:"bytes,5,opt,name=protocol,proto3" json:"protocol,omitempty"`
+	// For tcp, udp and sctp the first destination port, 1..65535; for icmp and icmpv6 the type, 0..255. Unset: all.
+	PortRangeMin *uint32 `protobuf:"varint,6,opt,name=port_range_min,json=portRangeMin,proto3,oneof" json:"port_range_min,omitempty"`
+	// For tcp, udp and sctp the last destination port; for icmp and icmpv6 the code, 0..255. Unset: all.
+	PortRangeMax *uint32 `protobuf:"varint,7,opt,name=port_range_max,json=portRangeMax,proto3,oneof" json:"port_range_max,omitempty"`
+	// Who the other side is: a block of addresses. At most one of this and the next two; none of them: anybody.
+	RemoteIpPrefix string `protobuf:"bytes,8,opt,name=remote_ip_prefix,json=remoteIpPrefix,proto3" json:"remote_ip_prefix,omitempty"`
+	// Ports of this security group.
+	RemoteGroupId string `protobuf:"bytes,9,opt,name=remote_group_id,json=remoteGroupId,proto3" json:"remote_group_id,omitempty"`
+	// Addresses of this address group.
+	RemoteAddressGroupId string `protobuf:"bytes,10,opt,name=remote_address_group_id,json=remoteAddressGroupId,proto3" json:"remote_address_group_id,omitempty"`
+	unknownFields        protoimpl.UnknownFields
+	sizeCache            protoimpl.SizeCache
+}
+
+func (x *SecurityGroupRule) Reset() {
+	*x = SecurityGroupRule{}
+	mi := &file_weft_v1_common_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SecurityGroupRule) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SecurityGroupRule) ProtoMessage() {}
+
+func (x *SecurityGroupRule) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_common_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SecurityGroupRule.ProtoReflect.Descriptor instead.
+func (*SecurityGroupRule) Descriptor() ([]byte, []int) {
+	return file_weft_v1_common_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *SecurityGroupRule) GetMetadata() *Metadata {
+	if x != nil {
+		return x.Metadata
+	}
+	return nil
+}
+
+func (x *SecurityGroupRule) GetSecurityGroupId() string {
+	if x != nil {
+		return x.SecurityGroupId
+	}
+	return ""
+}
+
+func (x *SecurityGroupRule) GetDirection() string {
+	if x != nil {
+		return x.Direction
+	}
+	return ""
+}
+
+func (x *SecurityGroupRule) GetEthertype() string {
+	if x != nil {
+		return x.Ethertype
+	}
+	return ""
+}
+
+func (x *SecurityGroupRule) GetProtocol() string {
+	if x != nil {
+		return x.Protocol
+	}
+	return ""
+}
+
+func (x *SecurityGroupRule) GetPortRangeMin() uint32 {
+	if x != nil && x.PortRangeMin != nil {
+		return *x.PortRangeMin
+	}
+	return 0
+}
+
+func (x *SecurityGroupRule) GetPortRangeMax() uint32 {
+	if x != nil && x.PortRangeMax != nil {
+		return *x.PortRangeMax
+	}
+	return 0
+}
+
+func (x *SecurityGroupRule) GetRemoteIpPrefix() string {
+	if x != nil {
+		return x.RemoteIpPrefix
+	}
+	return ""
+}
+
+func (x *SecurityGroupRule) GetRemoteGroupId() string {
+	if x != nil {
+		return x.RemoteGroupId
+	}
+	return ""
+}
+
+func (x *SecurityGroupRule) GetRemoteAddressGroupId() string {
+	if x != nil {
+		return x.RemoteAddressGroupId
+	}
+	return ""
+}
+
+// AddressGroup is a set of blocks of addresses for rules to name.
+type AddressGroup struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Metadata *Metadata              `protobuf:"bytes,1,opt,name=metadata,proto3" json:"metadata,omitempty"`
+	// Addresses, or blocks of them; both families may be mixed. At most 4096.
+	Addresses     []string `protobuf:"bytes,2,rep,name=addresses,proto3" json:"addresses,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AddressGroup) Reset() {
+	*x = AddressGroup{}
+	mi := &file_weft_v1_common_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AddressGroup) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AddressGroup) ProtoMessage() {}
+
+func (x *AddressGroup) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_common_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AddressGroup.ProtoReflect.Descriptor instead.
+func (*AddressGroup) Descriptor() ([]byte, []int) {
+	return file_weft_v1_common_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *AddressGroup) GetMetadata() *Metadata {
+	if x != nil {
+		return x.Metadata
+	}
+	return nil
+}
+
+func (x *AddressGroup) GetAddresses() []string {
+	if x != nil {
+		return x.Addresses
+	}
+	return nil
+}
+
 var File_weft_v1_common_proto protoreflect.FileDescriptor
 
 const file_weft_v1_common_proto_rawDesc = "" +
@@ -2512,7 +2910,7 @@ const file_weft_v1_common_proto_rawDesc = "" +
 	"\x06reason\x18\x03 \x01(\tR\x06reason\x12\x18\n" +
 	"\amessage\x18\x04 \x01(\tR\amessage\x12L\n" +
 	"\x14last_transition_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x12lastTransitionTime\x12\x12\n" +
-	"\x04host\x18\x06 \x01(\tR\x04host\"\x97\x03\n" +
+	"\x04host\x18\x06 \x01(\tR\x04host\"\xe0\x04\n" +
 	"\x06Object\x12,\n" +
 	"\anetwork\x18\x01 \x01(\v2\x10.weft.v1.NetworkH\x00R\anetwork\x12)\n" +
 	"\x06subnet\x18\x02 \x01(\v2\x0f.weft.v1.SubnetH\x00R\x06subnet\x12#\n" +
@@ -2522,14 +2920,18 @@ const file_weft_v1_common_proto_rawDesc = "" +
 	"\n" +
 	"floatingip\x18\x06 \x01(\v2\x13.weft.v1.FloatingIPH\x00R\n" +
 	"floatingip\x12A\n" +
-	"\x0eportforwarding\x18\a \x01(\v2\x17.weft.v1.PortForwardingH\x00R\x0eportforwarding\x12;\n" +
+	"\x0eportforwarding\x18\a \x01(\v2\x17.weft.v1.PortForwardingH\x00R\x0eportforwarding\x12>\n" +
+	"\rsecuritygroup\x18\b \x01(\v2\x16.weft.v1.SecurityGroupH\x00R\rsecuritygroup\x12J\n" +
+	"\x11securitygrouprule\x18\t \x01(\v2\x1a.weft.v1.SecurityGroupRuleH\x00R\x11securitygrouprule\x12;\n" +
+	"\faddressgroup\x18\n" +
+	" \x01(\v2\x15.weft.v1.AddressGroupH\x00R\faddressgroup\x12;\n" +
 	"\vupdate_mask\x18\x0f \x01(\v2\x1a.google.protobuf.FieldMaskR\n" +
 	"updateMaskB\b\n" +
 	"\x06object\"C\n" +
 	"\tObjectRef\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12\x12\n" +
-	"\x04name\x18\x03 \x01(\tR\x04name\"\xf4\x03\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\"\xc7\x04\n" +
 	"\aNetwork\x12-\n" +
 	"\bmetadata\x18\x01 \x01(\v2\x11.weft.v1.MetadataR\bmetadata\x12)\n" +
 	"\x0eadmin_state_up\x18\x02 \x01(\bH\x00R\fadminStateUp\x88\x01\x01\x12\x10\n" +
@@ -2538,11 +2940,13 @@ const file_weft_v1_common_proto_rawDesc = "" +
 	"\x19provider_physical_network\x18\x05 \x01(\tB\x03\xe0A\x05R\x17providerPhysicalNetwork\x12=\n" +
 	"\x18provider_segmentation_id\x18\x06 \x01(\rB\x03\xe0A\x05R\x16providerSegmentationId\x12(\n" +
 	"\rl2_population\x18\a \x01(\bH\x01R\fl2Population\x88\x01\x01\x12,\n" +
-	"\x0frouter_external\x18\b \x01(\bH\x02R\x0erouterExternal\x88\x01\x01\x123\n" +
+	"\x0frouter_external\x18\b \x01(\bH\x02R\x0erouterExternal\x88\x01\x01\x127\n" +
+	"\x15port_security_enabled\x18\t \x01(\bH\x03R\x13portSecurityEnabled\x88\x01\x01\x123\n" +
 	"\x06status\x18\x0f \x01(\v2\x16.weft.v1.NetworkStatusB\x03\xe0A\x03R\x06statusB\x11\n" +
 	"\x0f_admin_state_upB\x10\n" +
 	"\x0e_l2_populationB\x12\n" +
-	"\x10_router_external\"\x90\x01\n" +
+	"\x10_router_externalB\x18\n" +
+	"\x16_port_security_enabled\"\x90\x01\n" +
 	"\rNetworkStatus\x12\x16\n" +
 	"\x06status\x18\x01 \x01(\tR\x06status\x123\n" +
 	"\vlocal_vlans\x18\x02 \x03(\v2\x12.weft.v1.LocalVlanR\n" +
@@ -2602,7 +3006,7 @@ const file_weft_v1_common_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a7\n" +
 	"\tMetaEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xba\x04\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xb6\x05\n" +
 	"\x04Port\x12-\n" +
 	"\bmetadata\x18\x01 \x01(\v2\x11.weft.v1.MetadataR\bmetadata\x12%\n" +
 	"\n" +
@@ -2617,9 +3021,12 @@ const file_weft_v1_common_proto_rawDesc = "" +
 	"\x15allowed_address_pairs\x18\t \x03(\v2\x14.weft.v1.AddressPairR\x13allowedAddressPairs\x12;\n" +
 	"\x0fextra_dhcp_opts\x18\n" +
 	" \x03(\v2\x13.weft.v1.DHCPOptionR\rextraDhcpOpts\x12-\n" +
-	"\binstance\x18\v \x01(\v2\x11.weft.v1.InstanceR\binstance\x120\n" +
+	"\binstance\x18\v \x01(\v2\x11.weft.v1.InstanceR\binstance\x127\n" +
+	"\x15port_security_enabled\x18\f \x01(\bH\x01R\x13portSecurityEnabled\x88\x01\x01\x12'\n" +
+	"\x0fsecurity_groups\x18\r \x03(\tR\x0esecurityGroups\x120\n" +
 	"\x06status\x18\x0f \x01(\v2\x13.weft.v1.PortStatusB\x03\xe0A\x03R\x06statusB\x11\n" +
-	"\x0f_admin_state_up\"\xc6\x01\n" +
+	"\x0f_admin_state_upB\x18\n" +
+	"\x16_port_security_enabled\"\xc6\x01\n" +
 	"\n" +
 	"PortStatus\x12\x16\n" +
 	"\x06status\x18\x01 \x01(\tR\x06status\x12\x12\n" +
@@ -2629,13 +3036,14 @@ const file_weft_v1_common_proto_rawDesc = "" +
 	"\bbound_by\x18\x05 \x01(\tR\aboundBy\x122\n" +
 	"\n" +
 	"conditions\x18\x06 \x03(\v2\x12.weft.v1.ConditionR\n" +
-	"conditions\"\xd7\x02\n" +
+	"conditions\"\x80\x03\n" +
 	"\x04Host\x12-\n" +
 	"\bmetadata\x18\x01 \x01(\v2\x11.weft.v1.MetadataR\bmetadata\x12\x1b\n" +
 	"\ttunnel_ip\x18\x02 \x01(\tR\btunnelIp\x12J\n" +
 	"\x0fbridge_mappings\x18\x03 \x03(\v2!.weft.v1.Host.BridgeMappingsEntryR\x0ebridgeMappings\x12\x14\n" +
 	"\x05roles\x18\x04 \x03(\tR\x05roles\x12\x1f\n" +
-	"\bdraining\x18\x05 \x01(\bH\x00R\bdraining\x88\x01\x01\x120\n" +
+	"\bdraining\x18\x05 \x01(\bH\x00R\bdraining\x88\x01\x01\x12'\n" +
+	"\x0ffirewall_driver\x18\x06 \x01(\tR\x0efirewallDriver\x120\n" +
 	"\x06status\x18\x0f \x01(\v2\x13.weft.v1.HostStatusB\x03\xe0A\x03R\x06status\x1aA\n" +
 	"\x13BridgeMappingsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
@@ -2739,7 +3147,34 @@ const file_weft_v1_common_proto_rawDesc = "" +
 	"\tnamespace\x18\x03 \x01(\tR\tnamespace\x122\n" +
 	"\n" +
 	"conditions\x18\x04 \x03(\v2\x12.weft.v1.ConditionR\n" +
-	"conditionsB/Z-github.com/weft-sdn/weft/proto/weft/v1;weftv1b\x06proto3"
+	"conditions\"\xa7\x01\n" +
+	"\rSecurityGroup\x12-\n" +
+	"\bmetadata\x18\x01 \x01(\v2\x11.weft.v1.MetadataR\bmetadata\x12\x1f\n" +
+	"\bstateful\x18\x02 \x01(\bH\x00R\bstateful\x88\x01\x01\x129\n" +
+	"\x06status\x18\x0f \x01(\v2\x1c.weft.v1.SecurityGroupStatusB\x03\xe0A\x03R\x06statusB\v\n" +
+	"\t_stateful\"`\n" +
+	"\x13SecurityGroupStatus\x12\x1d\n" +
+	"\n" +
+	"is_default\x18\x01 \x01(\bR\tisDefault\x12\x14\n" +
+	"\x05ports\x18\x02 \x01(\x05R\x05ports\x12\x14\n" +
+	"\x05rules\x18\x03 \x01(\x05R\x05rules\"\xd8\x03\n" +
+	"\x11SecurityGroupRule\x12-\n" +
+	"\bmetadata\x18\x01 \x01(\v2\x11.weft.v1.MetadataR\bmetadata\x122\n" +
+	"\x11security_group_id\x18\x02 \x01(\tB\x06\xe0A\x02\xe0A\x05R\x0fsecurityGroupId\x12!\n" +
+	"\tdirection\x18\x03 \x01(\tB\x03\xe0A\x02R\tdirection\x12\x1c\n" +
+	"\tethertype\x18\x04 \x01(\tR\tethertype\x12\x1a\n" +
+	"\bprotocol\x18\x05 \x01(\tR\bprotocol\x12)\n" +
+	"\x0eport_range_min\x18\x06 \x01(\rH\x00R\fportRangeMin\x88\x01\x01\x12)\n" +
+	"\x0eport_range_max\x18\a \x01(\rH\x01R\fportRangeMax\x88\x01\x01\x12(\n" +
+	"\x10remote_ip_prefix\x18\b \x01(\tR\x0eremoteIpPrefix\x12&\n" +
+	"\x0fremote_group_id\x18\t \x01(\tR\rremoteGroupId\x125\n" +
+	"\x17remote_address_group_id\x18\n" +
+	" \x01(\tR\x14remoteAddressGroupIdB\x11\n" +
+	"\x0f_port_range_minB\x11\n" +
+	"\x0f_port_range_max\"[\n" +
+	"\fAddressGroup\x12-\n" +
+	"\bmetadata\x18\x01 \x01(\v2\x11.weft.v1.MetadataR\bmetadata\x12\x1c\n" +
+	"\taddresses\x18\x02 \x03(\tR\taddressesB/Z-github.com/weft-sdn/weft/proto/weft/v1;weftv1b\x06proto3"
 
 var (
 	file_weft_v1_common_proto_rawDescOnce sync.Once
@@ -2753,7 +3188,7 @@ func file_weft_v1_common_proto_rawDescGZIP() []byte {
 	return file_weft_v1_common_proto_rawDescData
 }
 
-var file_weft_v1_common_proto_msgTypes = make([]protoimpl.MessageInfo, 32)
+var file_weft_v1_common_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
 var file_weft_v1_common_proto_goTypes = []any{
 	(*Metadata)(nil),              // 0: weft.v1.Metadata
 	(*Condition)(nil),             // 1: weft.v1.Condition
@@ -2782,19 +3217,23 @@ var file_weft_v1_common_proto_goTypes = []any{
 	(*FloatingIPStatus)(nil),      // 24: weft.v1.FloatingIPStatus
 	(*PortForwarding)(nil),        // 25: weft.v1.PortForwarding
 	(*PortForwardingStatus)(nil),  // 26: weft.v1.PortForwardingStatus
-	nil,                           // 27: weft.v1.Metadata.LabelsEntry
-	nil,                           // 28: weft.v1.Instance.PublicKeysEntry
-	nil,                           // 29: weft.v1.Instance.MetaEntry
-	nil,                           // 30: weft.v1.Host.BridgeMappingsEntry
-	nil,                           // 31: weft.v1.HostStatus.BridgeMappingsEntry
-	(*timestamppb.Timestamp)(nil), // 32: google.protobuf.Timestamp
-	(*fieldmaskpb.FieldMask)(nil), // 33: google.protobuf.FieldMask
+	(*SecurityGroup)(nil),         // 27: weft.v1.SecurityGroup
+	(*SecurityGroupStatus)(nil),   // 28: weft.v1.SecurityGroupStatus
+	(*SecurityGroupRule)(nil),     // 29: weft.v1.SecurityGroupRule
+	(*AddressGroup)(nil),          // 30: weft.v1.AddressGroup
+	nil,                           // 31: weft.v1.Metadata.LabelsEntry
+	nil,                           // 32: weft.v1.Instance.PublicKeysEntry
+	nil,                           // 33: weft.v1.Instance.MetaEntry
+	nil,                           // 34: weft.v1.Host.BridgeMappingsEntry
+	nil,                           // 35: weft.v1.HostStatus.BridgeMappingsEntry
+	(*timestamppb.Timestamp)(nil), // 36: google.protobuf.Timestamp
+	(*fieldmaskpb.FieldMask)(nil), // 37: google.protobuf.FieldMask
 }
 var file_weft_v1_common_proto_depIdxs = []int32{
-	27, // 0: weft.v1.Metadata.labels:type_name -> weft.v1.Metadata.LabelsEntry
-	32, // 1: weft.v1.Metadata.create_time:type_name -> google.protobuf.Timestamp
-	32, // 2: weft.v1.Metadata.update_time:type_name -> google.protobuf.Timestamp
-	32, // 3: weft.v1.Condition.last_transition_time:type_name -> google.protobuf.Timestamp
+	31, // 0: weft.v1.Metadata.labels:type_name -> weft.v1.Metadata.LabelsEntry
+	36, // 1: weft.v1.Metadata.create_time:type_name -> google.protobuf.Timestamp
+	36, // 2: weft.v1.Metadata.update_time:type_name -> google.protobuf.Timestamp
+	36, // 3: weft.v1.Condition.last_transition_time:type_name -> google.protobuf.Timestamp
 	4,  // 4: weft.v1.Object.network:type_name -> weft.v1.Network
 	8,  // 5: weft.v1.Object.subnet:type_name -> weft.v1.Subnet
 	14, // 6: weft.v1.Object.port:type_name -> weft.v1.Port
@@ -2802,48 +3241,55 @@ var file_weft_v1_common_proto_depIdxs = []int32{
 	19, // 8: weft.v1.Object.router:type_name -> weft.v1.Router
 	23, // 9: weft.v1.Object.floatingip:type_name -> weft.v1.FloatingIP
 	25, // 10: weft.v1.Object.portforwarding:type_name -> weft.v1.PortForwarding
-	33, // 11: weft.v1.Object.update_mask:type_name -> google.protobuf.FieldMask
-	0,  // 12: weft.v1.Network.metadata:type_name -> weft.v1.Metadata
-	5,  // 13: weft.v1.Network.status:type_name -> weft.v1.NetworkStatus
-	6,  // 14: weft.v1.NetworkStatus.local_vlans:type_name -> weft.v1.LocalVlan
-	1,  // 15: weft.v1.NetworkStatus.conditions:type_name -> weft.v1.Condition
-	0,  // 16: weft.v1.Subnet.metadata:type_name -> weft.v1.Metadata
-	7,  // 17: weft.v1.Subnet.allocation_pools:type_name -> weft.v1.AllocationPool
-	9,  // 18: weft.v1.Subnet.host_routes:type_name -> weft.v1.Route
-	28, // 19: weft.v1.Instance.public_keys:type_name -> weft.v1.Instance.PublicKeysEntry
-	29, // 20: weft.v1.Instance.meta:type_name -> weft.v1.Instance.MetaEntry
-	0,  // 21: weft.v1.Port.metadata:type_name -> weft.v1.Metadata
-	10, // 22: weft.v1.Port.fixed_ips:type_name -> weft.v1.FixedIP
-	11, // 23: weft.v1.Port.allowed_address_pairs:type_name -> weft.v1.AddressPair
-	12, // 24: weft.v1.Port.extra_dhcp_opts:type_name -> weft.v1.DHCPOption
-	13, // 25: weft.v1.Port.instance:type_name -> weft.v1.Instance
-	15, // 26: weft.v1.Port.status:type_name -> weft.v1.PortStatus
-	1,  // 27: weft.v1.PortStatus.conditions:type_name -> weft.v1.Condition
-	0,  // 28: weft.v1.Host.metadata:type_name -> weft.v1.Metadata
-	30, // 29: weft.v1.Host.bridge_mappings:type_name -> weft.v1.Host.BridgeMappingsEntry
-	17, // 30: weft.v1.Host.status:type_name -> weft.v1.HostStatus
-	18, // 31: weft.v1.HostStatus.bridges:type_name -> weft.v1.BridgeStatus
-	1,  // 32: weft.v1.HostStatus.conditions:type_name -> weft.v1.Condition
-	31, // 33: weft.v1.HostStatus.bridge_mappings:type_name -> weft.v1.HostStatus.BridgeMappingsEntry
-	32, // 34: weft.v1.HostStatus.down_since:type_name -> google.protobuf.Timestamp
-	0,  // 35: weft.v1.Router.metadata:type_name -> weft.v1.Metadata
-	20, // 36: weft.v1.Router.external_gateway_info:type_name -> weft.v1.ExternalGatewayInfo
-	21, // 37: weft.v1.Router.interfaces:type_name -> weft.v1.RouterInterface
-	9,  // 38: weft.v1.Router.routes:type_name -> weft.v1.Route
-	22, // 39: weft.v1.Router.status:type_name -> weft.v1.RouterStatus
-	10, // 40: weft.v1.ExternalGatewayInfo.external_fixed_ips:type_name -> weft.v1.FixedIP
-	1,  // 41: weft.v1.RouterStatus.conditions:type_name -> weft.v1.Condition
-	0,  // 42: weft.v1.FloatingIP.metadata:type_name -> weft.v1.Metadata
-	24, // 43: weft.v1.FloatingIP.status:type_name -> weft.v1.FloatingIPStatus
-	1,  // 44: weft.v1.FloatingIPStatus.conditions:type_name -> weft.v1.Condition
-	0,  // 45: weft.v1.PortForwarding.metadata:type_name -> weft.v1.Metadata
-	26, // 46: weft.v1.PortForwarding.status:type_name -> weft.v1.PortForwardingStatus
-	1,  // 47: weft.v1.PortForwardingStatus.conditions:type_name -> weft.v1.Condition
-	48, // [48:48] is the sub-list for method output_type
-	48, // [48:48] is the sub-list for method input_type
-	48, // [48:48] is the sub-list for extension type_name
-	48, // [48:48] is the sub-list for extension extendee
-	0,  // [0:48] is the sub-list for field type_name
+	27, // 11: weft.v1.Object.securitygroup:type_name -> weft.v1.SecurityGroup
+	29, // 12: weft.v1.Object.securitygrouprule:type_name -> weft.v1.SecurityGroupRule
+	30, // 13: weft.v1.Object.addressgroup:type_name -> weft.v1.AddressGroup
+	37, // 14: weft.v1.Object.update_mask:type_name -> google.protobuf.FieldMask
+	0,  // 15: weft.v1.Network.metadata:type_name -> weft.v1.Metadata
+	5,  // 16: weft.v1.Network.status:type_name -> weft.v1.NetworkStatus
+	6,  // 17: weft.v1.NetworkStatus.local_vlans:type_name -> weft.v1.LocalVlan
+	1,  // 18: weft.v1.NetworkStatus.conditions:type_name -> weft.v1.Condition
+	0,  // 19: weft.v1.Subnet.metadata:type_name -> weft.v1.Metadata
+	7,  // 20: weft.v1.Subnet.allocation_pools:type_name -> weft.v1.AllocationPool
+	9,  // 21: weft.v1.Subnet.host_routes:type_name -> weft.v1.Route
+	32, // 22: weft.v1.Instance.public_keys:type_name -> weft.v1.Instance.PublicKeysEntry
+	33, // 23: weft.v1.Instance.meta:type_name -> weft.v1.Instance.MetaEntry
+	0,  // 24: weft.v1.Port.metadata:type_name -> weft.v1.Metadata
+	10, // 25: weft.v1.Port.fixed_ips:type_name -> weft.v1.FixedIP
+	11, // 26: weft.v1.Port.allowed_address_pairs:type_name -> weft.v1.AddressPair
+	12, // 27: weft.v1.Port.extra_dhcp_opts:type_name -> weft.v1.DHCPOption
+	13, // 28: weft.v1.Port.instance:type_name -> weft.v1.Instance
+	15, // 29: weft.v1.Port.status:type_name -> weft.v1.PortStatus
+	1,  // 30: weft.v1.PortStatus.conditions:type_name -> weft.v1.Condition
+	0,  // 31: weft.v1.Host.metadata:type_name -> weft.v1.Metadata
+	34, // 32: weft.v1.Host.bridge_mappings:type_name -> weft.v1.Host.BridgeMappingsEntry
+	17, // 33: weft.v1.Host.status:type_name -> weft.v1.HostStatus
+	18, // 34: weft.v1.HostStatus.bridges:type_name -> weft.v1.BridgeStatus
+	1,  // 35: weft.v1.HostStatus.conditions:type_name -> weft.v1.Condition
+	35, // 36: weft.v1.HostStatus.bridge_mappings:type_name -> weft.v1.HostStatus.BridgeMappingsEntry
+	36, // 37: weft.v1.HostStatus.down_since:type_name -> google.protobuf.Timestamp
+	0,  // 38: weft.v1.Router.metadata:type_name -> weft.v1.Metadata
+	20, // 39: weft.v1.Router.external_gateway_info:type_name -> weft.v1.ExternalGatewayInfo
+	21, // 40: weft.v1.Router.interfaces:type_name -> weft.v1.RouterInterface
+	9,  // 41: weft.v1.Router.routes:type_name -> weft.v1.Route
+	22, // 42: weft.v1.Router.status:type_name -> weft.v1.RouterStatus
+	10, // 43: weft.v1.ExternalGatewayInfo.external_fixed_ips:type_name -> weft.v1.FixedIP
+	1,  // 44: weft.v1.RouterStatus.conditions:type_name -> weft.v1.Condition
+	0,  // 45: weft.v1.FloatingIP.metadata:type_name -> weft.v1.Metadata
+	24, // 46: weft.v1.FloatingIP.status:type_name -> weft.v1.FloatingIPStatus
+	1,  // 47: weft.v1.FloatingIPStatus.conditions:type_name -> weft.v1.Condition
+	0,  // 48: weft.v1.PortForwarding.metadata:type_name -> weft.v1.Metadata
+	26, // 49: weft.v1.PortForwarding.status:type_name -> weft.v1.PortForwardingStatus
+	1,  // 50: weft.v1.PortForwardingStatus.conditions:type_name -> weft.v1.Condition
+	0,  // 51: weft.v1.SecurityGroup.metadata:type_name -> weft.v1.Metadata
+	28, // 52: weft.v1.SecurityGroup.status:type_name -> weft.v1.SecurityGroupStatus
+	0,  // 53: weft.v1.SecurityGroupRule.metadata:type_name -> weft.v1.Metadata
+	0,  // 54: weft.v1.AddressGroup.metadata:type_name -> weft.v1.Metadata
+	55, // [55:55] is the sub-list for method output_type
+	55, // [55:55] is the sub-list for method input_type
+	55, // [55:55] is the sub-list for extension type_name
+	55, // [55:55] is the sub-list for extension extendee
+	0,  // [0:55] is the sub-list for field type_name
 }
 
 func init() { file_weft_v1_common_proto_init() }
@@ -2859,6 +3305,9 @@ func file_weft_v1_common_proto_init() {
 		(*Object_Router)(nil),
 		(*Object_Floatingip)(nil),
 		(*Object_Portforwarding)(nil),
+		(*Object_Securitygroup)(nil),
+		(*Object_Securitygrouprule)(nil),
+		(*Object_Addressgroup)(nil),
 	}
 	file_weft_v1_common_proto_msgTypes[4].OneofWrappers = []any{}
 	file_weft_v1_common_proto_msgTypes[8].OneofWrappers = []any{}
@@ -2866,13 +3315,15 @@ func file_weft_v1_common_proto_init() {
 	file_weft_v1_common_proto_msgTypes[16].OneofWrappers = []any{}
 	file_weft_v1_common_proto_msgTypes[19].OneofWrappers = []any{}
 	file_weft_v1_common_proto_msgTypes[20].OneofWrappers = []any{}
+	file_weft_v1_common_proto_msgTypes[27].OneofWrappers = []any{}
+	file_weft_v1_common_proto_msgTypes[29].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_weft_v1_common_proto_rawDesc), len(file_weft_v1_common_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   32,
+			NumMessages:   36,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -142,9 +142,11 @@ type ListPortsRequest struct {
 	// Only ports of this device.
 	DeviceId string `protobuf:"bytes,12,opt,name=device_id,json=deviceId,proto3" json:"device_id,omitempty"`
 	// Only ports of this kind of device, e.g. "network:dhcp".
-	DeviceOwner   string `protobuf:"bytes,13,opt,name=device_owner,json=deviceOwner,proto3" json:"device_owner,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	DeviceOwner string `protobuf:"bytes,13,opt,name=device_owner,json=deviceOwner,proto3" json:"device_owner,omitempty"`
+	// Only ports with port security that have this security group (id, id prefix or name).
+	SecurityGroupId string `protobuf:"bytes,14,opt,name=security_group_id,json=securityGroupId,proto3" json:"security_group_id,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *ListPortsRequest) Reset() {
@@ -229,6 +231,13 @@ func (x *ListPortsRequest) GetDeviceId() string {
 func (x *ListPortsRequest) GetDeviceOwner() string {
 	if x != nil {
 		return x.DeviceOwner
+	}
+	return ""
+}
+
+func (x *ListPortsRequest) GetSecurityGroupId() string {
+	if x != nil {
+		return x.SecurityGroupId
 	}
 	return ""
 }
@@ -440,7 +449,7 @@ const file_weft_v1_port_proto_rawDesc = "" +
 	"\x04port\x18\x01 \x01(\v2\r.weft.v1.PortR\x04port\x12#\n" +
 	"\rvalidate_only\x18\x02 \x01(\bR\fvalidateOnly\" \n" +
 	"\x0eGetPortRequest\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\tR\x02id\"\xf4\x01\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\"\xa0\x02\n" +
 	"\x10ListPortsRequest\x12\x1d\n" +
 	"\n" +
 	"project_id\x18\x01 \x01(\tR\tprojectId\x12\x12\n" +
@@ -453,7 +462,8 @@ const file_weft_v1_port_proto_rawDesc = "" +
 	" \x01(\tR\tnetworkId\x12\x12\n" +
 	"\x04host\x18\v \x01(\tR\x04host\x12\x1b\n" +
 	"\tdevice_id\x18\f \x01(\tR\bdeviceId\x12!\n" +
-	"\fdevice_owner\x18\r \x01(\tR\vdeviceOwner\"|\n" +
+	"\fdevice_owner\x18\r \x01(\tR\vdeviceOwner\x12*\n" +
+	"\x11security_group_id\x18\x0e \x01(\tR\x0fsecurityGroupId\"|\n" +
 	"\x11ListPortsResponse\x12#\n" +
 	"\x05ports\x18\x01 \x03(\v2\r.weft.v1.PortR\x05ports\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12\x1a\n" +

@@ -27,9 +27,10 @@ const (
 // ApplyRequest is a set of objects to make true together.
 type ApplyRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Objects are matched by metadata.id or, without one, by kind and name: networks, routers and floating IPs within their
-	// project, subnets and ports within their network, port forwardings within their floating IP. Without a name too, floating
-	// IPs are matched by floating_ip_address, and port forwardings by their protocol and external ports. Only the fields that are set, or that the object's update_mask names, are changed.
+	// Objects are matched by metadata.id or, without one, by kind and name: networks, routers, floating IPs, security
+	// groups and address groups within their project, subnets and ports within their network, port forwardings within their floating IP,
+	// rules within their security group. Without a name too, floating IPs are matched by floating_ip_address, port forwardings
+	// by their protocol and external ports, and rules by what they allow. Only the fields that are set, or that the object's update_mask names, are changed.
 	// References may name other objects of the same request, in any order. A metadata.etag that is set must be current.
 	Objects []*Object `protobuf:"bytes,1,rep,name=objects,proto3" json:"objects,omitempty"`
 	// Objects to delete in the same transaction, by id (or unique prefix) or by name. What the request's other objects
@@ -273,7 +274,8 @@ func (x *FieldChange) GetNewValue() string {
 // WatchRequest chooses what to follow.
 type WatchRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Kinds ("network", "subnet", "port", "host", "router", "floatingip", "portforwarding"); empty means all.
+	// Kinds ("network", "subnet", "port", "host", "router", "floatingip", "portforwarding", "securitygroup",
+	// "securitygrouprule", "addressgroup"); empty means all.
 	Kinds []string `protobuf:"bytes,1,rep,name=kinds,proto3" json:"kinds,omitempty"`
 	// Send changes after this revision. 0: send every object as it is now (event ADDED), a bookmark, then changes.
 	// To resume, give the revision of the last bookmark: the events of one transaction have one revision, and when there

@@ -10,6 +10,7 @@ import (
 	"github.com/weft-sdn/weft/cmd/weft/internal/client"
 	"github.com/weft-sdn/weft/cmd/weft/internal/exit"
 	"github.com/weft-sdn/weft/cmd/weft/internal/kind"
+	weftv1 "github.com/weft-sdn/weft/proto/weft/v1"
 )
 
 func (a *app) createCommand() *cobra.Command {
@@ -35,6 +36,13 @@ func (a *app) createCommand() *cobra.Command {
   weft create fip web --network public --floating-ip-address 203.0.113.7 --port vm1`,
 		kind.PortForwarding: `  weft create portforwarding --floatingip 203.0.113.7 --protocol tcp --external-port 2222 --port vm1 --internal-port 22
   weft create pf --floatingip 203.0.113.7 --protocol udp --external-port-range 8000:8010 --port vm1 --internal-port-range 9000:9010`,
+		kind.SecurityGroup: `  weft create securitygroup web
+  weft create sg loose --stateless`,
+		kind.SecurityGroupRule: `  weft create sgrule --group web --ingress --protocol tcp --dst-port 80:90 --remote-ip 0.0.0.0/0
+  weft create sgrule --group web --ingress --protocol icmp --icmp-type 8 --icmp-code 0
+  weft create sgrule --group db --ingress --protocol tcp --dst-port 5432 --remote-group web
+  weft create sgrule --group db --egress --ethertype IPv6 --remote-address-group office`,
+		kind.AddressGroup: `  weft create addressgroup office --address 192.0.2.0/24 --address 2001:db8::1`,
 	}
 	return perKind(&cobra.Command{
 		Use:   "create",
@@ -57,11 +65,18 @@ func (a *app) createKind(k *kind.Kind, example string) *cobra.Command {
 		cmd.Args = cobra.ExactArgs(1)
 	}
 	load := a.fieldFlags(cmd, k, object, false, func(f *kind.Field) bool { return f.Name == positional(k) })
+	takeRule := func() error { return nil }
+	if r, ok := object.(*weftv1.SecurityGroupRule); ok {
+		takeRule = ruleFlags(cmd, r)
+	}
 	dry := dryRunFlag(cmd.Flags())
 	format := formatFlag(cmd, sentence, "table", "wide", "json", "yaml", "name")
 	cmd.RunE = a.run(func(ctx context.Context, c *client.Client, args []string) error {
 		if err := load(); err != nil {
 			return err
+		}
+		if err := takeRule(); err != nil {
+			return exit.New(exit.Usage, err.Error())
 		}
 		if len(args) == 1 {
 			if err := k.SetFlag(object, k.Field(positional(k)), args[0]); err != nil {
@@ -70,7 +85,7 @@ func (a *app) createKind(k *kind.Kind, example string) *cobra.Command {
 		}
 		for i := range k.Fields {
 			f := &k.Fields[i]
-			if holder, fd := k.Lookup(object, f.Name); f.Told && cmd.Flags().Changed(f.Flag()) && !holder.Has(fd) {
+			if holder, fd := k.Lookup(object, f.Name); f.Told && f.Given(cmd.Flags().Changed) && !holder.Has(fd) {
 				return exit.New(exit.Usage, fmt.Sprintf("create cannot ask for a %s without %s", k.Name, f.Name)).
 					WithTry(fmt.Sprintf("weft apply -f FILE, with %q in the file", f.Name+": []"))
 			}
@@ -110,7 +125,10 @@ func (a *app) setCommand() *cobra.Command {
   weft set router edge --route destination=192.168.0.0/16,nexthop=10.0.1.9 --route destination=192.168.0.0/16,nexthop=10.0.1.10`,
 		kind.FloatingIP: `  weft set floatingip 203.0.113.7 --port vm2
   weft set fip 203.0.113.7 --description "the shop"`,
-		kind.PortForwarding: `  weft set portforwarding ssh --internal-port 2022`,
+		kind.PortForwarding:    `  weft set portforwarding ssh --internal-port 2022`,
+		kind.SecurityGroup:     `  weft set securitygroup web --name shop`,
+		kind.SecurityGroupRule: `  weft set sgrule ssh --remote-ip 192.0.2.0/24`,
+		kind.AddressGroup:      `  weft set addressgroup office --address 192.0.2.0/24 --address 198.51.100.0/24`,
 	}
 	return perKind(&cobra.Command{
 		Use:   "set",

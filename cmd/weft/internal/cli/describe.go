@@ -292,6 +292,17 @@ func (d *description) related(ctx context.Context) error {
 			d.out.Printf("    and %d more: %s\n", n, more)
 		}
 	}
+	if p, ok := d.object.(*weftv1.Port); ok && p.GetPortSecurityEnabled() {
+		var rules []kind.Message
+		for _, group := range p.GetSecurityGroups() {
+			some, _, err := d.client.List(ctx, kind.SecurityGroupRule, map[string]string{"security_group_id": group})
+			if err != nil {
+				return err
+			}
+			rules = append(rules, some...)
+		}
+		show(kind.SecurityGroupRule, rules, "weft get sgrules --group GROUP")
+	}
 	for _, k := range kind.All {
 		if ids := named[k]; len(ids) > 0 {
 			var objects []kind.Message

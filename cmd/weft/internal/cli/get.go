@@ -31,6 +31,10 @@ func (a *app) getCommand() *cobra.Command {
 		kind.FloatingIP: `  weft get floatingips --network public
   weft get fip 203.0.113.7 -o wide`,
 		kind.PortForwarding: `  weft get portforwardings --floatingip 203.0.113.7`,
+		kind.SecurityGroup:  `  weft get securitygroups`,
+		kind.SecurityGroupRule: `  weft get sgrules --group web
+  weft get sgrules --remote-address-group office`,
+		kind.AddressGroup: `  weft get addressgroups -o wide`,
 	}
 	return perKind(&cobra.Command{
 		Use:   "get",

@@ -77,7 +77,7 @@ func (f *fieldFlag) load(stdin io.Reader) error {
 	return nil
 }
 
-// notFlag is the flag that says the opposite of a field that is true or false.
+// notFlag is the flag that says the opposite of a field that is true or false, or empties a list.
 type notFlag struct{ *fieldFlag }
 
 func (f notFlag) Set(s string) error {
@@ -85,8 +85,15 @@ func (f notFlag) Set(s string) error {
 	if err != nil {
 		return fmt.Errorf("%q is neither true nor false", s)
 	}
-	return f.fieldFlag.Set(strconv.FormatBool(!is))
+	if _, fd := f.kind.Lookup(f.into, f.field.Name); !fd.IsList() {
+		return f.fieldFlag.Set(strconv.FormatBool(!is))
+	} else if is {
+		return f.fieldFlag.Set("none")
+	}
+	return nil
 }
+
+func (f notFlag) Type() string { return "bool" }
 
 // Type is the word for the value in the help text.
 func (f *fieldFlag) Type() string {

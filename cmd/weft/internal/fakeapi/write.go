@@ -104,6 +104,10 @@ func (s *Server) complete(o objects, m kind.Message) []*errdetails.BadRequest_Fi
 		return completeFloatingIP(o, m)
 	case *weftv1.PortForwarding:
 		return completePortForwarding(o, m)
+	case *weftv1.SecurityGroup:
+		return completeSecurityGroup(m)
+	case *weftv1.SecurityGroupRule:
+		return completeRule(o, m)
 	}
 	return nil
 }

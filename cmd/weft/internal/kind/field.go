@@ -18,7 +18,7 @@ type Field struct {
 	Name string
 	// FlagName is its flag without dashes; empty: Name with dashes for underscores.
 	FlagName string
-	// Not is the flag that says the opposite, of a field that is true or false: no-dhcp.
+	// Not is the flag that says the opposite, of a field that is true or false (no-dhcp), or that empties a list.
 	Not string
 	// Help is half a sentence for the flag's line; Default says what the server takes when the field is not given.
 	Help, Default string

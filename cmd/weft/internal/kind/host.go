@@ -21,6 +21,8 @@ var Host = &Kind{
 			Help: "compute or network"},
 		{Name: "draining", FlagName: "drain", Not: "no-drain", Default: "false",
 			Help: "put nothing new on the host, and move away what can be elsewhere"},
+		{Name: "firewall_driver", Values: []string{"openvswitch"}, Default: "openvswitch",
+			Help: "what judges ports on the host"},
 	},
 	Filters: []Filter{projectFilter, nameFilter},
 	Columns: []Column{

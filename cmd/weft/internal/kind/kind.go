@@ -36,7 +36,7 @@ type Kind struct {
 }
 
 // All lists the kinds in the order in which they are shown.
-var All = []*Kind{Network, Subnet, Port, Host, Router, FloatingIP, PortForwarding}
+var All = []*Kind{Network, Subnet, Port, Host, Router, FloatingIP, PortForwarding, SecurityGroup, SecurityGroupRule, AddressGroup}
 
 // Find returns the kind for a word that a person typed: singular, plural or short. Nil: there is none.
 func Find(word string) *Kind {
@@ -138,6 +138,8 @@ func Identity(m Message) string {
 		scope = o.GetNetworkId()
 	case *weftv1.PortForwarding:
 		scope = o.GetFloatingipId()
+	case *weftv1.SecurityGroupRule:
+		scope = o.GetSecurityGroupId()
 	}
 	if id := m.GetMetadata().GetId(); id != "" {
 		return "id " + id
@@ -153,6 +155,11 @@ func Identity(m Message) string {
 	case *weftv1.PortForwarding:
 		if scope != "" && o.GetProtocol() != "" && (o.GetExternalPort() != 0 || o.GetExternalPortRange() != "") {
 			return fmt.Sprintf("%s %d%s of %q", o.GetProtocol(), o.GetExternalPort(), o.GetExternalPortRange(), scope)
+		}
+	case *weftv1.SecurityGroupRule:
+		if scope != "" && o.GetDirection() != "" {
+			return fmt.Sprintf("%s %s %s %s %s%s%s of %q", o.GetDirection(), o.GetEthertype(), o.GetProtocol(), rulePorts(o), o.GetRemoteIpPrefix(),
+				o.GetRemoteGroupId(), o.GetRemoteAddressGroupId(), scope)
 		}
 	}
 	return ""
