@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"testing"
@@ -219,6 +220,54 @@ func TestAllLocalVLANsTaken(t *testing.T) {
 		if snap.Binding(id) == nil || snap.PortState(id) != nil {
 			t.Errorf("binding %v, state %v", snap.Binding(id), snap.PortState(id))
 		}
+	}
+
+	// A port that is deleted makes room as one that is unplugged does.
+	r := port(t, s, named(network(t, s, "two too many"), "r"))
+	report(t, s, "h1", false, nil, tap("r", 5002, r.ID))
+	snap, _ = s.Snapshot()
+	if st := snap.PortState(r.ID); snap.Binding(r.ID) != nil || st == nil || st.Reason != NoLocalVLAN {
+		t.Fatalf("binding %v, state %+v", snap.Binding(r.ID), st)
+	}
+	update(t, s, func(tx *Tx) error { return tx.DeletePort(is[998].IfaceID, 0) })
+	snap, _ = s.Snapshot()
+	if b := snap.Binding(r.ID); b == nil || b.Host != "h1" || b.Interface != "r" || snap.PortState(r.ID) != nil {
+		t.Errorf("after the delete: binding %v, state %+v", b, snap.PortState(r.ID))
+	}
+	invariants(t, snap)
+}
+
+// A port whose last interface is on a host without a VLAN left for it is bound to the interface before that when the host
+// is deleted.
+func TestAPortInErrorIsBoundElsewhereWhenTheHostGoes(t *testing.T) {
+	s := newStore(t)
+	host(t, s, "h1")
+	host(t, s, "h2")
+	p := port(t, s, named(network(t, s, "blue"), "p"))
+	report(t, s, "h2", true, nil, tap("tap2", 6, p.ID))
+	bound(t, s, "at first", m{"p": "h2/tap2 6 by iface-id", "blue@h2": "vlan 1"})
+	// Networks that h1 carries for other reasons than ports, which would keep the host from being deleted; they go with it.
+	carried := func(change func(*Tx, *model.LocalVLAN)) func(*Tx) error {
+		return func(tx *Tx) error {
+			for i := 1; i <= model.MaxVLAN; i++ {
+				change(tx, &model.LocalVLAN{Host: "h1", NetworkID: uid(i), VLAN: uint16(i)})
+			}
+			return nil
+		}
+	}
+	update(t, s, carried(func(tx *Tx, v *model.LocalVLAN) { tx.put(state.LocalVLANs, v) }))
+	report(t, s, "h1", true, nil, tap("tap1", 5, p.ID))
+	snap, _ := s.Snapshot()
+	if st := snap.PortState(p.ID); snap.Binding(p.ID) != nil || st == nil || st.Status != model.PortError || st.Reason != NoLocalVLAN || st.Host != "h1" {
+		t.Fatalf("binding %v, state %+v", snap.Binding(p.ID), st)
+	}
+	update(t, s, func(tx *Tx) error {
+		return errors.Join(carried(func(tx *Tx, v *model.LocalVLAN) { tx.delete(state.LocalVLANs, state.Key(v)) })(tx), tx.DeleteHost("h1", 0))
+	})
+	bound(t, s, "the host is gone", m{"p": "h2/tap2 6 by iface-id", "blue@h2": "vlan 1"})
+	snap, _ = s.Snapshot()
+	if st := snap.PortState(p.ID); st != nil {
+		t.Errorf("state %+v of the host that is gone", st)
 	}
 }
 
