@@ -53,7 +53,7 @@ func TestNothingSpoofedGetsOut(t *testing.T) {
 		{"neither ARP nor IP", "br-int", vm(bcast, "dl_type=0x88b5"), nil, nowhere},
 		{"reverse ARP", "br-int", vm(bcast, "dl_type=0x8035,arp_op=3"), nil, nowhere},
 
-		{"DHCP request", "br-int", vm(bcast, "dl_type=0x0800,nw_src=0.0.0.0,nw_dst=255.255.255.255"+dhcp), nil, flood},
+		{"DHCP request", "br-int", vm(bcast, "dl_type=0x0800,nw_src=0.0.0.0,nw_dst=255.255.255.255"+dhcp), nil, []string{tap(10), toHost2}},
 		{"DHCP request from another MAC", "br-int", as(m(5), bcast, "dl_type=0x0800,nw_src=0.0.0.0,nw_dst=255.255.255.255"+dhcp), nil, nowhere},
 		{"DHCP request without an address to one station", "br-int", vm(ipv4(2, "0.0.0.0", "10.1.0.2", dhcp)), nil, nowhere},
 		{"DHCP offer", "br-int", vm(bcast, "dl_type=0x0800,nw_src=10.1.0.1,nw_dst=255.255.255.255,nw_proto=17,udp_src=67,udp_dst=68"), nil, nowhere},

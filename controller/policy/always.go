@@ -25,10 +25,9 @@ var (
 	// heard6 are what every station hears.
 	heard6 = []uint8{mldQuery, routerAdvertisement, neighborSolicitation, neighborAdvertisement}
 
-	broadcast4 = netip.AddrFrom4([4]byte{255, 255, 255, 255})
+	unspecified4 = netip.IPv4Unspecified()
+	broadcast4   = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 )
-
-func (p Packet) unspecified() bool { return p.Src.IsUnspecified() }
 
 func (p Packet) advertisesRouter() bool { return p.Protocol == ICMPv6 && p.Type == routerAdvertisement }
 

@@ -97,7 +97,9 @@ func send(s state.Snapshot, e End, p Packet, first bool) Judgement {
 		return refuse("only routers may advertise themselves")
 	case p.servesDHCP():
 		return refuse("only DHCP servers may answer clients")
-	case p.unspecified():
+	case p.asksDHCP() && p.Src == unspecified4 && p.Dst == broadcast4:
+		return allow("a DHCP client's")
+	case p.Src == netip.IPv6Unspecified():
 		return fromNowhere(port, mac, p)
 	case !owns(port, mac, p.Src):
 		return refuse("the source address is not the port's")
@@ -114,11 +116,9 @@ func send(s state.Snapshot, e End, p Packet, first bool) Judgement {
 	return byRules(s, port, model.Egress, p, p.Dst, first)
 }
 
-// fromNowhere judges what a station sends before it has an address.
+// fromNowhere judges what a station sends before it has an IPv6 address.
 func fromNowhere(port *model.Port, mac model.MAC, p Packet) Judgement {
 	switch {
-	case p.Src.Is4() && p.asksDHCP() && p.Dst == broadcast4:
-		return allow("a DHCP client's")
 	case p.Protocol != ICMPv6:
 	case p.Type == neighborSolicitation && owns(port, mac, p.Target):
 		return allow("whether the address is free")

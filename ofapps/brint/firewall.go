@@ -46,10 +46,10 @@ var (
 			openflow.InPort, openflow.EthSrc, openflow.EthType, openflow.ARPSPA, openflow.ARPSHA, openflow.IPv4Src, openflow.IPv4Dst,
 			openflow.IPv6Src, openflow.IPProto, openflow.UDPSrc, openflow.UDPDst, openflow.ICMPv6Type,
 		},
-		Next: []string{"RulesEgress", "NdSender", "Refused", "Forward"},
+		Next: []string{"RulesEgress", "AcceptOrIngress", "Refused"},
 	}
-	RulesEgress = rules(72, "RulesEgress", "What the groups of the sender allow, and answers; a connection that nothing allows any more is marked and cut",
-		openflow.IPv4Dst, openflow.IPv6Dst, []string{"AcceptOrIngress", "NdSender", "Refused", "Forward"})
+	RulesEgress = ruleTable(72, "RulesEgress", "What the groups of the sender allow, and answers; a connection that nothing allows any more is marked and cut",
+		[]openflow.Field{openflow.IPv4Dst, openflow.IPv6Dst, openflow.IPv6Src}, []string{"AcceptOrIngress", "NdSender", "Refused"})
 	AcceptOrIngress = &flow.Table{
 		ID: 73, Name: "AcceptOrIngress", About: "Allowed, or sent by a port that nobody judges: for a judged port of this host its rules come next",
 		Match: []openflow.Field{vlan, openflow.EthDst, openflow.EthType, openflow.IPProto, openflow.IPFrag, openflow.ICMPv6Type, openflow.UDPSrc, openflow.UDPDst},
@@ -74,8 +74,8 @@ var (
 		Match: []openflow.Field{groups, openflow.EthType, openflow.CTState, openflow.IPProto, openflow.IPFrag, openflow.ICMPv6Type, openflow.UDPSrc, openflow.UDPDst},
 		Next:  []string{"RulesIngress", "AcceptIngress", "Refused"},
 	}
-	RulesIngress = rules(82, "RulesIngress", "What the groups of the receiver allow, and answers; a connection that nothing allows any more is marked and cut",
-		openflow.IPv4Src, openflow.IPv6Src, []string{"AcceptIngress", "Refused"})
+	RulesIngress = ruleTable(82, "RulesIngress", "What the groups of the receiver allow, and answers; a connection that nothing allows any more is marked and cut",
+		[]openflow.Field{openflow.IPv4Src, openflow.IPv6Src}, []string{"AcceptIngress", "Refused"})
 	AcceptIngress = &flow.Table{
 		ID: 83, Name: "AcceptIngress", About: "Allowed to the judged port: a new connection is remembered, one that was cut and is allowed again is restored",
 		Match: accepted, Set: []openflow.Field{openflow.CTMark}, Next: []string{"Deliver"},
@@ -106,14 +106,14 @@ var firewallTables = []*flow.Table{
 // accepted are the fields that tell what the connection tracker must be told of an allowed packet.
 var accepted = []openflow.Field{openflow.EthType, openflow.IPFrag, openflow.CTState, openflow.CTMark}
 
-func rules(id uint8, name, about string, remote4, remote6 openflow.Field, next []string) *flow.Table {
+func ruleTable(id uint8, name, about string, addresses []openflow.Field, next []string) *flow.Table {
 	return &flow.Table{
 		ID: id, Name: name, About: about,
-		Match: []openflow.Field{
-			phase, groups, openflow.CTState, openflow.CTMark, openflow.CTNwProto, openflow.CTTPDst, openflow.ConjID, openflow.EthType, remote4, remote6,
+		Match: append(addresses,
+			phase, groups, openflow.CTState, openflow.CTMark, openflow.CTNwProto, openflow.CTTPDst, openflow.ConjID, openflow.EthType,
 			openflow.IPProto, openflow.IPFrag, openflow.TCPDst, openflow.UDPSrc, openflow.UDPDst, openflow.SCTPDst,
 			openflow.ICMPType, openflow.ICMPCode, openflow.ICMPv6Type, openflow.ICMPv6Code,
-		},
+		),
 		Set: []openflow.Field{openflow.CTMark}, Next: next,
 	}
 }

@@ -35,9 +35,9 @@ func firewallBase() []flow.Flow {
 			Transient.Row(0).Goto(AcceptOrIngress),
 		},
 		senderRows(),
-		ruleTable(RulesEgress, 0, AcceptOrIngress),
+		aroundRules(RulesEgress, 0, AcceptOrIngress),
 		receiverRows(),
-		ruleTable(RulesIngress, toOne, AcceptIngress),
+		aroundRules(RulesIngress, toOne, AcceptIngress),
 		acceptedRows(AcceptIngress, Deliver),
 		acceptedRows(AcceptedEgress, Forward),
 		[]flow.Flow{
@@ -61,8 +61,11 @@ func senderRows() []flow.Flow {
 		BaseEgress.Row(90, flow.IPv6(), flow.Proto(0)).Goto(Refused),
 		BaseEgress.Row(0).Goto(Refused),
 
-		RulesEgress.Row(110, flow.UDP(false, dhcpClient, dhcpServer), flow.Whole()).Goto(Forward),
-		RulesEgress.Row(110, flow.UDP(true, dhcpv6Client, dhcpv6Server), flow.Whole()).Goto(Forward),
+		// A station without an address yet asks whether one is free.
+		RulesEgress.Row(120, flow.From(unspecified6), flow.ICMPv6Type(flow.NeighborSolicitation), flow.Whole()).Goto(NdSender),
+		RulesEgress.Row(115, flow.From(unspecified6)).Goto(Refused),
+		RulesEgress.Row(110, flow.UDP(false, dhcpClient, dhcpServer), flow.Whole()).Goto(AcceptOrIngress),
+		RulesEgress.Row(110, flow.UDP(true, dhcpv6Client, dhcpv6Server), flow.Whole()).Goto(AcceptOrIngress),
 		RulesEgress.Row(110, flow.ICMPv6Type(flow.NeighborAdvertisement), flow.Whole()).Goto(NdSender),
 		// The same in fragments whose header lies further in: the connection tracker has seen it. Without connections nobody
 		// has.
@@ -74,18 +77,18 @@ func senderRows() []flow.Flow {
 		NdSender.Row(0).Goto(Refused),
 	}
 	for _, typ := range []uint8{mldQuery, mldReport, mldDone, routerSolicitation, flow.NeighborSolicitation, mldReport2} {
-		rows = append(rows, RulesEgress.Row(110, flow.ICMPv6Type(typ), flow.Whole()).Goto(Forward))
+		rows = append(rows, RulesEgress.Row(110, flow.ICMPv6Type(typ), flow.Whole()).Goto(AcceptOrIngress))
 	}
-	// A station without an address yet asks for routers, and joins the groups that it will need (RFC 4861, 4.1; RFC 3590, 4).
+	// Without an address it may ask for routers, too, and join the groups that it will need (RFC 4861, 4.1; RFC 3590, 4).
 	for _, typ := range []uint8{mldReport, routerSolicitation, mldReport2} {
-		rows = append(rows, NdSender.Row(70, flow.From(unspecified6), flow.ICMPv6Type(typ), flow.Whole()).Goto(Forward))
+		rows = append(rows, RulesEgress.Row(120, flow.From(unspecified6), flow.ICMPv6Type(typ), flow.Whole()).Goto(AcceptOrIngress))
 	}
 	return rows
 }
 
-// ruleTable renders what comes before and after the rules of groups in their table. ask is the value of phase for which
+// aroundRules renders what comes before and after the rules of groups in their table. ask is the value of phase for which
 // there is one connection to judge.
-func ruleTable(t *flow.Table, ask uint32, accept *flow.Table) []flow.Flow {
+func aroundRules(t *flow.Table, ask uint32, accept *flow.Table) []flow.Flow {
 	one := flow.Reg(phase, ask)
 	rows := []flow.Flow{
 		t.Row(100, flow.CTState(ctTrk|ctInv, 0), stateful()).Goto(Refused),

@@ -39,7 +39,7 @@ func judgedPort(p view.LocalPort) []flow.Flow {
 		from := flow.And(in, flow.DlSrc(s.MAC))
 		rows = append(rows, BaseEgress.Row(70, from, flow.From(s.IP)).Do(judge))
 		if s.IP.Addr().Is4() {
-			rows = append(rows, BaseEgress.Row(80, from, flow.ARPFrom(s.IP), flow.ARPSHA(s.MAC)).Goto(Forward))
+			rows = append(rows, BaseEgress.Row(80, from, flow.ARPFrom(s.IP), flow.ARPSHA(s.MAC)).Goto(AcceptOrIngress))
 			continue
 		}
 		nd := flow.And(from, flow.Whole(), flow.NDTargetIn(s.IP))
@@ -51,8 +51,8 @@ func judgedPort(p view.LocalPort) []flow.Flow {
 	for _, mac := range macs(p) {
 		from := flow.And(in, flow.DlSrc(mac))
 		rows = append(rows,
-			BaseEgress.Row(80, from, flow.From(unspecified4), flow.To(everybody4), flow.UDP(false, dhcpClient, dhcpServer)).Goto(Forward),
-			BaseEgress.Row(80, from, flow.From(unspecified6)).Goto(NdSender))
+			BaseEgress.Row(80, from, flow.From(unspecified4), flow.To(everybody4), flow.UDP(false, dhcpClient, dhcpServer)).Goto(AcceptOrIngress),
+			BaseEgress.Row(80, from, flow.From(unspecified6)).Goto(RulesEgress))
 	}
 	return rows
 }

@@ -1,0 +1,257 @@
+package ofapps
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/weft-sdn/weft/controller/model"
+	"github.com/weft-sdn/weft/controller/policy"
+	"github.com/weft-sdn/weft/controller/state"
+	"github.com/weft-sdn/weft/controller/view"
+	"github.com/weft-sdn/weft/controller/view/viewtest"
+	"github.com/weft-sdn/weft/nsagent/unixctl"
+	"github.com/weft-sdn/weft/ofapps/flow"
+	"github.com/weft-sdn/weft/openflow"
+	"github.com/weft-sdn/weft/openflow/channel"
+	"github.com/weft-sdn/weft/test/ovs"
+)
+
+// Of each check, so many clouds are drawn, and in each so many packets are traced. -rapid.checks scales both.
+const cloudsACheck, packetsACloud = 15, 5
+
+// What the model of the rules says, and what the switch does with the rendered tables, must be the same: for clouds and
+// packets of any kind, at the sender and at the receiver, on one host and on two, for what is new, for what goes on, and
+// for answers.
+func TestTablesDoWhatTheModelSays(t *testing.T) {
+	d := startDuo(t)
+	asked := 0
+	rapid.Check(t, func(rt *rapid.T) {
+		for range cloudsACheck {
+			s := rapid.Custom(func(t *rapid.T) *viewtest.Cloud { return drawn{t}.cloud() }).Draw(rt, "cloud").Snapshot()
+			d.load(rt, s)
+			for range packetsACloud {
+				asked += d.compare(rt, s, rapid.Custom(func(t *rapid.T) talk { return drawn{t}.talk(s) }).Draw(rt, "talk"))
+			}
+		}
+	})
+	t.Logf("%d traces", asked)
+}
+
+// duo are the integration bridges of two hosts in one switch. The ports are always the same ones, and are on the VLANs of
+// their places; clouds change the rows.
+type duo struct {
+	realHost
+	conns map[string]*channel.Conn
+	rows  map[string][]flow.Flow
+}
+
+func startDuo(t *testing.T) *duo {
+	t.Helper()
+	d := &duo{realHost: realHost{Switch: ovs.Start(t), ports: map[string]string{}}, conns: map[string]*channel.Conn{}, rows: map[string][]flow.Flow{}}
+	for _, host := range []string{"host1", "host2"} {
+		br := "br-" + host
+		d.Vsctl("add-br", br, "--", "set", "bridge", br, "datapath_type=dummy", "fail_mode=secure", "protocols=OpenFlow13,OpenFlow14")
+		d.port(br, host+"-tun", 1)
+	}
+	for _, p := range places() {
+		d.port("br-"+p.host, p.id(), p.ofport)
+		d.Vsctl("set", "port", p.id(), fmt.Sprintf("tag=%d", p.vlan()))
+	}
+	for _, m := range regexp.MustCompile(`(?m)^\s+(\S+) (\d+|LOCAL|none)/(\d+):`).FindAllStringSubmatch(d.Appctl("dpif/show"), -1) {
+		d.ports[m[3]] = m[1]
+	}
+	for _, host := range []string{"host1", "host2"} {
+		nc, err := net.Dial("unix", filepath.Join(d.Dir, "br-"+host+".mgmt"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d.conns[host], err = (channel.Config{}).Handshake(t.Context(), nc); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { d.conns[host].Close() })
+	}
+	return d
+}
+
+// load gives both bridges the rows of a cloud, as a controller does: only what differs, in one bundle.
+func (d *duo) load(t *rapid.T, s state.Snapshot) {
+	for host, conn := range d.conns {
+		rows := RenderAll(s, host)[view.BrInt]
+		diffs, err := flow.Diff(&flow.Coder{Version: conn.Version()}, d.rows[host], rows)
+		if err != nil {
+			t.Fatal(err)
+		}
+		mods := make([]openflow.FlowMod, 0, len(diffs))
+		for _, x := range diffs {
+			mods = append(mods, x.FlowMod())
+		}
+		if err := conn.Bundle(context.Background(), mods); err != nil {
+			t.Fatalf("%s: %v\n%s", host, err, tell(s))
+		}
+		d.rows[host] = rows
+	}
+}
+
+// compare asks model and switch about a packet, and about its answer. It returns the number of traces.
+func (d *duo) compare(t *rapid.T, s state.Snapshot, k talk) int {
+	from, to := bound(s, k.from), bound(s, k.to)
+	if k.from.host != "" && from == nil || k.to.host != "" && to == nil {
+		return 0 // it is nowhere
+	}
+	v := policy.May(s, policy.End{Port: k.from.id(), MAC: k.mac}, policy.End{Port: k.to.id()}, k.packet)
+	state := isNew
+	if !begins(k.packet) {
+		state = isInvalid
+	}
+	n := d.oneWay(t, s, k, v, state)
+	if state == isNew {
+		// A connection that is under way is judged as when it began.
+		n += d.oneWay(t, s, k, v, isBegun)
+	}
+	if state != isNew || k.group || !v.Allowed() || k.mac != k.from.mac() && k.from.host != "" {
+		return n
+	}
+	back := talk{from: k.to, to: k.from, mac: k.to.mac(), packet: answerTo(k.packet)}
+	a := policy.MayAnswer(s, policy.End{Port: k.from.id()}, policy.End{Port: k.to.id()}, k.packet)
+	return n + d.oneWay(t, s, back, a, isAnswer)
+}
+
+func bound(s state.Snapshot, at place) *model.Binding { return s.Binding(at.id()) }
+
+// begins says what the connection tracker makes of a packet that it has not heard of before.
+func begins(p policy.Packet) bool {
+	switch p.Protocol {
+	case policy.ICMP:
+		return p.Type == 8 || p.Type == 13
+	case policy.ICMPv6:
+		return p.Type == 128
+	}
+	return true
+}
+
+func answerTo(p policy.Packet) policy.Packet {
+	p.Src, p.Dst, p.SrcPort, p.DstPort = p.Dst, p.Src, p.DstPort, p.SrcPort
+	switch {
+	case p.Protocol == policy.ICMP:
+		p.Type--
+		if p.Type == 7 {
+			p.Type = 0
+		}
+	case p.Protocol == policy.ICMPv6:
+		p.Type++
+	}
+	return p
+}
+
+// oneWay traces a packet on the hosts that it passes.
+func (d *duo) oneWay(t *rapid.T, s state.Snapshot, k talk, v policy.Verdict, ct string) int {
+	switch {
+	case k.group:
+		return d.toAll(t, s, k, v, ct)
+	case k.from.host != "" && k.from.host == k.to.host:
+		d.expect(t, s, k, k.from.host, k.from.id(), k.to.id(), ct, v.Allowed())
+		return 1
+	}
+	n := 0
+	if k.from.host != "" {
+		d.expect(t, s, k, k.from.host, k.from.id(), k.from.host+"-tun", ct, v.Egress.Allowed)
+		n++
+	}
+	if k.to.host != "" {
+		d.expect(t, s, k, k.to.host, k.to.host+"-tun", k.to.id(), ct, v.Ingress.Allowed)
+		n++
+	}
+	return n
+}
+
+// toAll is a packet for all: on the sender's host every other port of the network hears it if its own rules say so.
+func (d *duo) toAll(t *rapid.T, s state.Snapshot, k talk, v policy.Verdict, ct string) int {
+	out, left := d.ask(t, k, k.from.host, k.from.id(), ct)
+	want := map[string]bool{k.from.host + "-tun": v.Egress.Allowed}
+	for _, p := range places() {
+		if p.host == k.from.host && p != k.from && p.network() == k.from.network() && bound(s, p) != nil {
+			at := policy.May(s, policy.End{Port: k.from.id(), MAC: k.mac}, policy.End{Port: p.id()}, k.packet)
+			want[p.id()] = at.Allowed()
+		}
+	}
+	for port, hears := range want {
+		if left[port] != hears {
+			t.Fatalf("%s hears %v of %#v (%s), and should hear %v\n%s\n%s", port, left[port], k, ct, hears, tell(s), out)
+		}
+	}
+	return 1
+}
+
+func (d *duo) expect(t *rapid.T, s state.Snapshot, k talk, host, in, at, ct string, want bool) {
+	out, left := d.ask(t, k, host, in, ct)
+	if left[at] != want {
+		t.Fatalf("%#v (%s) by %s arrives at %s: %v; the model says %v\n%s\n%s", k, ct, in, at, left[at], want, tell(s), out)
+	}
+}
+
+// ask traces, and tells by which ports the packet leaves.
+func (d *duo) ask(t *rapid.T, k talk, host, in, ct string) (out string, left map[string]bool) {
+	args := []string{"br-" + host, d.spell(k, in)}
+	for range 4 {
+		args = append(args, "--ct-next", ct)
+	}
+	out, err := unixctl.Call(context.Background(), d.Dir, "ovs-vswitchd", "ofproto/trace", args...)
+	if err != nil {
+		t.Fatalf("%v: %v", args, err)
+	}
+	left = map[string]bool{}
+	for _, m := range allActions.FindAllStringSubmatch(out, -1) {
+		d.outputs(m[1], left)
+	}
+	return out, left
+}
+
+func (d *duo) outputs(list string, left map[string]bool) {
+	for _, a := range topLevel(list) {
+		if inner, isCopy := strings.CutPrefix(a, "clone("); isCopy {
+			d.outputs(strings.TrimSuffix(inner, ")"), left)
+		} else if name := d.ports[a]; name != "" {
+			left[name] = true
+		}
+	}
+}
+
+// spell is the packet as ofproto/trace reads it.
+func (d *duo) spell(k talk, in string) string {
+	p := k.packet
+	to := "dl_dst=" + k.to.mac().String()
+	switch {
+	case k.group && p.Dst.Is6():
+		to = "dl_dst=33:33:00:00:00:12"
+	case k.group:
+		to = group
+	}
+	vlan := "" // what comes from the other hosts has the network's tag
+	if strings.HasSuffix(in, "-tun") {
+		vlan = fmt.Sprintf("dl_vlan=%d,", max(k.from.vlan(), k.to.vlan()))
+	}
+	text := fmt.Sprintf("in_port=%s,%sdl_src=%s,%s,", in, vlan, k.mac, to)
+	if p.Src.Is4() {
+		text += fmt.Sprintf("dl_type=0x0800,nw_src=%s,nw_dst=%s,nw_proto=%d", p.Src, p.Dst, p.Protocol)
+	} else {
+		text += fmt.Sprintf("dl_type=0x86dd,ipv6_src=%s,ipv6_dst=%s,nw_proto=%d", p.Src, p.Dst, p.Protocol)
+	}
+	names := map[uint8]string{policy.TCP: "tcp", policy.UDP: "udp", policy.SCTP: "sctp", policy.ICMP: "icmp", policy.ICMPv6: "icmpv6"}
+	switch name := names[p.Protocol]; p.Protocol {
+	case policy.TCP, policy.UDP, policy.SCTP:
+		text += fmt.Sprintf(",%s_src=%d,%s_dst=%d", name, p.SrcPort, name, p.DstPort)
+	case policy.ICMP, policy.ICMPv6:
+		text += fmt.Sprintf(",%s_type=%d,%s_code=%d", name, p.Type, name, p.Code)
+		if p.Type == 135 || p.Type == 136 {
+			text += ",nd_target=" + p.Target.String()
+		}
+	}
+	return text
+}
