@@ -118,7 +118,7 @@ func (d *duo) compare(t *rapid.T, s state.Snapshot, k talk) int {
 	if state != isNew || k.group || !v.Allowed() || k.mac != k.from.mac() && k.from.host != "" {
 		return n
 	}
-	back := talk{from: k.to, to: k.from, mac: k.to.mac(), packet: answerTo(k.packet)}
+	back := talk{from: k.to, to: k.from, mac: k.to.mac(), packet: k.packet.Answer()}
 	a := policy.MayAnswer(s, policy.End{Port: k.from.id()}, policy.End{Port: k.to.id()}, k.packet)
 	return n + d.oneWay(t, s, back, a, isAnswer)
 }
@@ -134,20 +134,6 @@ func begins(p policy.Packet) bool {
 		return p.Type == 128
 	}
 	return true
-}
-
-func answerTo(p policy.Packet) policy.Packet {
-	p.Src, p.Dst, p.SrcPort, p.DstPort = p.Dst, p.Src, p.DstPort, p.SrcPort
-	switch {
-	case p.Protocol == policy.ICMP:
-		p.Type--
-		if p.Type == 7 {
-			p.Type = 0
-		}
-	case p.Protocol == policy.ICMPv6:
-		p.Type++
-	}
-	return p
 }
 
 // oneWay traces a packet on the hosts that it passes.

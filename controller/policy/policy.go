@@ -61,16 +61,18 @@ func May(s state.Snapshot, from, to End, p Packet) Verdict {
 // MayAnswer says whether the answer to a packet that was allowed, from to back to from, gets there. Stateful groups let
 // answers pass; stateless ones judge them as any packet.
 func MayAnswer(s state.Snapshot, from, to End, p Packet) Verdict {
-	return Verdict{send(s, to, p.answer(), false), receive(s, from, p.answer(), false)}
+	return Verdict{send(s, to, p.Answer(), false), receive(s, from, p.Answer(), false)}
 }
 
-// answer is a packet's answer: that of an echo request is the reply (RFC 792; RFC 4443, 4.2).
-func (p Packet) answer() Packet {
+// Answer is what answers to a packet: to an echo request the reply (RFC 792; RFC 4443, 4.2).
+func (p Packet) Answer() Packet {
 	a := p
 	a.Src, a.Dst, a.SrcPort, a.DstPort = p.Dst, p.Src, p.DstPort, p.SrcPort
 	switch {
 	case p.Protocol == ICMP && p.Type == echoRequest:
 		a.Type = echoReply
+	case p.Protocol == ICMP && (p.Type == timestamp || p.Type == information):
+		a.Type = p.Type + 1
 	case p.Protocol == ICMPv6 && p.Type == echoRequest6:
 		a.Type = echoReply6
 	}
