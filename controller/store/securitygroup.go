@@ -182,6 +182,7 @@ func (t *Tx) makeRule(g *model.SecurityGroup, r *model.SecurityGroupRule) {
 	r.ProjectID, r.SecurityGroupID = g.ProjectID, g.ID
 	t.created(&r.Meta)
 	t.put(state.SecurityGroupRules, r)
+	t.given.add(r.ID)
 }
 
 func cloneSecurityGroup(in *model.SecurityGroup) *model.SecurityGroup {

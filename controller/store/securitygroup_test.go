@@ -187,3 +187,28 @@ func TestSecurityRefusals(t *testing.T) {
 func create2(r *model.SecurityGroupRule) func(*Tx) (*model.SecurityGroupRule, error) {
 	return func(tx *Tx) (*model.SecurityGroupRule, error) { return tx.CreateSecurityGroupRule(r) }
 }
+
+// What was exported has the rules that groups are made with, under their old ids.
+func TestRulesOfANewGroupGiveWay(t *testing.T) {
+	s := newStore(t)
+	web := &model.SecurityGroup{Meta: model.Meta{ID: uid(1), Name: "web"}, Stateful: true}
+	out := &model.SecurityGroupRule{Meta: model.Meta{ID: uid(2)}, SecurityGroupID: web.ID, Direction: model.Egress, EtherType: model.IPv4}
+	update(t, s, func(tx *Tx) error {
+		if _, err := tx.CreateSecurityGroup(web); err != nil {
+			return err
+		}
+		_, err := tx.CreateSecurityGroupRule(out)
+		return err
+	})
+	if snapshot(s).SecurityGroupRule(out.ID) == nil {
+		t.Error("the rule is not there under its own id")
+	}
+	if got := rules(s, web.ID); got != "egress IPv4 to anybody\negress IPv6 to anybody" {
+		t.Errorf("rules:\n%s", got)
+	}
+	again := *out
+	again.ID = ""
+	refused[*ErrAlreadyExists](t, s, create((*Tx).CreateSecurityGroupRule, &again),
+		fmt.Sprintf(`security_group_id: the rule "egress IPv4 to anybody" of %s is taken by securitygrouprule %s`, refTo(state.SecurityGroups, web), out.ID))
+	invariants(t, snapshot(s))
+}

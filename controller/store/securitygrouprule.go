@@ -9,16 +9,20 @@ import (
 	"github.com/weft-sdn/weft/controller/state"
 )
 
-// CreateSecurityGroupRule adds a rule to a security group, which must not have one that says the same.
+// CreateSecurityGroupRule adds a rule to a security group, which must not have one that says the same. But a rule that the
+// group was made with in the same transaction gives way: what was exported can be made again, with all of its ids.
 func (t *Tx) CreateSecurityGroupRule(in *model.SecurityGroupRule) (*model.SecurityGroupRule, error) {
 	r := cloneRule(in)
 	c := checks{kind: state.SecurityGroupRules, violations: r.Validate()}
 	if old := t.SecurityGroupRule(r.ID); r.ID != "" && old != nil {
 		c.take("metadata.id", r.ID, state.SecurityGroupRules, old)
 	}
-	t.checkRule(&c, r)
+	replaced := t.checkRule(&c, r)
 	if err := c.err(); err != nil {
 		return nil, err
+	}
+	if replaced != "" {
+		t.delete(state.SecurityGroupRules, replaced)
 	}
 	t.created(&r.Meta)
 	t.put(state.SecurityGroupRules, r)
@@ -38,14 +42,18 @@ func (t *Tx) UpdateSecurityGroupRule(in *model.SecurityGroupRule, expected int64
 	r := cloneRule(in)
 	c := checks{kind: state.SecurityGroupRules, violations: r.Validate()}
 	immutable(&c, "security_group_id", old.SecurityGroupID, r.SecurityGroupID)
+	replaced := ""
 	if r.SecurityGroupID == old.SecurityGroupID {
-		t.checkRule(&c, r)
+		replaced = t.checkRule(&c, r)
 	}
 	if err := c.err(); err != nil {
 		return nil, err
 	}
 	if !t.updated(old, r) {
 		return old, nil
+	}
+	if replaced != "" {
+		t.delete(state.SecurityGroupRules, replaced)
 	}
 	t.put(state.SecurityGroupRules, r)
 	return r, nil
@@ -64,8 +72,9 @@ func (t *Tx) DeleteSecurityGroupRule(id string, expected int64) error {
 	return nil
 }
 
-// checkRule refuses groups that do not exist, and a rule that the group has already.
-func (t *Tx) checkRule(c *checks, r *model.SecurityGroupRule) {
+// checkRule refuses groups that do not exist, and a rule that the group has already. It returns the id of a rule that has to
+// give way, or "".
+func (t *Tx) checkRule(c *checks, r *model.SecurityGroupRule) (replaced string) {
 	g := t.SecurityGroup(r.SecurityGroupID)
 	if g == nil && r.SecurityGroupID != "" {
 		c.add("security_group_id", "securitygroup %q does not exist", r.SecurityGroupID)
@@ -77,14 +86,19 @@ func (t *Tx) checkRule(c *checks, r *model.SecurityGroupRule) {
 		c.add("remote_address_group_id", "addressgroup %q does not exist", r.RemoteAddressGroupID)
 	}
 	if g == nil || len(c.violations) > 0 {
-		return
+		return ""
 	}
 	for o := range t.RulesOf(g.ID) {
 		if o.ID != r.ID && reflect.DeepEqual(essence(o), essence(r)) {
+			if t.given[o.ID] {
+				replaced = o.ID
+				continue
+			}
 			c.take("security_group_id", fmt.Sprintf("the rule %q of %s", r.Traffic(), refTo(state.SecurityGroups, g)), state.SecurityGroupRules, o)
-			return
+			return ""
 		}
 	}
+	return replaced
 }
 
 // essence is what a rule allows, without what it is called. All addresses are the same as any.

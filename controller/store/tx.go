@@ -32,6 +32,8 @@ type Tx struct {
 	hints *hints
 	// pending is what has to be put right before the changes are whole; see settle.
 	pending pending
+	// given are the rules that security groups of this transaction were made with; one that says the same takes their place.
+	given set[string]
 	// writes counts what was put and deleted.
 	writes int
 	// err is what went wrong where it cannot be returned: the state's schema and an object do not go together.
