@@ -154,6 +154,14 @@ func (d *description) value(label string, fd protoreflect.FieldDescriptor, v pro
 
 // named is a value, with the name of the object behind it when it is an id.
 func (d *description) named(fd protoreflect.FieldDescriptor, v protoreflect.Value) string {
+	if f := d.kind.Field(string(fd.Name())); f != nil && f.Ref != "" && fd.IsList() {
+		var parts []string
+		for i := range v.List().Len() {
+			id := v.List().Get(i).String()
+			parts = append(parts, fmt.Sprintf("%s (%s)", id, d.names(f.Ref, id)))
+		}
+		return strings.Join(parts, ", ")
+	}
 	text := kind.Text(fd, v)
 	if k := refOf(fd); k != nil && !k.NamedByID && text != "" {
 		return fmt.Sprintf("%s (%s)", text, d.names(k.Name, text))

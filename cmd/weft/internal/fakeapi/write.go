@@ -181,6 +181,10 @@ func completePort(o objects, p *weftv1.Port) (bad []*errdetails.BadRequest_Field
 		return append(bad, violation("network_id", status.Convert(err).Message()))
 	}
 	p.NetworkId = net.GetMetadata().GetId()
+	for i := range p.SecurityGroups {
+		_, wrong := refer(o, kind.SecurityGroup, &p.SecurityGroups[i], fmt.Sprintf("security_groups[%d]", i))
+		bad = append(bad, wrong...)
+	}
 	if p.MacAddress == "" {
 		p.MacAddress = fmt.Sprintf("fa:16:3e:00:00:%02x", len(o["port"]))
 	}

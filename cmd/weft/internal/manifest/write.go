@@ -91,6 +91,14 @@ func toldInBlocks(k *kind.Kind, m kind.Message, blocks map[string]*yaml.Node) {
 
 // comment puts names behind ids.
 func comment(f *kind.Field, fd protoreflect.FieldDescriptor, v *yaml.Node, names kind.Names) {
+	if f.Ref != "" && fd.IsList() {
+		for _, e := range v.Content {
+			if name := names(f.Ref, e.Value); name != e.Value {
+				e.LineComment = screen.Line(name)
+			}
+		}
+		return
+	}
 	if f.Ref != "" {
 		if name := names(f.Ref, v.Value); name != v.Value {
 			v.LineComment = screen.Line(name)
