@@ -45,6 +45,15 @@ func (h *realHost) judge(t *testing.T, bridge, packet string, states ...string) 
 
 var allActions = regexp.MustCompile(`(?m)^Datapath actions: (.*)$`)
 
+var shownPort = regexp.MustCompile(`(?m)^\s+(\S+) (\d+|LOCAL|none)/(\d+):`)
+
+// number finds out the numbers of the ports in the datapath.
+func (h *realHost) number() {
+	for _, m := range shownPort.FindAllStringSubmatch(h.Appctl("dpif/show"), -1) {
+		h.ports[m[3]] = m[1]
+	}
+}
+
 // leaving tells where a traced packet leaves, over all its ways through the connection tracker.
 func (h *realHost) leaving(t *testing.T, out, packet string) []string {
 	t.Helper()

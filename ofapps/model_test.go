@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 
@@ -64,9 +63,7 @@ func startDuo(t *testing.T) *duo {
 		d.port("br-"+p.host, p.id(), p.ofport)
 		d.Vsctl("set", "port", p.id(), fmt.Sprintf("tag=%d", p.vlan()))
 	}
-	for _, m := range regexp.MustCompile(`(?m)^\s+(\S+) (\d+|LOCAL|none)/(\d+):`).FindAllStringSubmatch(d.Appctl("dpif/show"), -1) {
-		d.ports[m[3]] = m[1]
-	}
+	d.number()
 	for _, host := range []string{"host1", "host2"} {
 		nc, err := net.Dial("unix", filepath.Join(d.Dir, "br-"+host+".mgmt"))
 		if err != nil {
