@@ -103,6 +103,8 @@ func TestExplain(t *testing.T) {
 		{"a line of table 0, of which bridge nobody knows", &weftv1.ExplainRequest{Flow: "cookie=" + cookie(flow.PortCookie, portID) + ", priority=2 actions=drop"},
 			&weftv1.ExplainResponse{Owners: []*weftv1.ObjectRef{web}, Text: ofWeb, TableName: "br-int/LocalSwitching, br-tun/Classify, physical/Classify",
 				TableAbout: "Where a packet comes from\nFrom which tunnel\nFrom br-int or from outside"}},
+		{"a row of an agent's", &weftv1.ExplainRequest{Cookie: fmt.Sprintf("%#x", flow.PlainSwitch)}, &weftv1.ExplainResponse{
+			Owners: []*weftv1.ObjectRef{{Kind: "pipeline", Id: "plain switch"}}, Text: "the row is part of the plain switch that an agent makes of a bridge until a controller comes"}},
 		{"a row of the pipeline, which tells the bridge", &weftv1.ExplainRequest{Flow: "cookie=" + cookie(flow.PipelineCookie, "br-tun") + ", priority=0 actions=drop"},
 			&weftv1.ExplainResponse{Owners: []*weftv1.ObjectRef{{Kind: "pipeline", Id: "br-tun"}}, Text: "the row is part of the pipeline of br-tun bridges",
 				TableName: "br-tun/Classify", TableAbout: "From which tunnel"}},

@@ -30,6 +30,9 @@ func roleOf(bridge string) string {
 // pipelineKind is the kind of the owner of the rows that every bridge of a role begins with.
 const pipelineKind = "pipeline"
 
+// plainSwitch stands for the role of a bridge that no controller has programmed yet.
+const plainSwitch = "plain switch"
+
 // owners leads from cookies to the objects that wanted the rows.
 type owners struct {
 	snap state.Snapshot
@@ -48,6 +51,7 @@ func (s *Server) owners(snap state.Snapshot) *owners {
 		c := flow.Cookie(flow.PipelineCookie, role)
 		o.hashed[c] = append(o.hashed[c], &weftv1.ObjectRef{Kind: pipelineKind, Id: role})
 	}
+	o.hashed[flow.PlainSwitch] = []*weftv1.ObjectRef{{Kind: pipelineKind, Id: plainSwitch}}
 	return o
 }
 
@@ -104,6 +108,9 @@ var cookieKinds = map[flow.CookieKind]state.Kind{
 
 // sentence names an owner for people.
 func sentence(r *weftv1.ObjectRef) string {
+	if r.Kind == pipelineKind && r.Id == plainSwitch {
+		return "the plain switch that an agent makes of a bridge until a controller comes"
+	}
 	if r.Kind == pipelineKind {
 		return "the pipeline of " + r.Id + " bridges"
 	}

@@ -3,6 +3,7 @@ package hostsync
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/weft-sdn/weft/controller/report"
@@ -84,7 +85,7 @@ func (b *bridge) repair(ctx context.Context, seen *foreign) error {
 		case ok && r.removed:
 			diffs = append(diffs, flow.Difference{Kind: flow.Missing, Flow: wanted})
 		case ok && is != row:
-			diffs = append(diffs, flow.Difference{Kind: flow.Changed, Flow: wanted})
+			diffs = append(diffs, flow.Difference{Kind: flow.Changed, Flow: wanted, Found: r.flow.Cookie})
 		case !ok:
 			// A row of ours that its owner does not want, as an agent replays it from an older day: it may stand, or have
 			// stood, where a row of another owner belongs.
@@ -155,9 +156,10 @@ func partsOf(s state.Snapshot, host string, cookie uint64) []view.Part {
 	return parts
 }
 
-// tell records what was repaired.
+// tell records what was repaired. That an agent made a plain switch of the bridge, until we came, was none.
 func (b *bridge) tell(diffs []flow.Difference) {
 	h := b.host
+	diffs = slices.DeleteFunc(slices.Clone(diffs), func(d flow.Difference) bool { return d.Found == flow.PlainSwitch })
 	if len(diffs) == 0 {
 		return
 	}

@@ -155,8 +155,8 @@ func bundle(ctx context.Context, conn *channel.Conn, mods []openflow.FlowMod) (n
 	}
 }
 
-// bootstrap makes the bridge of a physical network a plain switch, when it has no row at all. The cookie is that of the
-// pipeline: the first controller that comes puts its own rows in the place of these.
+// bootstrap makes the bridge of a physical network a plain switch, when it has no row at all. The first controller that
+// comes puts its own rows in the place of these.
 func (b *bridge) bootstrap(ctx context.Context, conn *channel.Conn) error {
 	if found, err := has(ctx, conn, openflow.AllFlows(), func(*openflow.FlowStats) bool { return true }); found || err != nil {
 		return err
@@ -169,7 +169,7 @@ func (b *bridge) bootstrap(ctx context.Context, conn *channel.Conn) error {
 		if i.Name != b.Uplink {
 			continue
 		}
-		cookie := flow.Cookie(flow.PipelineCookie, "physical")
+		cookie := flow.PlainSwitch
 		rows := []openflow.FlowMod{
 			add(flow.Flow{Priority: 2, Cookie: cookie, Match: openflow.Match{openflow.U32(openflow.InPort, number)}}),
 			add(flow.Flow{Priority: 0, Cookie: cookie, Actions: []openflow.Action{openflow.Output{Port: openflow.PortNormal}}}),

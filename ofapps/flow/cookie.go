@@ -89,3 +89,7 @@ func ParseCookie(cookie uint64) (k CookieKind, prefix string, ok bool) {
 	id := cookie & cookieID
 	return CookieKind(cookie >> 48), fmt.Sprintf("%08x-%04x", id>>16, id&0xffff), true
 }
+
+// PlainSwitch is the cookie of the rows by which an agent lets the bridge of a physical network forward until a controller
+// comes. They are ours and wanted by nobody: to take them away is no repair.
+var PlainSwitch = Cookie(PipelineCookie, "plain switch")

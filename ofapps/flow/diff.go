@@ -29,6 +29,8 @@ type Difference struct {
 	Flow Flow
 	// Owner is the owner of the wanted row; -1 for Foreign. Only a Comparison tells it.
 	Owner int
+	// Found is the cookie of the row as found; 0 for Missing.
+	Found uint64
 	// keepCounters says that only the actions differ, so that the row can be modified in place.
 	keepCounters bool
 }
@@ -73,12 +75,12 @@ func Diff(c *Coder, before, after []Flow) ([]Difference, error) {
 		case was == nil:
 			out = append(out, Difference{Kind: Missing, Flow: after[i]})
 		case was.Row != row:
-			out = append(out, Difference{Kind: Changed, Flow: after[i], keepCounters: onlyInstructions(was.Row, row)})
+			out = append(out, Difference{Kind: Changed, Flow: after[i], Found: was.Row.Cookie, keepCounters: onlyInstructions(was.Row, row)})
 		}
 	}
 	for i := range before {
 		if k, _ := c.Encode(&before[i]); !seen[k] {
-			out = append(out, Difference{Kind: Foreign, Flow: before[i]})
+			out = append(out, Difference{Kind: Foreign, Flow: before[i], Found: before[i].Cookie})
 		}
 	}
 	return out, nil
@@ -136,7 +138,7 @@ func (c *Comparison) Observe(s *openflow.FlowStats) error {
 			return nil
 		}
 	}
-	c.out = append(c.out, Difference{Kind: Changed, Flow: w.Flow, Owner: w.Owner, keepCounters: onlyInstructions(row, w.Row)})
+	c.out = append(c.out, Difference{Kind: Changed, Flow: w.Flow, Owner: w.Owner, Found: s.Cookie, keepCounters: onlyInstructions(row, w.Row)})
 	return nil
 }
 
@@ -148,7 +150,7 @@ func (c *Comparison) foreign(s *openflow.FlowStats) error {
 	if err != nil {
 		return err
 	}
-	c.out = append(c.out, Difference{Kind: Foreign, Flow: f, Owner: -1})
+	c.out = append(c.out, Difference{Kind: Foreign, Flow: f, Owner: -1, Found: s.Cookie})
 	return nil
 }
 
