@@ -2,10 +2,12 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -14,62 +16,103 @@ import (
 	"github.com/weft-sdn/weft/test/lab/cloud"
 )
 
-func TestMain(m *testing.M) {
-	lab.Main()
-	os.Exit(m.Run())
+// shared is the lab of all tests: they run one after the other.
+var shared struct {
+	once  sync.Once
+	cloud *cloud.Cloud
+	err   error
+	dir   string
 }
 
-// up builds the programs, a lab of three hosts, and starts the controller and then all agents at one moment.
+func TestMain(m *testing.M) {
+	lab.Main()
+	code := m.Run()
+	if err := end(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// up answers the shared lab. The first caller builds the programs and a lab of three hosts, and starts the controller and
+// then all agents at one moment.
 func up(t *testing.T) *cloud.Cloud {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "weft-e2e-")
-	if err != nil {
-		t.Fatal(err)
+	shared.once.Do(func() { shared.cloud, shared.err = begin(context.Background()) })
+	if shared.err != nil {
+		t.Fatal(shared.err)
 	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	bin := filepath.Join(dir, "bin")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", bin+"/", "../../cmd/weft-controller", "../../cmd/weft-nsagent")
+	if err := shared.cloud.EnsureUp(t.Context()); err != nil {
+		t.Fatal(err, shared.cloud.Lab.Logs())
+	}
+	return shared.cloud
+}
+
+func begin(ctx context.Context) (*cloud.Cloud, error) {
+	var err error
+	if shared.dir, err = os.MkdirTemp("", "weft-e2e-"); err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(shared.dir, 0o711); err != nil { // DHCP servers, who give up root, go through it to their files
+		return nil, err
+	}
+	bin := filepath.Join(shared.dir, "bin")
+	build := exec.CommandContext(ctx, "go", "build", "-o", bin+"/", "../../cmd/weft-controller", "../../cmd/weft-nsagent")
 	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
+		return nil, fmt.Errorf("build: %w\n%s", err, out)
 	}
-	l, err := lab.Up(t.Context(), lab.Config{Dir: filepath.Join(dir, "lab"), Hosts: []string{"compute1", "compute2", "network1"}, Bin: bin})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := l.Down(context.Background()); err != nil {
-			t.Error(err)
-		}
+	l, err := lab.Up(ctx, lab.Config{
+		Dir: filepath.Join(shared.dir, "lab"), Hosts: []string{"compute1", "compute2", "network1"}, Bin: bin,
+		ControllerArgs: checks.ControllerArgs(),
 	})
+	if err != nil {
+		return nil, err
+	}
 	c, err := cloud.Dial(l)
 	if err != nil {
-		t.Fatal(err)
+		return nil, errors.Join(err, l.Down(ctx))
 	}
-	t.Cleanup(func() { c.Close() })
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	if err := c.StartController(ctx); err != nil {
-		t.Fatal(err, l.Logs())
+	err = c.StartController(ctx)
+	if err == nil {
+		err = c.StartAgents(ctx)
 	}
-	if err := c.StartAgents(ctx); err != nil {
-		t.Fatal(err, l.Logs())
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("%w\n%s", err, l.Logs()), l.Down(context.WithoutCancel(ctx)))
 	}
-	return c
+	return c, nil
+}
+
+// end takes the lab away.
+func end() error {
+	var err error
+	if shared.cloud != nil {
+		err = errors.Join(shared.cloud.Close(), shared.cloud.Lab.Down(context.Background()))
+	}
+	if shared.dir != "" {
+		err = errors.Join(err, os.RemoveAll(shared.dir))
+	}
+	return err
 }
 
 // TestCloud runs every check, in one lab: what the demo shows and what must hold are the same.
 func TestCloud(t *testing.T) {
 	c := up(t)
+	runner := checks.NewRunner(c)
 	for _, check := range checks.All() {
 		t.Run(check.Name, func(t *testing.T) {
 			if err := c.EnsureUp(t.Context()); err != nil {
 				t.Fatal(err, c.Lab.Logs())
 			}
-			r := checks.Run(t.Context(), c, check)
+			r := runner.Run(t.Context(), check)
 			t.Logf("%s (%v)", r.Measured, r.Took.Round(time.Millisecond))
 			if r.Err != nil {
 				t.Error(fmt.Errorf("%w\n%s", r.Err, c.Lab.Logs()))
 			}
 		})
+	}
+	if err := runner.Close(t.Context()); err != nil {
+		t.Error(err)
 	}
 }

@@ -58,6 +58,16 @@ var Clients = []string{"udhcpc", "dhclient"}
 // Lease lets a real DHCP client, one of Clients, ask for a lease on eth0. It does not change the VM; UseLease does. An
 // error says that there was no lease within some seconds.
 func (vm *VM) Lease(ctx context.Context, client string) (Lease, error) {
+	return vm.lease(ctx, client, 3)
+}
+
+// LeaseInVain is Lease for a VM that must get none: the client asks once.
+func (vm *VM) LeaseInVain(ctx context.Context, client string) (Lease, error) {
+	return vm.lease(ctx, client, 1)
+}
+
+// lease asks that many times, a second apart, if the client is udhcpc.
+func (vm *VM) lease(ctx context.Context, client string, tries int) (Lease, error) {
 	script := filepath.Join(vm.lab.Dir, "vm", vm.Name+"."+client)
 	for name, text := range map[string]string{script: leaseScript, script + ".conf": dhclientConf} {
 		if err := os.WriteFile(name, []byte(text), 0o755); err != nil {
@@ -70,7 +80,7 @@ func (vm *VM) Lease(ctx context.Context, client string) (Lease, error) {
 	var argv []string
 	switch client {
 	case "udhcpc":
-		argv = []string{"udhcpc", "-i", "eth0", "-f", "-n", "-q", "-t", "3", "-T", "1", "-A", "1", "-s", script,
+		argv = []string{"udhcpc", "-i", "eth0", "-f", "-n", "-q", "-t", strconv.Itoa(tries), "-T", "1", "-A", "1", "-s", script,
 			"-O", "mtu", "-O", "staticroutes", "-O", "msstaticroutes", "-O", "ntpsrv", "-O", "tftp", "-O", "bootfile"}
 	case "dhclient":
 		argv = []string{"sh", "-c", `dhclient -1 -cf "$0.conf" -sf "$0" -lf /run/dhclient.leases -pf /run/dhclient.pid eth0

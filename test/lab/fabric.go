@@ -26,6 +26,9 @@ const UnderlayMTU = 1500
 // (RFC 5737).
 var Far = netip.AddrFrom4([4]byte{198, 51, 100, 1})
 
+// WebPort is where the machine outside tells everyone who calls how it sees them, by HTTP too.
+const WebPort = 80
+
 // controllerIP is the controller's address on mgmt.
 const controllerIP = "10.90.0.1"
 
@@ -124,8 +127,12 @@ func (l *Lab) openOutside(ctx context.Context) (*nsbox.Box, error) {
 	if err := startSwitch(ctx, l, box); err != nil {
 		return nil, err
 	}
-	_, err = box.Exec(ctx, "ovs-vsctl", "--timeout=20",
-		"--", "add-br", "br-out", "--", "set", "Bridge", "br-out", "datapath_type=netdev", "--", "add-port", "br-out", "eth0")
+	if _, err := box.Exec(ctx, "ovs-vsctl", "--timeout=20",
+		"--", "add-br", "br-out", "--", "set", "Bridge", "br-out", "datapath_type=netdev", "--", "add-port", "br-out", "eth0"); err != nil {
+		return nil, err
+	}
+	// It lives as long as the machine.
+	_, err = l.StartServer(ctx, box, WebPort)
 	return box, err
 }
 

@@ -19,7 +19,16 @@ func (h *Host) Bridges(ctx context.Context) ([]string, error) {
 
 // Flows is what "ovs-ofctl dump-flows" prints for a bridge, without statistics and sorted.
 func (h *Host) Flows(ctx context.Context, bridge string) (string, error) {
-	out, err := h.Exec(ctx, "ovs-ofctl", "-O", "OpenFlow13", "--no-stats", "--no-names", "dump-flows", bridge)
+	return h.dump(ctx, bridge, "--no-names")
+}
+
+// NamedFlows is Flows with names of ports in the place of numbers, which change when ovs-vswitchd is restarted.
+func (h *Host) NamedFlows(ctx context.Context, bridge string) (string, error) {
+	return h.dump(ctx, bridge, "--names")
+}
+
+func (h *Host) dump(ctx context.Context, bridge, names string) (string, error) {
+	out, err := h.Exec(ctx, "ovs-ofctl", "-O", "OpenFlow13", "--no-stats", names, "dump-flows", bridge)
 	if err != nil {
 		return "", err
 	}

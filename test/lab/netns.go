@@ -30,18 +30,20 @@ func (h *Host) Namespaces(ctx context.Context) ([]string, error) {
 	return all, nil
 }
 
-// Conntrack lists the tracked connections of a network namespace of the host that have an address in them.
-func (h *Host) Conntrack(ctx context.Context, namespace, address string) ([]string, error) {
+// Conntrack lists the tracked connections of a network namespace of the host that have all the addresses in them.
+func (h *Host) Conntrack(ctx context.Context, namespace string, addresses ...string) ([]string, error) {
 	out, err := h.Netns(ctx, namespace, "conntrack", "-L", "-o", "extended")
 	if err != nil {
 		return nil, err
 	}
 	var found []string
 	for line := range strings.Lines(out) {
-		if slices.ContainsFunc(strings.Fields(line), func(f string) bool {
+		var values []string
+		for _, f := range strings.Fields(line) {
 			_, value, _ := strings.Cut(f, "=")
-			return value == address
-		}) {
+			values = append(values, value)
+		}
+		if !slices.ContainsFunc(addresses, func(a string) bool { return !slices.Contains(values, a) }) {
 			found = append(found, strings.TrimSpace(line))
 		}
 	}

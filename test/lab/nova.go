@@ -78,8 +78,9 @@ func novaMain(args []string) error {
 
 // Nova is a metadata service that writes down what it is asked.
 type Nova struct {
-	// URL is where the agents reach it.
-	URL        string
+	// URL is where the agents reach it, and SecretFile holds the shared secret.
+	URL, SecretFile string
+
 	name, file string
 	box        *nsbox.Box
 }
@@ -87,6 +88,10 @@ type Nova struct {
 // StartNova starts it on the controller's machine.
 func (l *Lab) StartNova(ctx context.Context, secret string) (*Nova, error) {
 	n := &Nova{name: "nova-" + uuid.NewString(), box: l.Controller, URL: "http://" + controllerIP + ":" + novaPort}
+	n.SecretFile = filepath.Join(l.Dir, n.name+".secret")
+	if err := os.WriteFile(n.SecretFile, []byte(secret), 0o600); err != nil {
+		return nil, fmt.Errorf("nova: %w", err)
+	}
 	n.file = filepath.Join(l.Dir, "log", n.name+".json")
 	if _, err := n.box.Start(ctx, nsbox.Command{Name: n.name, Log: l.log(n.name), Argv: nsbox.Applet("nova", n.file, secret)}); err != nil {
 		return nil, fmt.Errorf("nova: %w", err)

@@ -29,18 +29,19 @@ type Pulse struct {
 // PulseResult is what a pulse counted.
 type PulseResult struct {
 	Sent, Received int
-	// Gap is the longest run of requests without an answer, as time.
+	// Gap is the longest time between two answers.
 	Gap time.Duration
 }
 
-var pulseSeq = regexp.MustCompile(`icmp_seq=(\d+) ttl`)
+// pulseAnswer is a line of "ping -D": "[1700000000.123456] 64 bytes from 10.0.0.1: icmp_seq=9 ttl=64 time=0.5 ms".
+var pulseAnswer = regexp.MustCompile(`(?m)^\[(\d+)\.(\d{6})\] .* icmp_seq=(\d+) ttl`)
 
 // StartPulse begins to ping. It returns when the first answer has come.
 func (l *Lab) StartPulse(ctx context.Context, from *nsbox.Box, to netip.Addr) (*Pulse, error) {
 	p := &Pulse{name: "pulse-" + uuid.NewString(), box: from}
 	p.log = l.log(p.name)
 	if _, err := from.Start(ctx, nsbox.Command{
-		Name: p.name, Log: p.log, Argv: []string{"ping", "-n", "-i", fmt.Sprint(PulseEvery.Seconds()), "-W", "1", to.String()},
+		Name: p.name, Log: p.log, Argv: []string{"ping", "-n", "-D", "-i", fmt.Sprint(PulseEvery.Seconds()), "-W", "1", to.String()},
 	}); err != nil {
 		return nil, fmt.Errorf("pulse from %s: %w", from.Name, err)
 	}
@@ -51,70 +52,63 @@ func (l *Lab) StartPulse(ctx context.Context, from *nsbox.Box, to netip.Addr) (*
 	return p, nil
 }
 
-// answers are the numbers of the requests that were answered so far, without repetitions.
-func (p *Pulse) answers() (seen map[int]bool, last int, err error) {
+// answers counts what came so far: each request once.
+func (p *Pulse) answers() (r PulseResult, err error) {
 	text, err := os.ReadFile(p.log)
 	if err != nil {
-		return nil, 0, fmt.Errorf("pulse: %w", err)
+		return r, fmt.Errorf("pulse: %w", err)
 	}
-	seen = map[int]bool{}
+	seen := map[int]bool{}
 	turn, before := 0, 0
-	for _, m := range pulseSeq.FindAllSubmatch(text, -1) {
-		// ping numbers with 16 bits.
-		n, err := strconv.Atoi(string(m[1]))
-		if err != nil {
-			return nil, 0, fmt.Errorf("pulse: %w", err)
+	var last time.Time
+	for _, m := range pulseAnswer.FindAllSubmatch(text, -1) {
+		var n [3]int64
+		for i := range n {
+			if n[i], err = strconv.ParseInt(string(m[i+1]), 10, 64); err != nil {
+				return r, fmt.Errorf("pulse: %w", err)
+			}
 		}
-		if n+1<<15 < before {
+		// ping numbers with 16 bits.
+		seq := int(n[2])
+		if seq+1<<15 < before {
 			turn++
 		}
-		before = n
-		n += turn << 16
-		seen[n] = true
-		last = max(last, n)
+		before = seq
+		seq += turn << 16
+		seen[seq] = true
+		r.Sent = max(r.Sent, seq)
+		at := time.Unix(n[0], n[1]*1000)
+		if !last.IsZero() {
+			r.Gap = max(r.Gap, at.Sub(last))
+		}
+		last = at
 	}
-	return seen, last, nil
+	r.Received = len(seen)
+	return r, nil
 }
 
 // Await waits until n more answers than now have come.
 func (p *Pulse) Await(ctx context.Context, n int, limit time.Duration) error {
 	base := -1
 	return Poll(ctx, limit, func() error {
-		seen, _, err := p.answers()
+		r, err := p.answers()
 		if err != nil {
 			return err
 		}
 		if base < 0 {
-			base = len(seen)
-			if n == 1 && base > 0 {
-				return nil
-			}
+			base = r.Received
 		}
-		if len(seen) < base+n {
-			return fmt.Errorf("pulse from %s: %d answers of %d", p.box.Name, len(seen)-base, n)
+		if r.Received < base+n {
+			return fmt.Errorf("pulse from %s: %d answers of %d", p.box.Name, r.Received-base, n)
 		}
 		return nil
 	})
 }
 
-// Stop ends the pulse and counts. What was sent and could not be answered any more when it ended is not counted as lost.
+// Stop ends the pulse and counts. What was sent after the last answer is not counted.
 func (p *Pulse) Stop(ctx context.Context) (PulseResult, error) {
 	if err := p.box.Stop(ctx, p.name, syscall.SIGINT, 10*time.Second); err != nil {
 		return PulseResult{}, err
 	}
-	seen, last, err := p.answers()
-	if err != nil {
-		return PulseResult{}, err
-	}
-	r := PulseResult{Sent: last, Received: len(seen)}
-	run := 0
-	for n := 1; n <= last; n++ {
-		if seen[n] {
-			run = 0
-			continue
-		}
-		run++
-		r.Gap = max(r.Gap, time.Duration(run)*PulseEvery)
-	}
-	return r, nil
+	return p.answers()
 }

@@ -122,17 +122,21 @@ func greetDatagrams(conn net.PacketConn) error {
 	}
 }
 
-// askMain is the applet "ask tcp|udp ADDRESS:PORT": it prints the greeting of a server.
+// askMain is the applet "ask tcp|udp ADDRESS:PORT PATIENCE": it prints the greeting of a server.
 func askMain(args []string) error {
-	if len(args) != 2 {
-		return errors.New("usage: ask tcp|udp ADDRESS:PORT")
+	if len(args) != 3 {
+		return errors.New("usage: ask tcp|udp ADDRESS:PORT PATIENCE")
 	}
-	conn, err := net.DialTimeout(args[0], args[1], askPatience)
+	patience, err := time.ParseDuration(args[2])
+	if err != nil {
+		return err
+	}
+	conn, err := net.DialTimeout(args[0], args[1], patience)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(askPatience)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
 		return err
 	}
 	if _, err := io.WriteString(conn, hello); err != nil {
@@ -146,8 +150,11 @@ func askMain(args []string) error {
 	return err
 }
 
-// askPatience is how long a caller waits for a server.
-const askPatience = 1500 * time.Millisecond
+// How long a caller waits for a server that must answer, which is long enough for TCP to try again, and for one that must not.
+const (
+	askPatience   = 1500 * time.Millisecond
+	noAskPatience = 400 * time.Millisecond
+)
 
 // Server answers on ports of a box.
 type Server struct {
@@ -189,8 +196,17 @@ func (s *Server) Stop(ctx context.Context) error {
 
 // Ask calls a server and answers its greeting. The network is tcp or udp.
 func Ask(ctx context.Context, from *nsbox.Box, network string, to netip.AddrPort) (Greeting, error) {
+	return ask(ctx, from, network, to, askPatience)
+}
+
+// AskInVain is Ask for a server that must not answer: it waits less.
+func AskInVain(ctx context.Context, from *nsbox.Box, network string, to netip.AddrPort) (Greeting, error) {
+	return ask(ctx, from, network, to, noAskPatience)
+}
+
+func ask(ctx context.Context, from *nsbox.Box, network string, to netip.AddrPort, patience time.Duration) (Greeting, error) {
 	var g Greeting
-	out, err := from.Exec(ctx, nsbox.Applet("ask", network, to.String())...)
+	out, err := from.Exec(ctx, nsbox.Applet("ask", network, to.String(), patience.String())...)
 	if err != nil {
 		return g, err
 	}

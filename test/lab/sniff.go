@@ -25,12 +25,16 @@ type Frames struct {
 	Unicast   int `json:"unicast"`
 	Multicast int `json:"multicast"`
 	Broadcast int `json:"broadcast"`
+	// UnicastIPv4 is the part of Unicast that is IPv4, and no ARP.
+	UnicastIPv4 int `json:"unicast_ipv4"`
 	// Questions counts ARP requests and neighbour solicitations by the address asked for.
 	Questions map[string]int `json:"questions"`
 	// Largest frame in bytes, with its Ethernet header.
 	Largest int `json:"largest"`
 	// Sources counts frames by source MAC.
 	Sources map[string]int `json:"sources"`
+	// Samples are the first unicast frames, for people.
+	Samples []string `json:"samples"`
 }
 
 // Sniffed is what left through a device: frames as they were, and those that came out of tunnels.
@@ -126,6 +130,12 @@ func (f *Frames) count(eth *layers.Ethernet, packet gopacket.Packet) {
 		f.Multicast++
 	default:
 		f.Unicast++
+		if eth.EthernetType == layers.EthernetTypeIPv4 {
+			f.UnicastIPv4++
+		}
+		if len(f.Samples) < 5 {
+			f.Samples = append(f.Samples, sample(eth, packet))
+		}
 	}
 	if f.Sources == nil {
 		f.Sources = map[string]int{}
@@ -145,6 +155,22 @@ func (f *Frames) count(eth *layers.Ethernet, packet gopacket.Packet) {
 		}
 		f.Questions[asked.String()]++
 	}
+}
+
+// sample says in a line what a frame is.
+func sample(eth *layers.Ethernet, packet gopacket.Packet) string {
+	text := eth.SrcMAC.String() + " > " + eth.DstMAC.String()
+	for _, layer := range packet.Layers() {
+		switch l := layer.(type) {
+		case *layers.IPv4:
+			text += fmt.Sprintf(" %s > %s %s", l.SrcIP, l.DstIP, l.Protocol)
+		case *layers.IPv6:
+			text += fmt.Sprintf(" %s > %s %s", l.SrcIP, l.DstIP, l.NextHeader)
+		case *layers.ARP:
+			text += fmt.Sprintf(" ARP %d %v > %v", l.Operation, net.IP(l.SourceProtAddress), net.IP(l.DstProtAddress))
+		}
+	}
+	return text
 }
 
 // Sniff counts what a device of a box sends.

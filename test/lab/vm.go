@@ -202,7 +202,8 @@ func (l *Lab) DelVM(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := host.Exec(ctx, "ovs-vsctl", "--timeout=20", "--if-exists", "del-port", "br-int", vm.Interface()); err != nil {
+	// The link is deleted here, and not left to go with the VM: that would be some time after its last process.
+	if _, err := host.Exec(ctx, "sh", "-c", `ovs-vsctl --timeout=20 --if-exists del-port br-int "$0" && ip link del dev "$0"`, vm.Interface()); err != nil {
 		return fmt.Errorf("VM %s: %w", name, err)
 	}
 	if err := vm.Box.Kill(ctx); err != nil {

@@ -16,11 +16,11 @@ import (
 
 // faults is what must survive when something dies. Traffic never waits for control.
 var faults = []Check{
-	{"controller killed under traffic", 2, killed(true, false)},
-	{"agents killed under traffic", 2, killed(false, true)},
-	{"controller and agents killed under traffic", 2, killed(true, true)},
-	{"ovs-vswitchd killed under traffic", 2, switchKilled(true)},
-	{"ovs-vswitchd killed while no controller runs", 2, switchKilled(false)},
+	{Name: "controller killed under traffic", Hosts: 2, Run: killed(true, false)},
+	{Name: "agents killed under traffic", Hosts: 2, Run: killed(false, true)},
+	{Name: "controller and agents killed under traffic", Hosts: 2, Run: killed(true, true)},
+	{Name: "ovs-vswitchd killed under traffic", Hosts: 2, Run: switchKilled(true)},
+	{Name: "ovs-vswitchd killed while no controller runs", Hosts: 2, Run: switchKilled(false)},
 }
 
 // probeRate is packets per second in each direction.

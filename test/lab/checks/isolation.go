@@ -15,9 +15,9 @@ import (
 
 // isolation is who must not reach whom.
 var isolation = []Check{
-	{"tenants with overlapping subnets", 2, overlapping},
-	{"a port with admin_state_up=false is dead", 2, deadPort},
-	{"an interface that is nobody's port is silent", 1, foreignInterface},
+	{Name: "tenants with overlapping subnets", Hosts: 2, Run: overlapping},
+	{Name: "a port with admin_state_up=false is dead", Hosts: 2, Run: deadPort},
+	{Name: "an interface that is nobody's port is silent", Hosts: 1, Run: foreignInterface},
 }
 
 // overlapping has two tenants with the same subnet. Each network has a VM on both hosts; the second has one more, whose

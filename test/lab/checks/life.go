@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,12 +15,12 @@ import (
 
 // life is what must happen, and what must be gone, when things come, move and go.
 var life = []Check{
-	{"every host knows the DVR MAC of every other", 2, dvrMACs},
-	{"a port moves to another host", 3, moves},
-	{"the last port of a network leaves nothing", 2, leavesNothing},
-	{"a row deleted behind our back comes back", 2, deletedRow},
-	{"a row added behind our back goes", 1, addedRow},
-	{"memory of controller and agents", 1, memory},
+	{Name: "every host knows the DVR MAC of every other", Hosts: 2, Run: dvrMACs},
+	{Name: "a port moves to another host", Hosts: 3, Run: moves},
+	{Name: "the last port of a network leaves nothing", Hosts: 2, Run: leavesNothing},
+	{Name: "a row deleted behind our back comes back", Hosts: 2, Run: deletedRow},
+	{Name: "a row added behind our back goes", Hosts: 1, Run: addedRow},
+	{Name: "memory of controller and agents", Hosts: 1, Run: memory},
 }
 
 // dvrMACs looks into br-tun for the rows that each host must have for the DVR MACs of all others, who started when it did.
@@ -140,12 +141,19 @@ func leavesNothing(ctx context.Context, s *cloud.Scope) (string, error) {
 	})
 }
 
-// inventory is every row and every port of every bridge of ours.
+// inventory is all that Weft makes on hosts: every row and port of its bridges, links, namespaces, DHCP servers.
 func inventory(ctx context.Context, l *lab.Lab) (string, error) {
 	var all strings.Builder
 	for _, h := range l.Hosts {
+		rest, err := h.Exec(ctx, "sh", "-c", "ip -o link | cut -d: -f2 | cut -d@ -f1; ip netns list | cut -d' ' -f1; ps -eo args= | grep '[d]nsmasq --'; true")
+		if err != nil {
+			return "", err
+		}
+		for line := range strings.Lines(rest) {
+			fmt.Fprintf(&all, "%s %s\n", h.Name, strings.TrimSpace(line))
+		}
 		for _, bridge := range []string{"br-int", "br-tun", "br-ex"} {
-			rows, err := h.Flows(ctx, bridge)
+			rows, err := h.NamedFlows(ctx, bridge)
 			if err != nil {
 				return "", err
 			}
@@ -158,7 +166,7 @@ func inventory(ctx context.Context, l *lab.Lab) (string, error) {
 			}
 		}
 	}
-	return all.String(), nil
+	return strings.Join(slices.Sorted(strings.Lines(all.String())), ""), nil
 }
 
 // difference lists the lines that only one of two texts has.

@@ -16,16 +16,16 @@ import (
 
 // reach is who must reach whom.
 var reach = []Check{
-	{"same network, one host", 1, sameHost},
-	{"same network, two hosts, VXLAN", 2, tunnel("vxlan", UnderlayMTU-50)},
-	{"same network, two hosts, GRE", 2, tunnel("gre", UnderlayMTU-42)},
-	{"same network, two hosts, Geneve", 2, tunnel("geneve", UnderlayMTU-58)},
-	{"same network, three hosts, VXLAN", 3, threeHosts},
-	{"IPv6, two hosts", 2, ipv6},
-	{"VLAN network through br-ex, and a machine outside", 2, provider("vlan", 101)},
-	{"flat network through br-ex, and a machine outside", 2, provider("flat", 0)},
-	{"learning instead of l2_population", 2, learning},
-	{"ARP and ND are answered on the host", 2, answeredLocally},
+	{Name: "same network, one host", Hosts: 1, Run: sameHost},
+	{Name: "same network, two hosts, VXLAN", Hosts: 2, Run: tunnel("vxlan", UnderlayMTU-50)},
+	{Name: "same network, two hosts, GRE", Hosts: 2, Run: tunnel("gre", UnderlayMTU-42)},
+	{Name: "same network, two hosts, Geneve", Hosts: 2, Run: tunnel("geneve", UnderlayMTU-58)},
+	{Name: "same network, three hosts, VXLAN", Hosts: 3, Run: threeHosts},
+	{Name: "IPv6, two hosts", Hosts: 2, Run: ipv6},
+	{Name: "VLAN network through br-ex, and a machine outside", Hosts: 2, Run: provider("vlan", 101)},
+	{Name: "flat network through br-ex, and a machine outside", Hosts: 2, Run: provider("flat", 0)},
+	{Name: "learning instead of l2_population", Hosts: 2, Run: learning},
+	{Name: "ARP and ND are answered on the host", Hosts: 2, Run: answeredLocally},
 }
 
 // UnderlayMTU is the lab's; what is announced for a network follows from it and the type of tunnel.

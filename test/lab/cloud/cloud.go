@@ -97,7 +97,7 @@ func (c *Cloud) StartAgents(ctx context.Context) error {
 	return c.WaitReady(ctx)
 }
 
-// EnsureUp starts the controller and the agents that do not run, and waits until every host is ready.
+// EnsureUp starts the controller and the agents that do not run, and waits until every host that is on is ready.
 func (c *Cloud) EnsureUp(ctx context.Context) error {
 	runs, err := lab.Runs(ctx, c.Lab.Controller, lab.ControllerProcess)
 	if err == nil && !runs {
@@ -107,6 +107,9 @@ func (c *Cloud) EnsureUp(ctx context.Context) error {
 		return err
 	}
 	for _, h := range c.Lab.Hosts {
+		if h.Box == nil {
+			continue
+		}
 		runs, err := lab.Runs(ctx, h.Box, lab.AgentProcess)
 		if err == nil && !runs {
 			err = h.StartAgent(ctx)
@@ -121,7 +124,7 @@ func (c *Cloud) EnsureUp(ctx context.Context) error {
 	return c.WaitReady(ctx)
 }
 
-// WaitReady waits until every host of the lab is Ready.
+// WaitReady waits until every host of the lab that is on is Ready.
 func (c *Cloud) WaitReady(ctx context.Context) error {
 	return lab.Poll(ctx, 60*time.Second, func() error {
 		list, err := c.Hosts.ListHosts(ctx, &weftv1.ListHostsRequest{})
@@ -130,6 +133,9 @@ func (c *Cloud) WaitReady(ctx context.Context) error {
 		}
 		var lag []string
 		for _, h := range c.Lab.Hosts {
+			if h.Box == nil {
+				continue
+			}
 			i := slices.IndexFunc(list.GetHosts(), func(o *weftv1.Host) bool { return o.GetMetadata().GetId() == h.Name })
 			switch {
 			case i < 0:

@@ -2,6 +2,7 @@ package demo
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -50,6 +51,8 @@ checks whose name has one of them.`,
 // checks runs the checks that have one of the words in their names, a line each. Its last line is "N passed, N failed".
 func (d *demo) checks(ctx context.Context, c *cloud.Cloud, words []string) (anyFailed bool, err error) {
 	passed, failed := 0, 0
+	runner := checks.NewRunner(c)
+	defer func() { err = errors.Join(err, runner.Close(ctx)) }()
 	for _, check := range checks.All() {
 		if !named(check.Name, words) {
 			continue
@@ -59,7 +62,7 @@ func (d *demo) checks(ctx context.Context, c *cloud.Cloud, words []string) (anyF
 			d.out.Printf("  %-50s needs %d hosts\n", check.Name, check.Hosts)
 			continue
 		}
-		r := checks.Run(ctx, c, check)
+		r := runner.Run(ctx, check)
 		if ctx.Err() != nil {
 			return true, fmt.Errorf("check %q: %w", check.Name, context.Cause(ctx))
 		}

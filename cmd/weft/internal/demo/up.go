@@ -13,8 +13,8 @@ import (
 
 	"github.com/weft-sdn/weft/cmd/weft/internal/exit"
 	"github.com/weft-sdn/weft/cmd/weft/internal/screen"
-	weftv1 "github.com/weft-sdn/weft/proto/weft/v1"
 	"github.com/weft-sdn/weft/test/lab"
+	"github.com/weft-sdn/weft/test/lab/checks"
 	"github.com/weft-sdn/weft/test/lab/cloud"
 )
 
@@ -45,7 +45,7 @@ func (d *demo) up(ctx context.Context, hosts []string, empty, check bool) error 
 	}
 	var l *lab.Lab
 	if err := d.step("hosts", func() (string, error) {
-		l, err = lab.Up(ctx, lab.Config{Dir: d.dir, Hosts: hosts, Bin: bin})
+		l, err = lab.Up(ctx, lab.Config{Dir: d.dir, Hosts: hosts, Bin: bin, ControllerArgs: checks.ControllerArgs()})
 		return strings.Join(hosts, " ") + " (own Open vSwitch each, userspace datapath)", err
 	}); err != nil {
 		return refused(err)
@@ -95,10 +95,8 @@ func (d *demo) fill(ctx context.Context, l *lab.Lab, empty, check bool) (failed 
 		return false, err
 	}
 	if !empty {
-		for _, n := range tour {
-			if err := d.step("network", func() (string, error) { return n.build(ctx, c) }); err != nil {
-				return false, err
-			}
+		if err := d.tour(ctx, c); err != nil {
+			return false, err
 		}
 	}
 	d.lookAround(l, empty)
@@ -122,42 +120,6 @@ func (d *demo) step(what string, do func() (string, error)) error {
 	return nil
 }
 
-// demoNetwork is a network of the demo with its VMs.
-type demoNetwork struct {
-	name, kind, cidr string
-	vms              []demoVM
-}
-
-// demoVM is a VM, and the number of its host, which counts around when there are fewer.
-type demoVM struct {
-	name string
-	host int
-}
-
-// tour is what there is to look at: two tenants with the same addresses, on different tunnels.
-var tour = []demoNetwork{
-	{"blue", "vxlan", "10.0.1.0/24", []demoVM{{"vma", 0}, {"vmb", 1}}},
-	{"green", "gre", "10.0.1.0/24", []demoVM{{"vmc", 0}, {"vmd", 2}}},
-}
-
-// build makes the network and its VMs, one on each host in turn.
-func (n demoNetwork) build(ctx context.Context, c *cloud.Cloud) (string, error) {
-	s := c.Scope("")
-	network, err := s.Network(ctx, n.name, &weftv1.Network{ProviderNetworkType: n.kind}, n.cidr)
-	if err != nil {
-		return "", err
-	}
-	told := fmt.Sprintf("%s %s (%s, MTU %d):", n.name, n.cidr, n.kind, network.GetMtu())
-	for _, v := range n.vms {
-		vm, err := s.VM(ctx, network, v.name, c.Lab.Hosts[v.host%len(c.Lab.Hosts)].Name)
-		if err != nil {
-			return "", err
-		}
-		told += fmt.Sprintf(" %s@%s", vm.Name, vm.Host)
-	}
-	return told, s.Settle(ctx)
-}
-
 // lookAround says what to type next.
 func (d *demo) lookAround(l *lab.Lab, empty bool) {
 	weft, host := os.Args[0], l.Hosts[0].Name
@@ -167,7 +129,8 @@ func (d *demo) lookAround(l *lab.Lab, empty bool) {
 		d.out.Printf("  Make a VM:    %s create network blue;  %s create subnet blue-v4 --network blue --cidr 10.0.1.0/24\n", weft, weft)
 		d.out.Printf("                %s create port web --network blue;  %s demo vm create web --host %s --port web\n", weft, weft, host)
 	} else {
-		d.out.Printf("                %s demo vm exec vma -- ping -c 3 10.0.1.3\n", weft)
+		d.out.Printf("                %s demo vm exec vma -- ping -c 3 10.0.2.3;  %s demo vm exec vma -- curl %s\n", weft, weft, lab.Far)
+		d.out.Printf("                %s where edge;  %s demo exec %s -- ip netns\n", weft, weft, host)
 	}
 	d.out.Printf("  Logs:         %s\n  Stop:         %s demo down\n", filepath.Join(l.Dir, "log"), weft)
 }

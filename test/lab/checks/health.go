@@ -1,0 +1,10 @@
+package checks
+
+import "time"
+
+// HealthTimeout is the controller's --host-timeout in labs that checks run in: shorter than its default, so that checks
+// are short.
+const HealthTimeout = 4 * time.Second
+
+// ControllerArgs is what such a lab's controller must be told.
+func ControllerArgs() []string { return []string{"--host-timeout", HealthTimeout.String()} }

@@ -1,0 +1,604 @@
+package checks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/fieldmaskpb"
+
+	weftv1 "github.com/weft-sdn/weft/proto/weft/v1"
+	"github.com/weft-sdn/weft/test/lab"
+	"github.com/weft-sdn/weft/test/lab/cloud"
+)
+
+// survival is what routers and DHCP must survive, besides what the scenes of routers show.
+func survival() []Check {
+	return []Check{
+		{Name: "gateway address on br-ex, NAT on the host", Hosts: 3, Run: gatewayOnHost},
+		{Name: "network host drained, then another dies", Hosts: 3, Run: networkHostDies},
+	}
+}
+
+// session is a connection that must live.
+type session struct {
+	what string
+	*lab.Session
+}
+
+// sessions opens one connection of every kind.
+func (t *site) sessions(ctx context.Context, s *cloud.Scope) ([]session, error) {
+	var all []session
+	for _, want := range []struct {
+		what     string
+		from, to string
+	}{
+		{"world to floating IP", "outside", "p1c1"},
+		{"floating IP to world", "p2c1", "outside"},
+		{"SNAT", "p1c2", "outside"},
+		{"east-west", "p1c1", "p2c2"},
+		{"east-west by VLAN", "p3c1", "p1c2"},
+	} {
+		box, target := s.Lab.Outside, lab.Far
+		if want.from != "outside" {
+			box = t.vm[want.from].Box
+		}
+		switch {
+		case want.to == "outside":
+		case want.from == "outside":
+			target = t.fip[want.to].Address
+		default:
+			target = addr(t.vm[want.to])
+		}
+		one, err := s.Lab.StartSession(ctx, box, at(target))
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", want.what, err)
+		}
+		s.Defer(func(ctx context.Context) error {
+			_, err := one.Stop(ctx)
+			return err
+		})
+		all = append(all, session{want.what, one})
+	}
+	return all, nil
+}
+
+// sessionsLive changes what is around established connections. None may break, and none may pause for long.
+func sessionsLive(ctx context.Context, s *cloud.Scope, t *site) (string, error) {
+	all, err := t.sessions(ctx, s)
+	if err != nil {
+		return "", err
+	}
+	for _, change := range []struct {
+		what string
+		do   func(context.Context, *cloud.Scope, *site) error
+	}{
+		{"another floating IP comes and goes", comeAndGo(func(ctx context.Context, s *cloud.Scope) error {
+			_, err := s.FloatingIP(ctx, t.ext, t.vm["p3c1"].PortID)
+			return err
+		})},
+		{"another router comes and goes", comeAndGo(func(ctx context.Context, s *cloud.Scope) error {
+			_, err := addTenant(ctx, s, "guest", "10.0.1.0/24", t.ext, 0, 1)
+			return err
+		})},
+		{"another subnet comes and goes", comeAndGo(func(ctx context.Context, s *cloud.Scope) error {
+			n, err := s.Network(ctx, "more", &weftv1.Network{ProviderNetworkType: "vxlan"}, "10.0.9.0/24")
+			if err != nil {
+				return err
+			}
+			return s.AddInterface(ctx, t.router, n.SubnetID())
+		})},
+		{"the router is updated", updateRouter},
+		{"the agents are killed", restarted(false, true)},
+		{"the controller is killed", restarted(true, false)},
+	} {
+		if err := change.do(ctx, s, t); err != nil {
+			return "", fmt.Errorf("%s: %w", change.what, err)
+		}
+		for _, one := range all {
+			if err := one.Await(ctx, 80, 20*time.Second); err != nil {
+				return "", fmt.Errorf("%s: %s: %w", change.what, one.what, err)
+			}
+		}
+	}
+	var longest time.Duration
+	var which string
+	for _, one := range all {
+		r, err := one.Now()
+		if err != nil {
+			return "", err
+		}
+		if r.LongestGap > longest {
+			longest, which = r.LongestGap, one.what
+		}
+	}
+	measured := fmt.Sprintf("%d connections, 6 changes, longest gap %s (%s)", len(all), ms(longest), which)
+	if longest > shortGap {
+		return measured, fmt.Errorf("silent for more than %v", shortGap)
+	}
+	return measured, nil
+}
+
+// comeAndGo makes something and takes it away again.
+func comeAndGo(make func(context.Context, *cloud.Scope) error) func(context.Context, *cloud.Scope, *site) error {
+	return func(ctx context.Context, s *cloud.Scope, _ *site) error {
+		inner := s.Cloud.Scope(s.Prefix)
+		s.Defer(inner.Close)
+		if err := make(ctx, inner); err != nil {
+			return err
+		}
+		if err := inner.Settle(ctx); err != nil {
+			return err
+		}
+		return inner.Close(ctx)
+	}
+}
+
+func updateRouter(ctx context.Context, s *cloud.Scope, t *site) error {
+	id := t.router.GetMetadata().GetId()
+	for _, routes := range [][]*weftv1.Route{{{Destination: "192.168.99.0/24", Nexthop: addr(t.vm["p1c2"]).String()}}, nil} {
+		if _, err := s.UpdateRouter(ctx, &weftv1.Router{
+			Metadata: &weftv1.Metadata{Id: id, Description: fmt.Sprintf("%d routes", len(routes))}, Routes: routes,
+		}, "metadata.description", "routes"); err != nil {
+			return err
+		}
+		if err := s.Settle(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// restarted kills the controller or all agents, and starts them again.
+func restarted(controller, agents bool) func(context.Context, *cloud.Scope, *site) error {
+	return func(ctx context.Context, s *cloud.Scope, _ *site) error {
+		if err := down(ctx, s, controller, agents); err != nil {
+			return err
+		}
+		if err := s.EnsureUp(ctx); err != nil {
+			return err
+		}
+		return s.Settle(ctx)
+	}
+}
+
+// state is all that a host has in the namespaces of a router, as text.
+func state(ctx context.Context, h *lab.Host, router *weftv1.Router) (string, error) {
+	all, err := namespaces(ctx, h, router)
+	if err != nil {
+		return "", err
+	}
+	const script = `ip -o addr show scope global | sed 's/^[0-9]*: //'; ip rule; ip -o route show table all type unicast | sort
+sysctl net.ipv4.ip_forward net.ipv4.conf.all.arp_ignore net.ipv4.conf.all.arp_announce
+ip neigh show nud permanent | sort; iptables-save | grep '^-A'`
+	var text strings.Builder
+	for _, ns := range all {
+		out, err := h.Netns(ctx, ns, "sh", "-c", script)
+		if err != nil {
+			return "", err
+		}
+		for line := range strings.Lines(out) {
+			fmt.Fprintf(&text, "%.8s %s\n", ns, strings.TrimSpace(line))
+		}
+	}
+	// In which order lines of a chain stand that do not overlap says nothing.
+	lines := slices.Sorted(strings.Lines(text.String()))
+	return strings.Join(lines, ""), nil
+}
+
+// namespaceDrift spoils a router by hand, piece by piece. Each comes back; what is foreign stays.
+func namespaceDrift(ctx context.Context, s *cloud.Scope, t *site) (string, error) {
+	id := t.router.GetMetadata().GetId()
+	compute, qrouter, snat := s.Lab.Hosts[0], "qrouter-"+id, "snat-"+id
+	fixed := addr(t.vm["p1c1"]).String()
+	var slowest time.Duration
+	var slow string
+	for _, spoil := range []struct {
+		what  string
+		host  *lab.Host
+		shell string
+	}{
+		{"address", compute, fmt.Sprintf("ip netns exec %s sh -c 'ip addr del %s/24 dev $(ip -o addr show to %s | cut -d\" \" -f2)'", qrouter, t.private[0].Gateway(), t.private[0].Gateway())},
+		{"rule", compute, fmt.Sprintf("ip netns exec %s ip rule del from %s", qrouter, fixed)},
+		{"route", compute, fmt.Sprintf("ip netns exec %s ip route flush table 16", qrouter)},
+		{"neighbour", compute, fmt.Sprintf("ip netns exec %s sh -c 'ip neigh del %s dev $(ip -o neigh show to %s | cut -d\" \" -f3)'", qrouter, addr(t.vm["p2c2"]), addr(t.vm["p2c2"]))},
+		{"sysctl", compute, fmt.Sprintf("ip netns exec %s sysctl -qw net.ipv4.ip_forward=0", qrouter)},
+		{"iptables line", compute, fmt.Sprintf("ip netns exec %s sh -c 'iptables -t nat $(iptables -t nat -S | grep %s | grep DNAT | head -n 1 | sed s/-A/-D/)'", qrouter, fixed)},
+		{"SNAT", t.network, fmt.Sprintf("ip netns exec %s iptables -t nat -F", snat)},
+	} {
+		before, err := state(ctx, spoil.host, t.router)
+		if err != nil {
+			return "", err
+		}
+		start := time.Now()
+		if _, err := spoil.host.Exec(ctx, "sh", "-c", spoil.shell); err != nil {
+			return "", fmt.Errorf("spoil %s: %w", spoil.what, err)
+		}
+		if err := lab.Poll(ctx, 40*time.Second, func() error {
+			after, err := state(ctx, spoil.host, t.router)
+			if err == nil && after != before {
+				err = fmt.Errorf("%s is not as it was: %s", spoil.what, difference(before, after))
+			}
+			return err
+		}); err != nil {
+			return "", err
+		}
+		if took := time.Since(start); took > slowest {
+			slowest, slow = took, spoil.what
+		}
+	}
+	if err := t.works(ctx, s); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("7 kinds repaired, slowest %s (%s)", ms(slowest), slow), nil
+}
+
+// switchDies kills ovs-vswitchd of a compute host and of the network host.
+func switchDies(ctx context.Context, s *cloud.Scope, t *site) (string, error) {
+	var gaps []string
+	for _, h := range []*lab.Host{s.Lab.Hosts[0], t.network} {
+		private, err := s.Lab.StartPulse(ctx, t.vm["p1c1"].Box, addr(t.vm["p2c2"]))
+		if err != nil {
+			return "", err
+		}
+		public, err := s.Lab.StartPulse(ctx, s.Lab.Outside, t.fip["p1c1"].Address)
+		if err != nil {
+			return "", err
+		}
+		out, err := s.Lab.StartPulse(ctx, t.vm["p1c2"].Box, lab.Far)
+		if err != nil {
+			return "", err
+		}
+		if err := h.RestartVswitchd(ctx); err != nil {
+			return "", err
+		}
+		gap, err := worst(ctx, private, public, out)
+		if err != nil {
+			return "", fmt.Errorf("ovs-vswitchd of %s: %w", h.Name, err)
+		}
+		gaps = append(gaps, fmt.Sprintf("%s %s", h.Name, ms(gap)))
+		if err := s.Lab.WarmTunnels(ctx); err != nil {
+			return "", err
+		}
+		if err := s.Settle(ctx); err != nil {
+			return "", err
+		}
+	}
+	if err := t.works(ctx, s); err != nil {
+		return "", err
+	}
+	return "silent for " + strings.Join(gaps, ", "), nil
+}
+
+// rebuilt takes from two hosts what a reboot takes, while no controller runs: processes, namespaces and rows. The agents
+// bring everything back from their disks.
+func rebuilt(ctx context.Context, s *cloud.Scope, t *site) (string, error) {
+	hosts := []*lab.Host{s.Lab.Hosts[0], t.network}
+	before := map[string]string{}
+	for _, h := range hosts {
+		text, err := state(ctx, h, t.router)
+		if err != nil {
+			return "", err
+		}
+		before[h.Name] = text
+	}
+	if err := saved(ctx, s.Lab.Hosts[0], t.vm["p1c1"], t.vm["p1c2"]); err != nil {
+		return "", err
+	}
+	s.Defer(s.EnsureUp)
+	if err := s.Lab.KillController(ctx); err != nil {
+		return "", err
+	}
+	for _, h := range hosts {
+		if err := h.KillAgent(ctx); err != nil {
+			return "", err
+		}
+		if _, err := h.Exec(ctx, "sh", "-c", "ip netns list | cut -d' ' -f1 | xargs -r -n1 ip netns del; pkill -9 dnsmasq; true"); err != nil {
+			return "", err
+		}
+		if err := h.RestartVswitchd(ctx); err != nil {
+			return "", err
+		}
+	}
+	start := time.Now()
+	for _, h := range hosts {
+		if err := h.StartAgent(ctx); err != nil {
+			return "", err
+		}
+	}
+	for _, to := range []struct {
+		from string
+		to   *lab.VM
+	}{{"p1c1", t.vm["p2c2"]}, {"p1c1", t.vm["p2c1"]}} {
+		if err := lab.WaitPing(ctx, t.vm[to.from].Box, addr(to.to), time.Minute); err != nil {
+			return "", err
+		}
+	}
+	if err := lab.WaitPing(ctx, s.Lab.Outside, t.fip["p1c1"].Address, time.Minute); err != nil {
+		return "", err
+	}
+	if err := lab.WaitPing(ctx, t.vm["p1c2"].Box, lab.Far, time.Minute); err != nil {
+		return "", err
+	}
+	took := time.Since(start)
+	for _, h := range hosts {
+		if err := lab.Poll(ctx, 20*time.Second, func() error {
+			after, err := state(ctx, h, t.router)
+			if err == nil && after != before[h.Name] {
+				err = fmt.Errorf("%s: not as it was: %s", h.Name, difference(before[h.Name], after))
+			}
+			return err
+		}); err != nil {
+			return "", err
+		}
+	}
+	return fmt.Sprintf("all traffic %s after the agents' start, same state", ms(took)), nil
+}
+
+// nothingLeft takes the scene away and compares the hosts, and what the API tells, with what was before.
+func nothingLeft(ctx context.Context, s *cloud.Scope, t *site) (string, error) {
+	during, err := inventory(ctx, s.Lab)
+	if err != nil {
+		return "", err
+	}
+	if err := t.scope.Close(ctx); err != nil {
+		return "", err
+	}
+	if err := lab.Poll(ctx, 30*time.Second, func() error {
+		after, err := inventory(ctx, s.Lab)
+		if err == nil && after != t.before {
+			err = fmt.Errorf("left over or missing: %s", difference(t.before, after))
+		}
+		return err
+	}); err != nil {
+		return "", err
+	}
+	ports, err := s.Ports.ListPorts(ctx, &weftv1.ListPortsRequest{})
+	if err != nil {
+		return "", err
+	}
+	for _, p := range ports.GetPorts() {
+		for _, n := range append(t.private[:], t.ext) {
+			if n != nil && p.GetNetworkId() == n.ID() {
+				return "", fmt.Errorf("port %s (%s) is left", p.GetMetadata().GetId(), p.GetDeviceOwner())
+			}
+		}
+	}
+	return fmt.Sprintf("%d rows, ports, links, namespaces and processes gone again", strings.Count(during, "\n")-strings.Count(t.before, "\n")), nil
+}
+
+// gatewayOnHost has the external gateway's address on br-ex of the network host, which translates to its own address: the
+// second end of the seed's document. The machine to reach is the controller's.
+func gatewayOnHost(ctx context.Context, s *cloud.Scope) (string, error) {
+	no := proto.Bool(false)
+	ext, err := s.NetworkWith(ctx, "ext", &weftv1.Network{
+		ProviderNetworkType: "flat", ProviderPhysicalNetwork: lab.PhysicalNetwork, RouterExternal: proto.Bool(true),
+	}, &weftv1.Subnet{Cidr: "172.24.4.224/28", EnableDhcp: no})
+	if err != nil {
+		return "", err
+	}
+	private, err := s.Network(ctx, "net", &weftv1.Network{ProviderNetworkType: "gre"}, "10.1.0.0/24")
+	if err != nil {
+		return "", err
+	}
+	router, err := s.Router(ctx, "router", cloud.RouterOf(false, ext, private))
+	if err != nil {
+		return "", err
+	}
+	vms, err := pair(ctx, s, private, "vm", 0, 1)
+	if err != nil {
+		return "", err
+	}
+	f, err := s.FloatingIP(ctx, ext, vms[0].PortID)
+	if err != nil {
+		return "", err
+	}
+	if err := s.Settle(ctx); err != nil {
+		return "", err
+	}
+	h, err := centralHost(ctx, s.Cloud, router)
+	if err != nil {
+		return "", err
+	}
+	const onHost = `set -e
+ip addr add 172.24.4.225/28 dev br-ex; ip link set dev br-ex up; sysctl -qw net.ipv4.ip_forward=1
+iptables -A FORWARD -d 172.24.4.224/28 -j ACCEPT; iptables -A FORWARD -s 172.24.4.224/28 -j ACCEPT
+iptables -t nat -I POSTROUTING 1 -s 172.24.4.224/28 -j MASQUERADE`
+	const offHost = `ip addr del 172.24.4.225/28 dev br-ex; ip link set dev br-ex down; sysctl -qw net.ipv4.ip_forward=0
+iptables -D FORWARD -d 172.24.4.224/28 -j ACCEPT; iptables -D FORWARD -s 172.24.4.224/28 -j ACCEPT
+iptables -t nat -D POSTROUTING -s 172.24.4.224/28 -j MASQUERADE`
+	s.Defer(func(ctx context.Context) error { _, err := h.Exec(ctx, "sh", "-c", offHost); return err })
+	if _, err := h.Exec(ctx, "sh", "-c", onHost); err != nil {
+		return "", err
+	}
+	if err := serve(ctx, s, s.Lab.Controller, web); err != nil {
+		return "", err
+	}
+	for _, vm := range vms {
+		if err := mustAsk(ctx, vm.Box, at(lab.ControllerIP), "controller", h.MgmtIP); err != nil {
+			return "", err
+		}
+	}
+	if err := serve(ctx, s, vms[0].Box, web); err != nil {
+		return "", err
+	}
+	if err := mustAsk(ctx, h.Box, at(f.Address), vms[0].Name, ext.Gateway()); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("VMs leave as %s, %s reaches %s", h.MgmtIP, h.Name, f.Address), nil
+}
+
+// networkHostDies lets a second network host join, drains the first, and then pulls the second's plug: centralised parts
+// and DHCP move each time, the last time by themselves.
+func networkHostDies(ctx context.Context, s *cloud.Scope) (string, error) {
+	ext, err := s.External(ctx, "ext", "172.24.4.0/24", 0)
+	if err != nil {
+		return "", err
+	}
+	var nets []*cloud.Network
+	var vms []*lab.VM
+	for i, distributed := range []bool{true, false} {
+		n, err := s.NetworkWith(ctx, fmt.Sprintf("net%d", i+1), &weftv1.Network{ProviderNetworkType: "vxlan"},
+			&weftv1.Subnet{Cidr: fmt.Sprintf("10.2.%d.0/24", i+1)})
+		if err != nil {
+			return "", err
+		}
+		if _, err := s.Router(ctx, fmt.Sprintf("router%d", i+1), cloud.RouterOf(distributed, ext, n)); err != nil {
+			return "", err
+		}
+		vm, err := s.VM(ctx, n, fmt.Sprintf("vm%d", i+1), s.Lab.Hosts[i].Name)
+		if err != nil {
+			return "", err
+		}
+		nets, vms = append(nets, n), append(vms, vm)
+	}
+	f, err := s.FloatingIP(ctx, ext, vms[1].PortID)
+	if err != nil {
+		return "", err
+	}
+	first := s.Lab.Hosts[2]
+	second, err := s.Host(ctx, lab.HostConfig{Name: "network2"})
+	if err != nil {
+		return "", err
+	}
+	if err := s.Settle(ctx); err != nil {
+		return "", err
+	}
+	for _, n := range nets {
+		if got, err := servers(ctx, s, n); err != nil || len(got) != 2 {
+			return "", errors.Join(fmt.Errorf("DHCP servers of %s: %v, want 2", n.GetMetadata().GetName(), got), err)
+		}
+	}
+	// moved watches all three ways out while the centralised parts move away from a host.
+	moved := func(to *lab.Host, move func() error) (time.Duration, error) {
+		var pulses []*lab.Pulse
+		for i, box := range vms {
+			p, err := s.Lab.StartPulse(ctx, box.Box, lab.Far)
+			if err != nil {
+				return 0, fmt.Errorf("router%d: %w", i+1, err)
+			}
+			pulses = append(pulses, p)
+		}
+		p, err := s.Lab.StartPulse(ctx, s.Lab.Outside, f.Address)
+		if err != nil {
+			return 0, err
+		}
+		if err := move(); err != nil {
+			return 0, err
+		}
+		gap, err := worst(ctx, append(pulses, p)...)
+		if err != nil {
+			return gap, err
+		}
+		list, err := s.Routers.ListRouters(ctx, &weftv1.ListRoutersRequest{NetworkId: ext.ID()})
+		if err != nil {
+			return gap, err
+		}
+		for _, r := range list.GetRouters() {
+			if got := r.GetStatus().GetGatewayHost(); got != to.Name {
+				return gap, fmt.Errorf("%s is on %s, not on %s", r.GetMetadata().GetName(), got, to.Name)
+			}
+		}
+		return gap, nil
+	}
+	drain := func(ctx context.Context, on bool) error {
+		_, err := s.Hosts.UpdateHost(ctx, &weftv1.UpdateHostRequest{
+			Host:       &weftv1.Host{Metadata: &weftv1.Metadata{Id: first.Name}, Draining: proto.Bool(on)},
+			UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"draining"}},
+		})
+		return err
+	}
+	s.Defer(func(ctx context.Context) error { return drain(ctx, false) })
+	drained, err := moved(second, func() error { return errors.Join(drain(ctx, true), s.Settle(ctx)) })
+	if err != nil {
+		return "", fmt.Errorf("%s is drained: %w", first.Name, err)
+	}
+	if err := drain(ctx, false); err != nil {
+		return "", err
+	}
+	if err := s.Settle(ctx); err != nil {
+		return "", err
+	}
+	died, err := moved(first, func() error { return second.PowerOff(ctx) })
+	measured := fmt.Sprintf("silent for %s when drained, %s when dead (health timeout %v)", ms(drained), ms(died), HealthTimeout)
+	if err != nil {
+		return measured, fmt.Errorf("%s is dead: %w", second.Name, err)
+	}
+	if _, err := vms[0].Lease(ctx, "udhcpc"); err != nil {
+		return measured, fmt.Errorf("%s is dead: %w", second.Name, err)
+	}
+	if died > HealthTimeout+3*time.Second {
+		return measured, fmt.Errorf("silent for more than the health timeout and 3 s")
+	}
+	return measured, nil
+}
+
+// nameTaken has somebody else's device on a host where a device of a router is to be. The router says so and works
+// elsewhere, and heals when the name is free.
+func nameTaken(ctx context.Context, s *cloud.Scope, t *site) (string, error) {
+	h, id := s.Lab.Hosts[0], uuid.NewString()
+	foreign := "tap" + id[:11]
+	var nets []*cloud.Network
+	var vms []*lab.VM
+	for i := range 2 {
+		n, err := s.Network(ctx, fmt.Sprintf("taken%d", i+1), &weftv1.Network{ProviderNetworkType: "vxlan"}, fmt.Sprintf("10.3.%d.0/24", i+1))
+		if err != nil {
+			return "", err
+		}
+		made, err := pair(ctx, s, n, fmt.Sprintf("taken%d-", i+1), 0, 1)
+		if err != nil {
+			return "", err
+		}
+		nets, vms = append(nets, n), append(vms, made...)
+	}
+	if _, err := s.Ports.CreatePort(ctx, &weftv1.CreatePortRequest{Port: &weftv1.Port{
+		Metadata: &weftv1.Metadata{Id: id}, NetworkId: nets[0].ID(), FixedIps: []*weftv1.FixedIP{{IpAddress: nets[0].Gateway().String()}},
+	}}); err != nil {
+		return "", err
+	}
+	if _, err := h.Exec(ctx, "ip", "link", "add", foreign, "type", "bridge"); err != nil {
+		return "", err
+	}
+	want := cloud.RouterOf(true, nil, nets[1])
+	want.Interfaces = append(want.Interfaces, &weftv1.RouterInterface{PortId: id})
+	router, err := s.Router(ctx, "taken", want)
+	if err != nil {
+		return "", err
+	}
+	var told string
+	if err := lab.Poll(ctx, 30*time.Second, func() error {
+		r, err := s.Routers.GetRouter(ctx, &weftv1.GetRouterRequest{Id: router.GetMetadata().GetId()})
+		if err != nil {
+			return err
+		}
+		for _, c := range r.GetStatus().GetConditions() {
+			if c.GetType() == "Programmed" && c.GetStatus() == "False" && c.GetHost() == h.Name && r.GetStatus().GetStatus() == "ERROR" {
+				told = c.GetReason()
+				return nil
+			}
+		}
+		return fmt.Errorf("the router does not say what is wrong: %s", r.GetStatus())
+	}); err != nil {
+		return "", err
+	}
+	// On the other host it works, and others work on this one.
+	if err := lab.WaitPing(ctx, vms[1].Box, addr(vms[3]), 20*time.Second); err != nil {
+		return "", err
+	}
+	if _, err := mustPing(ctx, t.vm["p1c1"].Box, addr(t.vm["p2c1"]), lab.Pings{}); err != nil {
+		return "", err
+	}
+	if _, err := h.Exec(ctx, "ip", "link", "del", "dev", foreign); err != nil {
+		return "", err
+	}
+	start := time.Now()
+	if err := lab.WaitPing(ctx, vms[0].Box, addr(vms[2]), time.Minute); err != nil {
+		return "", fmt.Errorf("the name is free: %w", err)
+	}
+	return fmt.Sprintf("%s on %s, works elsewhere, healed after %s", told, h.Name, ms(time.Since(start))), s.Settle(ctx)
+}
