@@ -106,6 +106,7 @@ func diff(want Desired, have *State, leftOut map[string]Problem) ([]Change, map[
 		x.binding(b)
 	}
 	x.stale()
+	x.waiting()
 	if x.want.Prune {
 		x.prune()
 	}

@@ -112,7 +112,7 @@ func TestBindingOfAPort(t *testing.T) {
 		{"port", "tap1", "tag", "7"}, {"port", "tap1", "vlan_mode", "[]"}, {"port", "tap1", "trunks", "[]"},
 		{"interface", "tap1", "external_ids:weft-port", "port1"},
 		{"port", "tap2", "tag", "8"}, {"interface", "tap2", "external_ids:weft-installed", "44"},
-		{"port", "tap3", "tag", "[]"},
+		{"port", "tap3", "tag", "4095"}, // it waits for what it is for
 	} {
 		if got := h.get(c.table, c.record, c.column); got != c.want {
 			t.Errorf("%s %s %s: %s, want %s", c.table, c.record, c.column, got, c.want)

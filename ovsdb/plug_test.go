@@ -98,11 +98,11 @@ func TestPlugLeavesWhatIsForeign(t *testing.T) {
 	}, problems(h.settle(d).Problems)); diff != "" {
 		t.Errorf("problems (-want +got):\n%s", diff)
 	}
-	h.want("port", tapA, "tag", "[]")
+	h.want("port", tapA, "external_ids", "{}")
 
 	// What carries our port's id was put there for us, by whoever.
 	h.Vsctl("set", "interface", tapA, "type=dummy", "external_ids:iface-id=port-a")
-	h.Await("the port", func() bool { h.apply(d); return h.get("port", tapA, "tag") == "4095" })
-	h.want("port", tapA, "external_ids", "{weft-owned=true}")
+	h.Await("the port", func() bool { h.apply(d); return h.get("port", tapA, "external_ids") == "{weft-owned=true}" })
+	h.want("port", tapA, "tag", "4095")
 	h.want("interface", tapA, "type", "")
 }

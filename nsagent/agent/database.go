@@ -224,6 +224,17 @@ func (a *Agent) settle(want ovsdb.Desired, out ovsdb.Outcome) {
 			ok(p.Resource(), "")
 		}
 	}
+	// Who takes the tag of an interface away that waits, again and again, must not keep this host busy.
+	for _, c := range out.Changes {
+		if _, waits := ovsdb.Waiting(c.Resource); waits {
+			a.settled[c.Resource] = c.Row
+		}
+	}
+	for resource, row := range a.settled {
+		if name, waits := ovsdb.Waiting(resource); waits && out.State.Row(name) != row {
+			delete(a.settled, resource)
+		}
+	}
 }
 
 // poke makes the switch try again, later each time, while ports of ours could not be added: it tries on transactions
