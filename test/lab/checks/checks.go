@@ -27,7 +27,7 @@ type Check struct {
 
 // All lists the checks in the order in which they run: what is simple first, and what breaks things last.
 func All() []Check {
-	return slices.Concat(reach, isolation, life, distributed(), centralised(), served(), faults, survival())
+	return slices.Concat(reach, isolation, life, distributed(), centralised(), served(), judged, faults, survival())
 }
 
 // limit bounds one check.

@@ -21,16 +21,18 @@ import (
 
 // Cloud is a lab, and clients of its controller's API.
 type Cloud struct {
-	Lab             *lab.Lab
-	Networks        weftv1.NetworkServiceClient
-	Subnets         weftv1.SubnetServiceClient
-	Ports           weftv1.PortServiceClient
-	Routers         weftv1.RouterServiceClient
-	FloatingIPs     weftv1.FloatingIPServiceClient
-	PortForwardings weftv1.PortForwardingServiceClient
-	Hosts           weftv1.HostServiceClient
-	Weft            weftv1.WeftServiceClient
-	Diagnostics     weftv1.DiagnosticsServiceClient
+	Lab                *lab.Lab
+	Networks           weftv1.NetworkServiceClient
+	Subnets            weftv1.SubnetServiceClient
+	Ports              weftv1.PortServiceClient
+	Routers            weftv1.RouterServiceClient
+	FloatingIPs        weftv1.FloatingIPServiceClient
+	PortForwardings    weftv1.PortForwardingServiceClient
+	SecurityGroups     weftv1.SecurityGroupServiceClient
+	SecurityGroupRules weftv1.SecurityGroupRuleServiceClient
+	Hosts              weftv1.HostServiceClient
+	Weft               weftv1.WeftServiceClient
+	Diagnostics        weftv1.DiagnosticsServiceClient
 
 	health grpc_health_v1.HealthClient
 	conn   *grpc.ClientConn
@@ -54,7 +56,8 @@ func Dial(l *lab.Lab) (*Cloud, error) {
 		Ports: weftv1.NewPortServiceClient(conn), Hosts: weftv1.NewHostServiceClient(conn),
 		Routers: weftv1.NewRouterServiceClient(conn), FloatingIPs: weftv1.NewFloatingIPServiceClient(conn),
 		PortForwardings: weftv1.NewPortForwardingServiceClient(conn),
-		Weft:            weftv1.NewWeftServiceClient(conn), Diagnostics: weftv1.NewDiagnosticsServiceClient(conn),
+		SecurityGroups:  weftv1.NewSecurityGroupServiceClient(conn), SecurityGroupRules: weftv1.NewSecurityGroupRuleServiceClient(conn),
+		Weft: weftv1.NewWeftServiceClient(conn), Diagnostics: weftv1.NewDiagnosticsServiceClient(conn),
 	}, nil
 }
 
