@@ -53,21 +53,37 @@ func (w Walk) beginSecurity(tx Tx) {
 
 // securityStep changes something that firewalls have to do with.
 func (w Walk) securityStep(tx Tx, network string, gone bool) {
-	group, rule := w.group(), w.one("rule", "R1", "R2", "R3", "Rg1", "Rg2")
-	switch kind := w.one("what", "port", "regroup", "group", "rule", "rule", "address group", "set", "driver"); {
-	case kind == "regroup":
-		if o := tx.txn.Port(w.port()); o != nil {
-			p := *o
-			p.PortSecurityEnabled, p.SecurityGroups = w.n("unsecured", 2) > 0, w.groups()
-			tx.Put(&p)
-		}
-	case kind == "port":
+	switch kind := w.one("what", "port", "port", "rules", "rules", "rules", "driver"); kind {
+	case "port":
 		p := w.portOf(w.port(), network)
 		p.PortSecurityEnabled, p.SecurityGroups = w.n("unsecured", 4) > 0, w.groups()
 		if w.bool("pair with a MAC") {
 			p.AllowedAddressPairs = append(p.AllowedAddressPairs, model.AddressPair{IP: w.block(), MAC: MAC(byte(1 + w.n("pair", 2)))})
 		}
 		tx.Put(p)
+	case "rules":
+		w.rulesStep(tx, gone)
+	default:
+		if h := tx.txn.Host(w.one("host", w.Hosts()...)); h != nil {
+			o := *h
+			o.FirewallDriver = w.one("driver", "", model.FirewallOpenFlow, model.FirewallHybrid)
+			tx.Put(&o)
+		}
+	}
+}
+
+// RulesStep changes rules, groups, and who has which: nothing that makes a difference to anything but firewalls.
+func (w Walk) RulesStep(tx Tx) { w.rulesStep(tx, w.n("gone", 3) == 0) }
+
+func (w Walk) rulesStep(tx Tx, gone bool) {
+	group, rule := w.group(), w.one("rule", "R1", "R2", "R3", "Rg1", "Rg2")
+	switch kind := w.one("what", "regroup", "group", "rule", "rule", "address group", "set"); {
+	case kind == "regroup":
+		if o := tx.txn.Port(w.port()); o != nil {
+			p := *o
+			p.PortSecurityEnabled, p.SecurityGroups = w.n("unsecured", 2) > 0, w.groups()
+			tx.Put(&p)
+		}
 	case kind == "group" && gone:
 		tx.Delete(state.SecurityGroups, group)
 	case kind == "group":
@@ -80,19 +96,10 @@ func (w Walk) securityStep(tx Tx, network string, gone bool) {
 		tx.Delete(state.AddressGroups, "a1")
 	case kind == "address group":
 		tx.Put(&model.AddressGroup{Meta: model.Meta{ID: "a1"}, Number: uint32(11 + w.n("number", 1)), Addresses: []netip.Prefix{w.block(), w.block()}})
-	case kind == "set":
-		key := strings.Join(w.groups(), ",")
-		if gone {
-			tx.Delete(state.GroupSets, key)
-		} else {
-			tx.Put(&model.GroupSet{Key: key, Number: uint32(1 + w.n("set", 5))})
-		}
+	case gone:
+		tx.Delete(state.GroupSets, strings.Join(w.groups(), ","))
 	default:
-		if h := tx.txn.Host(w.one("host", w.Hosts()...)); h != nil {
-			o := *h
-			o.FirewallDriver = w.one("driver", "", model.FirewallOpenFlow, model.FirewallHybrid)
-			tx.Put(&o)
-		}
+		tx.Put(&model.GroupSet{Key: strings.Join(w.groups(), ","), Number: uint32(1 + w.n("set", 5))})
 	}
 }
 
