@@ -116,15 +116,10 @@ func (d *differ) forget(removed []string) {
 	}
 }
 
-// announces says whether neighbours outside must hear of addresses on a device: not where every host has the same.
-func announces(dev string, arpAccept bool) bool {
-	switch {
-	case strings.HasPrefix(dev, devRouter):
-		return !arpAccept // a centralised router's
-	case strings.HasPrefix(dev, devGateway), strings.HasPrefix(dev, devSnat), strings.HasPrefix(dev, devExternal):
-		return true
-	}
-	return false
+// announces says whether neighbours must hear of addresses on a device. Those of a copy of a distributed router are heard
+// on its own host alone (br-tun and physical bridges, table 1): by machines that knew another router by the same address.
+func announces(dev string) bool {
+	return slices.ContainsFunc([]string{devRouter, devGateway, devSnat, devExternal}, func(prefix string) bool { return strings.HasPrefix(dev, prefix) })
 }
 
 // announce tells of addresses that came, and of floating IPs that a fip namespace answers for now.
@@ -133,7 +128,7 @@ func (d *differ) announce() {
 	for _, s := range d.steps {
 		switch s := s.(type) {
 		case AddAddress:
-			if d.want.announced(s.Dev) {
+			if announces(s.Dev) {
 				told[s.Dev] = append(told[s.Dev], s.Prefix.Addr())
 			}
 		case PutRoute:
@@ -145,10 +140,6 @@ func (d *differ) announce() {
 	for _, dev := range slices.Sorted(maps.Keys(told)) {
 		d.step(Announce{dev, told[dev]})
 	}
-}
-
-func (n Namespace) announced(dev string) bool {
-	return announces(dev, n.Sysctls["net/ipv4/conf/"+dev+"/arp_accept"] == "1")
 }
 
 // external is the device of a fip namespace on the external network, or "".
@@ -164,7 +155,7 @@ func (n Namespace) external() string {
 // Announcements are all addresses that a device's link must know of.
 func (n Namespace) Announcements(dev string) []netip.Addr {
 	var out []netip.Addr
-	if !n.announced(dev) {
+	if !announces(dev) {
 		return nil
 	}
 	for _, a := range n.Addresses {
