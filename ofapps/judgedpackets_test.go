@@ -48,6 +48,11 @@ func TestWhatJudgedPortsHear(t *testing.T) {
 		{"to a port without groups", "br-tun", tun(2, ipv4(9, "10.1.0.2", "10.1.0.9", toTCP+"22")), []string{isNew}, nothing},
 		{"ARP to a port without groups", "br-tun", tun(2, "dl_dst="+m(9)+",dl_type=0x0806,arp_op=2"), nil, []string{tap(9)}},
 
+		{"a question for a remote address is answered here", "br-int", from(tap(1), m(1), arp("10.1.0.1", "10.1.0.2"), "arp_sha="+m(1)), nil,
+			[]string{tap(1) + " from " + m(2), tap(6), tap(7), tap(8), tap(9), tap(10)}},
+		{"the same by neighbour discovery", "br-int", from(tap(1), m(1), ns("fd00::1", "02", "fd00::2", ",nd_options_type=1,nd_sll="+m(1))), []string{isInvalid},
+			[]string{tap(1) + " from " + m(2), tap(6), tap(7), tap(8), tap(9), tap(10)}},
+
 		{"without connections: by rule", "br-tun", tun(2, ipv4(8, "10.1.0.2", "10.1.0.8", toTCP+"8")), nil, []string{tap(8)}},
 		{"without connections: an answer is a packet like any other", "br-int", from(tap(1), m(1), ipv4(8, "10.1.0.1", "10.1.0.8", toTCP+"40000")), []string{isAnswer}, nothing},
 		{"without connections: an answer that a rule allows", "br-int", from(tap(1), m(1), ipv4(8, "10.1.0.1", "10.1.0.8", toTCP+"9")), []string{isAnswer}, []string{tap(8)}},

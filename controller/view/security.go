@@ -34,10 +34,10 @@ func (s Set) compare(t Set) int {
 	return cmp.Or(cmp.Compare(s.Number, t.Number), stateless(s)-stateless(t))
 }
 
-// judges says whether br-int of a host judges what ports send and hear. Where it does not, a Linux bridge before it does.
+// judges says whether br-int of a host judges what ports send and hear. It does unless a Linux bridge before it does.
 func judges(s state.Snapshot, host string) bool {
 	h := s.Host(host)
-	return h != nil && (h.FirewallDriver == "" || h.FirewallDriver == model.FirewallOpenFlow)
+	return h != nil && h.FirewallDriver != model.FirewallHybrid
 }
 
 // security is what a port is judged by on a host, or nil when nobody judges it there.
