@@ -222,24 +222,15 @@ func cuts(ctx context.Context, s *cloud.Scope, t *site) (string, error) {
 	if err := s.DeleteFloatingIP(ctx, f.ID()); err != nil {
 		return "", err
 	}
-	if err := s.Settle(ctx); err != nil {
-		return "", err
-	}
-	took := time.Since(start)
-	was, err := doomed.Now()
+	took, err := stalled(ctx, doomed, start)
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("after the floating IP was gone: %w", err)
 	}
 	if err := other.Await(ctx, 800, limit); err != nil {
 		return "", fmt.Errorf("a connection by another floating IP: %w", err)
 	}
-	is, err := doomed.Now()
-	if err != nil {
+	if err := s.Settle(ctx); err != nil {
 		return "", err
-	}
-	// What was counted a moment before the report may have come in before.
-	if is.Received > was.Received+16 {
-		return "", fmt.Errorf("%d bytes passed after the floating IP was gone", is.Received-was.Received)
 	}
 	for _, h := range s.Lab.Hosts {
 		all, err := namespaces(ctx, h, t.router)
