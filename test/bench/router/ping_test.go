@@ -3,16 +3,15 @@ package router
 import (
 	"fmt"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strconv"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
-
-	"os"
-	"path/filepath"
-	"syscall"
 
 	"github.com/weft-sdn/weft/test/lab"
 	"github.com/weft-sdn/weft/test/lab/cloud"
