@@ -52,23 +52,27 @@ var (
 
 // StrayPorts lists every row of every bridge of the host which names a port that does not exist.
 func (h *Host) StrayPorts(ctx context.Context) ([]string, error) {
-	bridges, err := h.Bridges(ctx)
+	// Rows first: a port that is made in between is no stray. One that goes in between may be reported; callers that
+	// change ports meanwhile look again.
+	const look = `set -e
+for b in $(ovs-vsctl --timeout=20 list-br); do
+	echo "bridge $b"
+	ovs-ofctl -O OpenFlow13 --no-stats --no-names dump-flows $b
+	echo ports
+	ovs-ofctl -O OpenFlow13 --no-names show $b
+done`
+	out, err := h.Exec(ctx, "sh", "-c", look)
 	if err != nil {
 		return nil, err
 	}
 	var stray []string
-	for _, bridge := range bridges {
-		// Rows first: a port that is made in between is no stray. One that goes in between may be reported; callers
-		// that change ports meanwhile look again.
-		rows, err := h.Flows(ctx, bridge)
-		if err != nil {
-			return nil, err
+	for _, text := range strings.Split("\n"+out, "\nbridge ")[1:] {
+		bridge, rest, _ := strings.Cut(text, "\n")
+		rows, ports, ok := strings.Cut(rest, "\nports\n")
+		if !ok {
+			return nil, fmt.Errorf("%s: no list of ports of %s: %q", h.Name, bridge, rest)
 		}
-		show, err := h.Exec(ctx, "ovs-ofctl", "-O", "OpenFlow13", "--no-names", "show", bridge)
-		if err != nil {
-			return nil, err
-		}
-		stray = append(stray, strayPorts(h.Name+" "+bridge, rows, show)...)
+		stray = append(stray, strayPorts(h.Name+" "+bridge, rows, ports)...)
 	}
 	return stray, nil
 }

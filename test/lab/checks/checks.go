@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/weft-sdn/weft/test/lab"
 	"github.com/weft-sdn/weft/test/lab/cloud"
 )
@@ -135,18 +137,17 @@ func (r *Runner) Close(ctx context.Context) error {
 
 // noStrayPorts fails when a row on any host names a port that does not exist.
 func noStrayPorts(ctx context.Context, l *lab.Lab) error {
-	var all []string
-	for _, h := range l.Hosts {
-		if h.Box == nil {
-			continue
+	stray := make([][]string, len(l.Hosts))
+	var g errgroup.Group
+	for i, h := range l.Hosts {
+		if h.Box != nil {
+			g.Go(func() (err error) { stray[i], err = h.StrayPorts(ctx); return err })
 		}
-		stray, err := h.StrayPorts(ctx)
-		if err != nil {
-			return err
-		}
-		all = append(all, stray...)
 	}
-	if len(all) > 0 {
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	if all := slices.Concat(stray...); len(all) > 0 {
 		return errors.New("rows that name ports which do not exist: " + strings.Join(all, "; "))
 	}
 	return nil

@@ -4,7 +4,7 @@ import "time"
 
 // HealthTimeout is the controller's --host-timeout in labs that checks run in: shorter than its default, so that checks
 // are short.
-const HealthTimeout = 4 * time.Second
+const HealthTimeout = 3 * time.Second
 
 // ControllerArgs is what such a lab's controller must be told.
 func ControllerArgs() []string { return []string{"--host-timeout", HealthTimeout.String()} }

@@ -32,7 +32,7 @@ var reach = []Check{
 const UnderlayMTU = lab.UnderlayMTU
 
 // transferSize is how much TCP carries in a check: enough to leave slow start, and to fail when checksums or MTU are wrong.
-const transferSize = 8 << 20
+const transferSize = 4 << 20
 
 // allPing lets every VM ping every other, and answers the largest average time.
 func allPing(ctx context.Context, vms ...*lab.VM) (time.Duration, error) {

@@ -30,8 +30,11 @@ var tourNetworks = []demoNetwork{
 	{"green", "gre", "10.0.1.0/24", []demoVM{{"vmd", 0}, {"vme", 2}}},
 }
 
-// routed is how many of tourNetworks have the router.
-const routed = 2
+// routed is how many of tourNetworks have the router, and farVM is a VM that the first one's VMs reach by it.
+const (
+	routed = 2
+	farVM  = "vmc"
+)
 
 // publicVLAN is the VLAN of the demo's external network; what is untagged is left for the checks.
 const publicVLAN = 100

@@ -129,7 +129,10 @@ func (d *demo) lookAround(l *lab.Lab, empty bool) {
 		d.out.Printf("  Make a VM:    %s create network blue;  %s create subnet blue-v4 --network blue --cidr 10.0.1.0/24\n", weft, weft)
 		d.out.Printf("                %s create port web --network blue;  %s demo vm create web --host %s --port web\n", weft, weft, host)
 	} else {
-		d.out.Printf("                %s demo vm exec vma -- ping -c 3 10.0.2.3;  %s demo vm exec vma -- curl %s\n", weft, weft, lab.Far)
+		if vm, err := l.VM(farVM); err == nil {
+			d.out.Printf("                %s demo vm exec vma -- ping -c 3 %s\n", weft, vm.Addresses[0].Addr())
+		}
+		d.out.Printf("                %s demo vm exec vma -- curl %s\n", weft, lab.Far)
 		d.out.Printf("                %s where edge;  %s demo exec %s -- ip netns\n", weft, weft, host)
 	}
 	d.out.Printf("  Logs:         %s\n  Stop:         %s demo down\n", filepath.Join(l.Dir, "log"), weft)
