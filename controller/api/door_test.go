@@ -19,6 +19,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/test/bufconn"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/testing/protocmp"
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
 
@@ -327,6 +328,9 @@ func network(name string, change ...func(*weftv1.Network)) *weftv1.Object {
 	}
 	return wrap(n)
 }
+
+// unsecured is a network whose ports nobody judges: no security group comes with them.
+func unsecured(n *weftv1.Network) { n.PortSecurityEnabled = proto.Bool(false) }
 
 func subnet(name, network, cidr string, change ...func(*weftv1.Subnet)) *weftv1.Object {
 	s := &weftv1.Subnet{Metadata: &weftv1.Metadata{Name: name}, NetworkId: network, Cidr: cidr}

@@ -363,7 +363,7 @@ func TestApplyOfRoutersAndWhatHangsOnThem(t *testing.T) {
 		"deleted floatingip any"}, actions(res))
 
 	// Users and used go in any order, and what Weft made for itself goes with them; but a router lets go of its subnets first.
-	deletes := []*weftv1.ObjectRef{{Kind: "network", Id: "public"}, {Kind: "network", Id: "blue"}, {Kind: "network", Id: "red"},
+	deletes := []*weftv1.ObjectRef{{Kind: "securitygroup", Name: "default"}, {Kind: "network", Id: "public"}, {Kind: "network", Id: "blue"}, {Kind: "network", Id: "red"},
 		{Kind: "subnet", Id: "public-v4"}, {Kind: "subnet", Id: "blue-v4"}, {Kind: "subnet", Id: "red-v4"}, {Kind: "port", Name: "vm1"}, {Kind: "port", Name: "vm2"},
 		{Kind: "router", Name: "edge"}, {Kind: "floatingip", Id: "203.0.113.7"}, {Kind: "floatingip", Id: "203.0.113.8"}}
 	if r := d.applyRefused(&weftv1.ApplyRequest{Deletes: deletes}); r.Code != codes.FailedPrecondition || r.Reason != "IN_USE" {
@@ -371,8 +371,8 @@ func TestApplyOfRoutersAndWhatHangsOnThem(t *testing.T) {
 	}
 	bare := router("edge")
 	bare.UpdateMask = &fieldmaskpb.FieldMask{Paths: []string{"interfaces", "external_gateway_info"}}
-	must[*weftv1.ApplyResponse](t)(d.Apply(d.ctx, &weftv1.ApplyRequest{Objects: []*weftv1.Object{bare}, Deletes: deletes[9:]}))
-	must[*weftv1.ApplyResponse](t)(d.Apply(d.ctx, &weftv1.ApplyRequest{Deletes: deletes[:9]}))
+	must[*weftv1.ApplyResponse](t)(d.Apply(d.ctx, &weftv1.ApplyRequest{Objects: []*weftv1.Object{bare}, Deletes: deletes[10:]}))
+	must[*weftv1.ApplyResponse](t)(d.Apply(d.ctx, &weftv1.ApplyRequest{Deletes: deletes[:10]}))
 	snap, _ := d.store.Snapshot()
 	for _, k := range kinds {
 		if n := snap.Len(k); n != 0 {

@@ -15,7 +15,7 @@ import (
 )
 
 // defaultPortSecurity is what networks have that do not say port_security_enabled.
-const defaultPortSecurity = false
+const defaultPortSecurity = true
 
 var securityGroups = &resource[model.SecurityGroup, *weftv1.SecurityGroup]{
 	kind:   state.SecurityGroups,

@@ -96,9 +96,9 @@ func TestApplySecurity(t *testing.T) {
 // Groups of a port that says nothing: the default group with port security, and none when the mask names the field.
 func TestPortSecurityDefaults(t *testing.T) {
 	d := openDoor(t, nil)
-	d.apply(network("blue"), network("safe", func(n *weftv1.Network) { n.PortSecurityEnabled = proto.Bool(true) }))
+	d.apply(network("blue", unsecured), network("safe"))
 	open := must[*weftv1.Port](t)(d.CreatePort(d.ctx, &weftv1.CreatePortRequest{Port: port("open", "blue").GetPort()}))
-	if *open.PortSecurityEnabled != defaultPortSecurity || len(open.SecurityGroups) != 0 {
+	if *open.PortSecurityEnabled || len(open.SecurityGroups) != 0 {
 		t.Errorf("%v", open)
 	}
 	safe := must[*weftv1.Port](t)(d.CreatePort(d.ctx, &weftv1.CreatePortRequest{Port: port("safe", "safe").GetPort()}))
@@ -125,8 +125,8 @@ func TestPortSecurityDefaults(t *testing.T) {
 
 func TestRefusalsOfSecurity(t *testing.T) {
 	d := openDoor(t, nil)
-	d.apply(network("blue"), withID(securityGroup("web"), webID), withID(addressGroup("office", "192.0.2.0/24"), officeID), withID(rule("web", "ingress", ssh), ruleID),
-		network("safe", func(n *weftv1.Network) { n.PortSecurityEnabled = proto.Bool(true) }))
+	d.apply(network("blue", unsecured), withID(securityGroup("web"), webID), withID(addressGroup("office", "192.0.2.0/24"), officeID), withID(rule("web", "ingress", ssh), ruleID),
+		network("safe"))
 	newRule := func(change func(*weftv1.SecurityGroupRule)) error {
 		_, err := d.CreateSecurityGroupRule(d.ctx, &weftv1.CreateSecurityGroupRuleRequest{Securitygrouprule: rule("web", "ingress", change).GetSecuritygrouprule()})
 		return err

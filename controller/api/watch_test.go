@@ -85,7 +85,7 @@ func eventText(e *weftv1.WatchResponse) string {
 
 func TestWatchBeginsWithEverythingAndGoesOn(t *testing.T) {
 	d := openDoor(t, nil)
-	rev := d.apply(withID(network("blue"), blueID), subnet("s", "blue", "10.0.0.0/24"), withID(port("p", "blue"), portID)).Revision
+	rev := d.apply(withID(network("blue", unsecured), blueID), subnet("s", "blue", "10.0.0.0/24"), withID(port("p", "blue"), portID)).Revision
 	w := d.watch(0)
 	diff(t, "at first", []string{"ADDED network blue ACTIVE", "ADDED subnet s", "ADDED port p DOWN"}, w.until(rev))
 
@@ -94,7 +94,7 @@ func TestWatchBeginsWithEverythingAndGoesOn(t *testing.T) {
 		do   func() int64
 		want []string
 	}{
-		{"a new object", func() int64 { return d.apply(withID(network("red"), redID)).Revision }, []string{"ADDED network red ACTIVE"}},
+		{"a new object", func() int64 { return d.apply(withID(network("red", unsecured), redID)).Revision }, []string{"ADDED network red ACTIVE"}},
 		{"a change", func() int64 {
 			return d.apply(network("red", func(n *weftv1.Network) { n.Mtu = 1300 })).Revision
 		}, []string{"MODIFIED network red ACTIVE"}},

@@ -130,7 +130,8 @@ func tidy(shell string) string {
 }
 
 // buildSeeds builds what the seed documents show: a distributed router between private1 and private2, with the addresses
-// of the document; and a centralised one of a network with GRE.
+// of the document; and a centralised one of a network with GRE. Nobody is judged in br-int: the documents' hosts do that in
+// bridges of their own.
 func buildSeeds(ctx context.Context, s *cloud.Scope) error {
 	public, err := s.External(ctx, "public", "172.24.4.0/24", 0)
 	if err != nil {
@@ -138,7 +139,7 @@ func buildSeeds(ctx context.Context, s *cloud.Scope) error {
 	}
 	var private []*cloud.Network
 	for i, hold := range []string{"10.0.1.%d", "10.0.2.%d"} {
-		n, err := s.Network(ctx, fmt.Sprintf("private%d", i+1), &weftv1.Network{ProviderNetworkType: "vxlan"}, fmt.Sprintf(hold, 0)+"/24")
+		n, err := s.Network(ctx, fmt.Sprintf("private%d", i+1), &weftv1.Network{ProviderNetworkType: "vxlan", PortSecurityEnabled: proto.Bool(false)}, fmt.Sprintf(hold, 0)+"/24")
 		if err != nil {
 			return err
 		}
@@ -185,7 +186,7 @@ func buildLegacy(ctx context.Context, s *cloud.Scope) error {
 	if err != nil {
 		return err
 	}
-	private, err := s.NetworkWith(ctx, "private", &weftv1.Network{ProviderNetworkType: "gre"}, &weftv1.Subnet{
+	private, err := s.NetworkWith(ctx, "private", &weftv1.Network{ProviderNetworkType: "gre", PortSecurityEnabled: proto.Bool(false)}, &weftv1.Subnet{
 		Cidr: "10.1.0.0/24", AllocationPools: []*weftv1.AllocationPool{{Start: "10.1.0.3", End: "10.1.0.254"}},
 	})
 	if err != nil {

@@ -558,8 +558,7 @@ type Network struct {
 	// True: routers may have their gateway on the network, and floating IPs are addresses of it. Only vlan and flat networks
 	// can be external. Default false.
 	RouterExternal *bool `protobuf:"varint,8,opt,name=router_external,json=routerExternal,proto3,oneof" json:"router_external,omitempty"`
-	// What new ports of the network get that do not say: true has them judged by security groups. Default false in this
-	// version.
+	// What new ports of the network get that do not say: true has them judged by security groups. Default true.
 	PortSecurityEnabled *bool `protobuf:"varint,9,opt,name=port_security_enabled,json=portSecurityEnabled,proto3,oneof" json:"port_security_enabled,omitempty"`
 	// Output only.
 	Status        *NetworkStatus `protobuf:"bytes,15,opt,name=status,proto3" json:"status,omitempty"`

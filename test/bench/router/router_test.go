@@ -90,7 +90,7 @@ func BenchmarkFirstRouter(b *testing.B) {
 	var nets []*cloud.Network
 	var vms []*lab.VM
 	for i := range 2 {
-		n, err := s.Network(ctx, fmt.Sprintf("net%d", i), &weftv1.Network{ProviderNetworkType: "vxlan"}, fmt.Sprintf("10.0.%d.0/24", i+1))
+		n, err := s.Network(ctx, fmt.Sprintf("net%d", i), &weftv1.Network{ProviderNetworkType: "vxlan", PortSecurityEnabled: proto.Bool(false)}, fmt.Sprintf("10.0.%d.0/24", i+1))
 		check(b, err)
 		vm, err := s.VM(ctx, n, fmt.Sprintf("vm%d", i), "network1")
 		check(b, err)
@@ -237,7 +237,7 @@ func BenchmarkFloatingIP(b *testing.B) {
 	s := c.Scope("")
 	ext, err := s.External(ctx, "ext", "172.24.4.0/24", 0)
 	check(b, err)
-	n, err := s.Network(ctx, "net", &weftv1.Network{ProviderNetworkType: "vxlan"}, "10.0.1.0/24")
+	n, err := s.Network(ctx, "net", &weftv1.Network{ProviderNetworkType: "vxlan", PortSecurityEnabled: proto.Bool(false)}, "10.0.1.0/24")
 	check(b, err)
 	for _, distributed := range []bool{true, false} {
 		router, err := s.Router(ctx, "router", cloud.RouterOf(distributed, ext, n))
@@ -357,7 +357,7 @@ func BenchmarkManyFloatingIPs(b *testing.B) {
 	s := c.Scope("")
 	ext, err := s.External(ctx, "ext", "172.24.0.0/16", 0)
 	check(b, err)
-	n, err := s.Network(ctx, "net", &weftv1.Network{ProviderNetworkType: "vxlan"}, "10.0.0.0/16")
+	n, err := s.Network(ctx, "net", &weftv1.Network{ProviderNetworkType: "vxlan", PortSecurityEnabled: proto.Bool(false)}, "10.0.0.0/16")
 	check(b, err)
 	router, err := s.Router(ctx, "router", cloud.RouterOf(false, ext, n))
 	check(b, err)

@@ -23,8 +23,7 @@ var judged = []Check{
 // byRemoteGroup has a server that members of one group may ask, and nobody else: on the same host and on another. Who joins
 // may ask at once; when the rule goes, an open connection is cut.
 func byRemoteGroup(ctx context.Context, s *cloud.Scope) (string, error) {
-	s.Defer(func(ctx context.Context) error { return forgetDefaultGroup(ctx, s) })
-	n, err := s.Network(ctx, "judged", &weftv1.Network{PortSecurityEnabled: proto.Bool(true)}, "10.0.6.0/24")
+	n, err := s.Network(ctx, "judged", &weftv1.Network{}, "10.0.6.0/24")
 	if err != nil {
 		return "", err
 	}
@@ -151,18 +150,4 @@ func stalled(ctx context.Context, session *lab.Session, start time.Time) (time.D
 		case <-tick.C:
 		}
 	}
-}
-
-// forgetDefaultGroup removes the security group that a project got with its first one: it stays by itself.
-func forgetDefaultGroup(ctx context.Context, s *cloud.Scope) error {
-	all, err := s.SecurityGroups.ListSecurityGroups(ctx, &weftv1.ListSecurityGroupsRequest{ProjectId: "default", Name: "default"})
-	if err != nil {
-		return err
-	}
-	for _, g := range all.GetSecuritygroups() {
-		if _, err := s.SecurityGroups.DeleteSecurityGroup(ctx, &weftv1.DeleteSecurityGroupRequest{Id: g.GetMetadata().GetId()}); err != nil {
-			return err
-		}
-	}
-	return nil
 }

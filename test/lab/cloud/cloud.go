@@ -30,6 +30,7 @@ type Cloud struct {
 	PortForwardings    weftv1.PortForwardingServiceClient
 	SecurityGroups     weftv1.SecurityGroupServiceClient
 	SecurityGroupRules weftv1.SecurityGroupRuleServiceClient
+	AddressGroups      weftv1.AddressGroupServiceClient
 	Hosts              weftv1.HostServiceClient
 	Weft               weftv1.WeftServiceClient
 	Diagnostics        weftv1.DiagnosticsServiceClient
@@ -57,7 +58,8 @@ func Dial(l *lab.Lab) (*Cloud, error) {
 		Routers: weftv1.NewRouterServiceClient(conn), FloatingIPs: weftv1.NewFloatingIPServiceClient(conn),
 		PortForwardings: weftv1.NewPortForwardingServiceClient(conn),
 		SecurityGroups:  weftv1.NewSecurityGroupServiceClient(conn), SecurityGroupRules: weftv1.NewSecurityGroupRuleServiceClient(conn),
-		Weft: weftv1.NewWeftServiceClient(conn), Diagnostics: weftv1.NewDiagnosticsServiceClient(conn),
+		AddressGroups: weftv1.NewAddressGroupServiceClient(conn),
+		Weft:          weftv1.NewWeftServiceClient(conn), Diagnostics: weftv1.NewDiagnosticsServiceClient(conn),
 	}, nil
 }
 

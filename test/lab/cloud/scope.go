@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
@@ -21,6 +22,8 @@ type Scope struct {
 	// Prefix starts the name of everything that the scope makes.
 	Prefix string
 	undo   []func(context.Context) error
+	// open is the security group of ports that name none; nil until there is one.
+	open *weftv1.SecurityGroup
 }
 
 // Scope begins to remember.
@@ -35,7 +38,7 @@ func (s *Scope) Close(ctx context.Context) error {
 	for i := len(s.undo) - 1; i >= 0; i-- {
 		errs = append(errs, s.undo[i](ctx))
 	}
-	s.undo = nil
+	s.undo, s.open = nil, nil
 	return errors.Join(append(errs, s.Settle(ctx))...)
 }
 
@@ -134,10 +137,18 @@ func (s *Scope) Port(ctx context.Context, n *Network, name string) (*weftv1.Port
 	return s.PortWith(ctx, n, name, &weftv1.Port{})
 }
 
-// PortWith makes a port as it is wanted.
+// PortWith makes a port as it is wanted. One that says nothing about its security has the network's, as any port, and is in
+// a group that lets everything in: checks of other things are about ports that are judged, and pass.
 func (s *Scope) PortWith(ctx context.Context, n *Network, name string, want *weftv1.Port) (*weftv1.Port, error) {
 	want = proto.CloneOf(want)
 	want.Metadata, want.NetworkId = &weftv1.Metadata{Name: s.Prefix + name}, n.ID()
+	if n.GetPortSecurityEnabled() && want.PortSecurityEnabled == nil && want.SecurityGroups == nil {
+		open, err := s.openGroup(ctx)
+		if err != nil {
+			return nil, err
+		}
+		want.SecurityGroups = []string{open.GetMetadata().GetId()}
+	}
 	made, err := s.Ports.CreatePort(ctx, &weftv1.CreatePortRequest{Port: want})
 	if err != nil {
 		return nil, fmt.Errorf("create port %s: %w", name, err)
@@ -175,6 +186,50 @@ func (s *Scope) BareVM(ctx context.Context, n *Network, name, host string, want 
 	}
 	vm, err := s.start(ctx, lab.VMConfig{Name: s.Prefix + name, Host: host, PortID: port.GetMetadata().GetId(), MAC: port.GetMacAddress()})
 	return vm, port, err
+}
+
+// Wanted is a VM to make: see VMWith.
+type Wanted struct {
+	Network    *Network
+	Name, Host string
+	Port       *weftv1.Port
+}
+
+// VMs makes many VMs at once, and takes them away at once.
+func (s *Scope) VMs(ctx context.Context, all []Wanted) ([]*lab.VM, error) {
+	configs := make([]lab.VMConfig, len(all))
+	for i, w := range all {
+		port, err := s.PortWith(ctx, w.Network, w.Name, w.Port)
+		if err != nil {
+			return nil, err
+		}
+		if configs[i], err = s.VMConfig(ctx, port, s.Prefix+w.Name, w.Host); err != nil {
+			return nil, err
+		}
+	}
+	s.Defer(func(ctx context.Context) error {
+		var g errgroup.Group
+		for _, cfg := range configs {
+			g.Go(func() error {
+				if err := s.Lab.DelVM(ctx, cfg.Name); !errors.Is(err, lab.ErrNoVM) {
+					return err
+				}
+				return nil
+			})
+		}
+		return g.Wait()
+	})
+	vms := make([]*lab.VM, len(all))
+	var g errgroup.Group
+	for i, cfg := range configs {
+		g.Go(func() (err error) {
+			if vms[i], err = s.Lab.AddVM(ctx, cfg); err != nil {
+				return err
+			}
+			return s.WaitStatus(ctx, cfg.PortID, "ACTIVE")
+		})
+	}
+	return vms, g.Wait()
 }
 
 // start starts a VM that Close ends, and waits until its port is ACTIVE.

@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"time"
+
+	"google.golang.org/protobuf/proto"
 
 	weftv1 "github.com/weft-sdn/weft/proto/weft/v1"
 	"github.com/weft-sdn/weft/test/lab"
@@ -20,14 +23,23 @@ type demoNetwork struct {
 type demoVM struct {
 	name string
 	host int
+	// groups are its security groups.
+	groups []string
 }
+
+// The tour's security groups: what every port has that names none, whose members may talk to each other, and one for what
+// the world may reach.
+var (
+	members = []string{"default"}
+	public  = []string{"default", "web"}
+)
 
 // tourNetworks are two networks of a tenant, and one of another with the same addresses on another type of tunnel. The
 // first ones are the router's.
 var tourNetworks = []demoNetwork{
-	{"blue", "vxlan", "10.0.1.0/24", []demoVM{{"vma", 0}, {"vmb", 1}}},
-	{"red", "vxlan", "10.0.2.0/24", []demoVM{{"vmc", 1}}},
-	{"green", "gre", "10.0.1.0/24", []demoVM{{"vmd", 0}, {"vme", 2}}},
+	{"blue", "vxlan", "10.0.1.0/24", []demoVM{{"vma", 0, public}, {"vmb", 1, members}}},
+	{"red", "vxlan", "10.0.2.0/24", []demoVM{{"vmc", 1, members}}},
+	{"green", "gre", "10.0.1.0/24", []demoVM{{"vmd", 0, members}, {"vme", 2, members}}},
 }
 
 // routed is how many of tourNetworks have the router, and farVM is a VM that the first one's VMs reach by it.
@@ -39,8 +51,8 @@ const (
 // publicVLAN is the VLAN of the demo's external network; what is untagged is left for the checks.
 const publicVLAN = 100
 
-// tour makes what there is to look at: networks, a distributed router between them and to the world, VMs that get their
-// addresses by DHCP, a floating IP.
+// tour makes what there is to look at: networks, a distributed router between them and to the world, security groups, VMs
+// that get their addresses by DHCP, a floating IP.
 func (d *demo) tour(ctx context.Context, c *cloud.Cloud) error {
 	s := c.Scope("")
 	var networks []*cloud.Network
@@ -53,11 +65,14 @@ func (d *demo) tour(ctx context.Context, c *cloud.Cloud) error {
 			return err
 		}
 	}
-	var public *cloud.Network
+	var outer *cloud.Network
 	if err := d.step("router", func() (told string, err error) {
-		public, told, err = addRouter(ctx, s, networks[:routed])
+		outer, told, err = addRouter(ctx, s, networks[:routed])
 		return told, err
 	}); err != nil {
+		return err
+	}
+	if err := d.step("security", func() (string, error) { return addSecurity(ctx, s) }); err != nil {
 		return err
 	}
 	for i, n := range tourNetworks {
@@ -65,7 +80,7 @@ func (d *demo) tour(ctx context.Context, c *cloud.Cloud) error {
 			return err
 		}
 	}
-	if err := d.step("floating IP", func() (string, error) { return addFloatingIP(ctx, s, public) }); err != nil {
+	if err := d.step("floating IP", func() (string, error) { return addFloatingIP(ctx, s, outer) }); err != nil {
 		return err
 	}
 	return d.step("world", func() (string, error) { return seenOutside(ctx, s) })
@@ -75,7 +90,7 @@ func (d *demo) tour(ctx context.Context, c *cloud.Cloud) error {
 func (n demoNetwork) start(ctx context.Context, s *cloud.Scope, network *cloud.Network) (string, error) {
 	var vms []*lab.VM
 	for _, v := range n.vms {
-		vm, _, err := s.BareVM(ctx, network, v.name, s.Lab.Hosts[v.host%len(s.Lab.Hosts)].Name, &weftv1.Port{})
+		vm, _, err := s.BareVM(ctx, network, v.name, s.Lab.Hosts[v.host%len(s.Lab.Hosts)].Name, &weftv1.Port{SecurityGroups: v.groups})
 		if err != nil {
 			return "", err
 		}
@@ -100,11 +115,11 @@ func (n demoNetwork) start(ctx context.Context, s *cloud.Scope, network *cloud.N
 
 // addRouter makes the external network and the router between it and the others.
 func addRouter(ctx context.Context, s *cloud.Scope, networks []*cloud.Network) (*cloud.Network, string, error) {
-	public, err := s.External(ctx, "public", "203.0.113.0/24", publicVLAN)
+	outer, err := s.External(ctx, "public", "203.0.113.0/24", publicVLAN)
 	if err != nil {
 		return nil, "", err
 	}
-	router, err := s.Router(ctx, "edge", cloud.RouterOf(true, public, networks...))
+	router, err := s.Router(ctx, "edge", cloud.RouterOf(true, outer, networks...))
 	if err != nil {
 		return nil, "", err
 	}
@@ -119,20 +134,42 @@ func addRouter(ctx context.Context, s *cloud.Scope, networks []*cloud.Network) (
 	if err != nil {
 		return nil, "", err
 	}
-	return public, fmt.Sprintf("edge, distributed: blue, red, and the world as %s by %s", gateway, is.GetStatus().GetGatewayHost()), nil
+	return outer, fmt.Sprintf("edge, distributed: blue, red, and the world as %s by %s", gateway, is.GetStatus().GetGatewayHost()), nil
 }
 
 // addFloatingIP makes a floating IP for the first VM.
-func addFloatingIP(ctx context.Context, s *cloud.Scope, public *cloud.Network) (string, error) {
+func addFloatingIP(ctx context.Context, s *cloud.Scope, outer *cloud.Network) (string, error) {
 	vm, err := s.Lab.VM(tourNetworks[0].vms[0].name)
 	if err != nil {
 		return "", err
 	}
-	f, err := s.FloatingIP(ctx, public, vm.PortID)
+	f, err := s.FloatingIP(ctx, outer, vm.PortID)
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%s is %s, by %s", f.Address, vm.Name, vm.Host), s.Settle(ctx)
+	if err := s.Settle(ctx); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%s is %s, by %s; the world may ping it", f.Address, vm.Name, vm.Host), lab.WaitPing(ctx, s.Lab.Outside, f.Address, 10*time.Second)
+}
+
+// addSecurity makes the group of what the world may reach. The default group comes with it.
+func addSecurity(ctx context.Context, s *cloud.Scope) (string, error) {
+	web, err := s.SecurityGroup(ctx, "web")
+	if err != nil {
+		return "", err
+	}
+	for _, r := range []*weftv1.SecurityGroupRule{
+		{Protocol: "icmp"},
+		{Protocol: "tcp", PortRangeMin: proto.Uint32(22), PortRangeMax: proto.Uint32(22)},
+		{Protocol: "tcp", PortRangeMin: proto.Uint32(lab.WebPort), PortRangeMax: proto.Uint32(lab.WebPort)},
+	} {
+		r.Direction = "ingress"
+		if _, err := s.Allow(ctx, web, r); err != nil {
+			return "", err
+		}
+	}
+	return "default: members hear each other only; web: anybody may ping, ssh, http", nil
 }
 
 // seenOutside asks the machine outside how it sees the VMs of the first network.

@@ -133,6 +133,7 @@ func (d *demo) lookAround(l *lab.Lab, empty bool) {
 			d.out.Printf("                %s demo vm exec vma -- ping -c 3 %s\n", weft, vm.Addresses[0].Addr())
 		}
 		d.out.Printf("                %s demo vm exec vma -- curl %s\n", weft, lab.Far)
+		d.out.Printf("                %s describe securitygroup web;  %s describe port vma\n", weft, weft)
 		d.out.Printf("                %s where edge;  %s demo exec %s -- ip netns\n", weft, weft, host)
 	}
 	d.out.Printf("  Logs:         %s\n  Stop:         %s demo down\n", filepath.Join(l.Dir, "log"), weft)

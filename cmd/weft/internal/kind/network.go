@@ -27,7 +27,7 @@ var Network = &Kind{
 			Help: "program addresses from what is known instead of learning them; tunnelled networks only"},
 		{Name: "router_external", FlagName: "external", Not: "internal", Default: "false",
 			Help: "routers may have their gateway here, and floating IPs come from here; vlan and flat only"},
-		{Name: "port_security_enabled", FlagName: "enable-port-security", Not: "disable-port-security", Default: "false",
+		{Name: "port_security_enabled", FlagName: "enable-port-security", Not: "disable-port-security", Default: "true",
 			Help: "what new ports get that do not say"},
 	},
 	Filters: []Filter{projectFilter, nameFilter},
