@@ -28,6 +28,7 @@ func Main() {
 		"drink":    applet(drinkMain),
 		"address":  applet(addressMain),
 		"serve":    applet(serveMain),
+		"volley":   applet(volleyMain),
 		"ask":      applet(askMain),
 		"talk":     applet(talkMain),
 		"announce": applet(announceMain),

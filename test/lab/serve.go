@@ -33,13 +33,23 @@ type Greeting struct {
 
 // serveMain is the applet "serve FILE PORTS": on each port it greets every TCP caller who has said a line, and then echoes
 // what the caller sends; a UDP datagram is answered by the greeting alone. Who asks by HTTP gets the greeting as a page, so
-// that people can use curl. FILE is written when all ports are open.
+// that people can use curl. A port "ip:N" answers raw packets of IP protocol N. FILE is written when all ports are open.
 func serveMain(args []string) error {
 	if len(args) < 2 {
 		return errors.New("usage: serve FILE PORTS")
 	}
 	failed := make(chan error)
 	for _, port := range args[1:] {
+		if protocol, other := strings.CutPrefix(port, "ip:"); other {
+			for _, network := range []string{"ip4:", "ip6:"} {
+				conn, err := net.ListenPacket(network+protocol, "")
+				if err != nil {
+					return err
+				}
+				go func() { failed <- answerRaw(conn) }()
+			}
+			continue
+		}
 		tcp, err := net.Listen("tcp", ":"+port)
 		if err != nil {
 			return err
@@ -164,9 +174,18 @@ type Server struct {
 
 // StartServer opens ports in a box; every caller is greeted. When it returns, the ports are open.
 func (l *Lab) StartServer(ctx context.Context, box *nsbox.Box, ports ...uint16) (*Server, error) {
+	return l.startServer(ctx, box, ports)
+}
+
+// StartServerOf is StartServer, and answers IP packets of another protocol too, as a Shot of that protocol wants it.
+func (l *Lab) StartServerOf(ctx context.Context, box *nsbox.Box, protocol uint8, ports ...uint16) (*Server, error) {
+	return l.startServer(ctx, box, ports, fmt.Sprintf("ip:%d", protocol))
+}
+
+func (l *Lab) startServer(ctx context.Context, box *nsbox.Box, ports []uint16, more ...string) (*Server, error) {
 	s := &Server{name: "serve-" + uuid.NewString(), box: box}
 	file := filepath.Join(l.Dir, "log", s.name+".json")
-	argv := []string{file}
+	argv := append([]string{file}, more...)
 	for _, p := range ports {
 		argv = append(argv, fmt.Sprint(p))
 	}
