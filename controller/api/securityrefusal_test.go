@@ -1,0 +1,114 @@
+package api
+
+import (
+	"fmt"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+
+	weftv1 "github.com/weft-sdn/weft/proto/weft/v1"
+)
+
+// What contradicts itself or others is refused by the field that has to change, and nothing is written.
+func TestSecurityThatContradictsItself(t *testing.T) {
+	d := openDoor(t, nil)
+	d.apply(network("blue"), subnet("blue-v4", "blue", "10.0.0.0/24"), withID(securityGroup("web"), webID), withID(addressGroup("office", "192.0.2.0/24"), officeID),
+		withID(rule("web", "ingress", ssh), ruleID), withID(securityGroup("db"), "5ec60000-0000-4000-8000-000000000044"),
+		withID(rule("db", "ingress", func(r *weftv1.SecurityGroupRule) { r.RemoteGroupId = "web" }), "4e1e0000-0000-4000-8000-000000000046"),
+		withID(port("vm1", "blue", func(p *weftv1.Port) { p.SecurityGroups = []string{"db"} }), "11110000-0000-4000-8000-000000000045"))
+	newRule := func(change func(*weftv1.SecurityGroupRule)) func() error {
+		return func() error {
+			_, err := d.CreateSecurityGroupRule(d.ctx, &weftv1.CreateSecurityGroupRuleRequest{Securitygrouprule: rule("web", "ingress", change).GetSecuritygrouprule()})
+			return err
+		}
+	}
+	newPort := func(change func(*weftv1.Port)) func() error {
+		return func() error {
+			_, err := d.CreatePort(d.ctx, &weftv1.CreatePortRequest{Port: port("p", "blue", change).GetPort()})
+			return err
+		}
+	}
+	ports := func(r *weftv1.SecurityGroupRule, lo, hi uint32) {
+		r.PortRangeMin, r.PortRangeMax = proto.Uint32(lo), proto.Uint32(hi)
+	}
+	var eleven []*weftv1.AddressPair
+	for i := range 11 {
+		eleven = append(eleven, &weftv1.AddressPair{IpAddress: fmt.Sprintf("10.0.0.%d", 100+i)})
+	}
+	for _, c := range []struct {
+		name string
+		do   func() error
+		want string
+	}{
+		{"ports without protocol", newRule(func(r *weftv1.SecurityGroupRule) { ports(r, 80, 90) }),
+			`protocol: is missing: ports are those of a protocol; choose tcp, udp or sctp, or icmp or icmpv6 for type and code`},
+		{"min greater than max", newRule(func(r *weftv1.SecurityGroupRule) { r.Protocol = "tcp"; ports(r, 90, 80) }),
+			`port_range_min: 90 is greater than port_range_max, 80; exchange them`},
+		{"half a range", newRule(func(r *weftv1.SecurityGroupRule) { r.Protocol, r.PortRangeMin = "udp", proto.Uint32(53) }),
+			`port_range_max: is missing beside port_range_min; give both, the same for one port`},
+		{"ports of a protocol without", newRule(func(r *weftv1.SecurityGroupRule) { r.Protocol = "gre"; ports(r, 1, 2) }),
+			`port_range_min: is given, but Open vSwitch knows ports of tcp, udp and sctp only, and not of gre; leave ports out`},
+		{"an ICMP code without a type", newRule(func(r *weftv1.SecurityGroupRule) { r.Protocol, r.PortRangeMax = "icmp", proto.Uint32(0) }),
+			`port_range_min: is missing: an ICMP code is one of a type, which is port_range_min`},
+		{"prefix of the other family", newRule(func(r *weftv1.SecurityGroupRule) { r.Ethertype, r.RemoteIpPrefix = "IPv4", "2001:db8::/32" }),
+			`remote_ip_prefix: 2001:db8::/32 is IPv6, but ethertype is IPv4; give a block of the same family`},
+		{"protocol of the other family", newRule(func(r *weftv1.SecurityGroupRule) { r.Ethertype, r.Protocol = "IPv4", "icmpv6" }),
+			`protocol: icmpv6 is carried by IPv6 only; choose icmp, or ethertype IPv6`},
+		{"group and prefix together", newRule(func(r *weftv1.SecurityGroupRule) { r.RemoteGroupId, r.RemoteIpPrefix = "web", "10.0.0.0/8" }),
+			`remote_group_id: is given beside remote_ip_prefix; give one of them, and another rule for the other`},
+		{"group and address group together", newRule(func(r *weftv1.SecurityGroupRule) { r.RemoteGroupId, r.RemoteAddressGroupId = "web", "office" }),
+			`remote_address_group_id: is given beside remote_group_id; give one of them, and another rule for the other`},
+		{"a rule of an unknown group", func() error {
+			_, err := d.CreateSecurityGroupRule(d.ctx, &weftv1.CreateSecurityGroupRuleRequest{Securitygrouprule: rule("wbe", "ingress").GetSecuritygrouprule()})
+			return err
+		},
+			`security_group_id: securitygroup "wbe" does not exist; did you mean "web"?`},
+		{"an unknown remote group", newRule(func(r *weftv1.SecurityGroupRule) { r.RemoteGroupId = "nobody" }),
+			`remote_group_id: securitygroup "nobody" does not exist`},
+		{"an unknown address group", newRule(func(r *weftv1.SecurityGroupRule) { r.RemoteAddressGroupId = "offices" }),
+			`remote_address_group_id: addressgroup "offices" does not exist; did you mean "office"?`},
+		{"an unknown group of a port", newPort(func(p *weftv1.Port) { p.SecurityGroups = []string{"web", "nobody"} }),
+			`security_groups[1]: securitygroup "nobody" does not exist`},
+		{"a group in use by a port", func() error {
+			_, err := d.DeleteSecurityGroup(d.ctx, &weftv1.DeleteSecurityGroupRequest{Id: "db"})
+			return err
+		},
+			`securitygroup 5ec60000-0000-4000-8000-000000000044 is in use by port "vm1" (11110000-0000-4000-8000-000000000045)`},
+		{"a group in use by a rule", func() error {
+			_, err := d.DeleteSecurityGroup(d.ctx, &weftv1.DeleteSecurityGroupRequest{Id: "web"})
+			return err
+		},
+			`securitygroup 5ec60000-0000-4000-8000-000000000041 is in use by securitygrouprule 4e1e0000-0000-4000-8000-000000000046`},
+		{"an address group in use", func() error {
+			_, err := d.DeleteAddressGroup(d.ctx, &weftv1.DeleteAddressGroupRequest{Id: "office"})
+			return err
+		},
+			`addressgroup add40000-0000-4000-8000-000000000043 is in use by securitygrouprule 4e1e0000-0000-4000-8000-000000000042`},
+		{"more address pairs than the limit", newPort(func(p *weftv1.Port) { p.AllowedAddressPairs = eleven }),
+			`allowed_address_pairs: there are 11; at most 10 are allowed: give a block instead`},
+		{"the same address pair twice", newPort(func(p *weftv1.Port) { p.AllowedAddressPairs = append(eleven[:1:1], eleven[0]) }),
+			`allowed_address_pairs[1]: is the same as allowed_address_pairs[0]`},
+		{"the same block twice in an address group", func() error {
+			_, err := d.CreateAddressGroup(d.ctx, &weftv1.CreateAddressGroupRequest{Addressgroup: addressGroup("twice", "10.0.0.1", "10.0.0.1/32").GetAddressgroup()})
+			return err
+		},
+			`addresses[1]: is the same as addresses[0]`},
+		{"the same rule twice, spelled otherwise", newRule(func(r *weftv1.SecurityGroupRule) {
+			ssh(r)
+			r.Protocol, r.Ethertype = "6", "ipv4"
+		}),
+			`security_group_id: the rule "ingress IPv4 tcp 22 from addressgroup add40000-0000-4000-8000-000000000043" of securitygroup "web" (5ec60000-0000-4000-8000-000000000041) is taken by securitygrouprule 4e1e0000-0000-4000-8000-000000000042`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, before := d.store.Snapshot()
+			err := c.do()
+			if err == nil {
+				t.Fatal("was not refused")
+			}
+			diff(t, "refused with", c.want, statusOf(err).Message())
+			if _, after := d.store.Snapshot(); after != before {
+				t.Errorf("revision %d after %d: something was written", after, before)
+			}
+		})
+	}
+}
