@@ -17,6 +17,7 @@ import (
 
 // judged are checks of security groups.
 var judged = []Check{
+	{Name: "default security group", Hosts: 2, Run: defaultGroup},
 	{Name: "security groups by remote group", Hosts: 2, Run: byRemoteGroup},
 	{Name: "connections live through changes and restarts", Hosts: 2, Run: connectionsLive},
 	{Name: "connections that are forbidden are cut", Hosts: 2, Run: connectionsCut},
