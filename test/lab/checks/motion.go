@@ -241,10 +241,10 @@ func vmMoves(ctx context.Context, s *cloud.Scope, t *site) (string, error) {
 			return "", err
 		}
 		gaps = append(gaps, gap)
-		if err := mustAsk(ctx, vm.Box, at(lab.Far), "outside", f.Address); err != nil {
+		if err := s.Settle(ctx); err != nil {
 			return "", err
 		}
-		if err := s.Settle(ctx); err != nil {
+		if err := mustAsk(ctx, vm.Box, at(lab.Far), "outside", f.Address); err != nil {
 			return "", err
 		}
 	}

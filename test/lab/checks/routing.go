@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/fieldmaskpb"
 
 	weftv1 "github.com/weft-sdn/weft/proto/weft/v1"
 	"github.com/weft-sdn/weft/test/lab"
@@ -190,6 +191,18 @@ func (t *site) gatewayMACs(ctx context.Context, s *cloud.Scope) (map[string]bool
 	return macs, nil
 }
 
+// mayUse lets a VM's port use a block of addresses besides its own, as long as the scope lives.
+func mayUse(ctx context.Context, s *cloud.Scope, vm *lab.VM, block string) error {
+	set := func(ctx context.Context, pairs ...*weftv1.AddressPair) error {
+		_, err := s.Ports.UpdatePort(ctx, &weftv1.UpdatePortRequest{
+			Port:       &weftv1.Port{Metadata: &weftv1.Metadata{Id: vm.PortID}, AllowedAddressPairs: pairs},
+			UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"allowed_address_pairs"}}})
+		return err
+	}
+	s.Defer(func(ctx context.Context) error { return set(ctx) })
+	return set(ctx, &weftv1.AddressPair{IpAddress: block})
+}
+
 // extraRoutes leads to a block behind two VMs of two hosts: by one of them, and by both.
 func extraRoutes(ctx context.Context, s *cloud.Scope, t *site) (string, error) {
 	const block = "192.168.77.0/24"
@@ -206,6 +219,10 @@ func extraRoutes(ctx context.Context, s *cloud.Scope, t *site) (string, error) {
 		return s.Settle(ctx)
 	}
 	for _, vm := range hops {
+		// What is behind a VM is not its own: a judged port may send from it when that is said.
+		if err := mayUse(ctx, s, vm, block); err != nil {
+			return "", err
+		}
 		if _, err := vm.Box.Exec(ctx, "ip", "route", "add", "local", block, "dev", "lo"); err != nil {
 			return "", err
 		}
