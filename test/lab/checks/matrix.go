@@ -40,8 +40,8 @@ const (
 	controlPort = 7
 )
 
-// carried is a protocol of the matrix.
-type carried struct {
+// protocolRow is a protocol of the matrix.
+type protocolRow struct {
 	name string
 	// inside is what a rule with a range allows, and outside what it does not; outside is nil where nobody would answer it.
 	inside  lab.Shot
@@ -61,7 +61,7 @@ var (
 	tcpOutside = lab.Shot{Protocol: policy.TCP, Port: outsidePort}
 )
 
-var protocols = []carried{
+var protocols = []protocolRow{
 	{"TCP", tcpInside, &tcpOutside, false, &weftv1.SecurityGroupRule{Protocol: "tcp", Ethertype: "IPv4"}, portRanges},
 	{"UDP", lab.Shot{Protocol: policy.UDP, Port: insidePort}, &lab.Shot{Protocol: policy.UDP, Port: outsidePort}, false,
 		&weftv1.SecurityGroupRule{Protocol: "udp", Ethertype: "IPv4"}, portRanges},
@@ -82,17 +82,17 @@ type way struct {
 	// want is whether a friend's inside and outside are answered, and then a stranger's.
 	want string
 	// rules are what a group needs to allow a protocol.
-	rules func(t *theatre, k carried) []*weftv1.SecurityGroupRule
+	rules func(t *matrixSite, k protocolRow) []*weftv1.SecurityGroupRule
 }
 
 var ways = []way{
 	{"by prefix", false, "++--", byPrefix},
-	{"by group", false, "++--", func(t *theatre, k carried) []*weftv1.SecurityGroupRule {
+	{"by group", false, "++--", func(t *matrixSite, k protocolRow) []*weftv1.SecurityGroupRule {
 		r := proto.CloneOf(k.rule)
 		r.RemoteGroupId = t.friends.GetMetadata().GetId()
 		return []*weftv1.SecurityGroupRule{r}
 	}},
-	{"by address group", false, "++--", func(t *theatre, k carried) []*weftv1.SecurityGroupRule {
+	{"by address group", false, "++--", func(t *matrixSite, k protocolRow) []*weftv1.SecurityGroupRule {
 		r := proto.CloneOf(k.rule)
 		r.RemoteAddressGroupId = t.addresses.GetMetadata().GetId()
 		return []*weftv1.SecurityGroupRule{r}
@@ -102,8 +102,8 @@ var ways = []way{
 	{"stateless", true, "++--", byPrefix},
 }
 
-func byRange(which int) func(*theatre, carried) []*weftv1.SecurityGroupRule {
-	return func(_ *theatre, k carried) []*weftv1.SecurityGroupRule {
+func byRange(which int) func(*matrixSite, protocolRow) []*weftv1.SecurityGroupRule {
+	return func(_ *matrixSite, k protocolRow) []*weftv1.SecurityGroupRule {
 		if k.ranges == nil {
 			return nil
 		}
@@ -113,7 +113,7 @@ func byRange(which int) func(*theatre, carried) []*weftv1.SecurityGroupRule {
 	}
 }
 
-func byPrefix(t *theatre, k carried) (out []*weftv1.SecurityGroupRule) {
+func byPrefix(t *matrixSite, k protocolRow) (out []*weftv1.SecurityGroupRule) {
 	for _, block := range t.blocks() {
 		if block.Addr().Is6() == k.six {
 			r := proto.CloneOf(k.rule)
@@ -152,7 +152,7 @@ var paths = []path{
 }
 
 // cannotBe says why a cell does not exist; empty: it does.
-func cannotBe(p path, w way, k carried, ranged bool) string {
+func cannotBe(p path, w way, k protocolRow, ranged bool) string {
 	switch {
 	case p.network == outside && k.six:
 		return "IPv6 by floating IP"
@@ -192,7 +192,7 @@ func matrix(ctx context.Context, s *cloud.Scope, driver string) (string, error) 
 	if err := setDriver(ctx, s, driver); err != nil {
 		return "", err
 	}
-	t, err := stage(ctx, s)
+	t, err := buildMatrix(ctx, s)
 	if err != nil {
 		return "", err
 	}
@@ -204,7 +204,7 @@ func matrix(ctx context.Context, s *cloud.Scope, driver string) (string, error) 
 	var told []string
 	var errs []error
 	for _, p := range paths {
-		passed, refused, err := t.walk(ctx, model, p, impossible)
+		passed, refused, err := t.probe(ctx, model, p, impossible)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", p.name, err))
 		}
@@ -217,8 +217,8 @@ func matrix(ctx context.Context, s *cloud.Scope, driver string) (string, error) 
 	return strings.Join(told, ", ") + "; cannot be: " + strings.Join(none, ", "), errors.Join(errs...)
 }
 
-// walk tries all cells of a path at once, from both senders, and then asks every receiver what it lets anybody ask.
-func (t *theatre) walk(ctx context.Context, model cloud.Policy, p path, impossible map[string]int) (passed, refused int, err error) {
+// probe tries all cells of a path at once, from both senders, and then asks every receiver what it lets anybody ask.
+func (t *matrixSite) probe(ctx context.Context, model cloud.Policy, p path, impossible map[string]int) (passed, refused int, err error) {
 	var boxes []*nsbox.Box
 	var cells [2][]cell
 	var controls [2][]lab.Shot
@@ -226,7 +226,7 @@ func (t *theatre) walk(ctx context.Context, model cloud.Policy, p path, impossib
 		boxes = append(boxes, from.box)
 		for _, w := range ways {
 			to := t.receiver[p.to][w.name]
-			controls[i] = append(controls[i], lab.Shot{Protocol: policy.UDP, Port: controlPort, From: from.source, To: t.door(p, to, false), Expected: true})
+			controls[i] = append(controls[i], lab.Shot{Protocol: policy.UDP, Port: controlPort, From: from.source, To: t.target(p, to, false), Expected: true})
 			for _, k := range protocols {
 				for _, ranged := range []bool{false, true} {
 					if why := cannotBe(p, w, k, ranged); why != "" {
@@ -265,7 +265,7 @@ func (t *theatre) walk(ctx context.Context, model cloud.Policy, p path, impossib
 	return passed, refused, errors.Join(append(wrong, err)...)
 }
 
-func (t *theatre) cell(model cloud.Policy, p path, from sender, to *lab.VM, w way, k carried, ranged bool) cell {
+func (t *matrixSite) cell(model cloud.Policy, p path, from sender, to *lab.VM, w way, k protocolRow, ranged bool) cell {
 	c := cell{shot: k.inside, want: wanted(p, w, from.stranger, ranged)}
 	if ranged {
 		c.shot = *k.outside
@@ -274,7 +274,7 @@ func (t *theatre) cell(model cloud.Policy, p path, from sender, to *lab.VM, w wa
 	if k.outside != nil {
 		c.name += map[bool]string{false: ", inside", true: ", outside"}[ranged]
 	}
-	c.shot.From, c.shot.To, c.shot.Expected = from.address(k.six), t.door(p, to, k.six), c.want
+	c.shot.From, c.shot.To, c.shot.Expected = from.address(k.six), t.target(p, to, k.six), c.want
 	packet := policy.Packet{
 		Src: c.shot.From, Dst: own(to, k.six), Protocol: c.shot.Protocol, SrcPort: 40000, DstPort: c.shot.Port, Type: c.shot.Type, Code: c.shot.Code,
 	}

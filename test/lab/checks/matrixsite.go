@@ -15,13 +15,13 @@ import (
 	"github.com/weft-sdn/weft/test/lab/nsbox"
 )
 
-// theatre is what the matrix plays on.
+// matrixSite is what the matrix is tried on.
 //
 //	world ── public ── router ─┬─ tunnelled  a receiver for each way on the first host, each with a floating IP;
 //	                           │             a friend and a stranger on each host
 //	                           └─ beyond     a friend and a stranger on the second host
 //	tagged, a provider VLAN: a receiver for each way on the first host, a friend and a stranger on the second
-type theatre struct {
+type matrixSite struct {
 	scope     *cloud.Scope
 	public    *cloud.Network
 	network   [networkCount]*cloud.Network
@@ -58,7 +58,7 @@ const (
 )
 
 // senders are the friend and the stranger of a path.
-func (t *theatre) senders(p path) [2]sender {
+func (t *matrixSite) senders(p path) [2]sender {
 	if p.network == outside {
 		box := t.scope.Lab.Outside
 		return [2]sender{{box: box, source: t.public.Gateway()}, {box: box, source: lab.Far, stranger: true}}
@@ -71,8 +71,8 @@ func (t *theatre) senders(p path) [2]sender {
 	return out
 }
 
-// door is the address by which a receiver is called.
-func (t *theatre) door(p path, to *lab.VM, six bool) netip.Addr {
+// target is the address by which a receiver is called.
+func (t *matrixSite) target(p path, to *lab.VM, six bool) netip.Addr {
 	if p.network == outside {
 		return t.fip[to]
 	}
@@ -91,7 +91,7 @@ func addressesOf(p path, number int) [2]netip.Addr {
 }
 
 // blocks are the addresses of all friends, each with its neighbour.
-func (t *theatre) blocks() (out []netip.Prefix) {
+func (t *matrixSite) blocks() (out []netip.Prefix) {
 	for _, p := range paths {
 		if p.network == outside {
 			out = append(out, netip.PrefixFrom(t.public.Gateway(), 32))
@@ -121,9 +121,9 @@ func setDriver(ctx context.Context, s *cloud.Scope, driver string) error {
 	return set(ctx, driver)
 }
 
-// stage builds it.
-func stage(ctx context.Context, s *cloud.Scope) (*theatre, error) {
-	t := &theatre{scope: s, fip: map[*lab.VM]netip.Addr{}, sent: map[string][2]*lab.VM{}}
+// buildMatrix builds it, in a scope that takes it away.
+func buildMatrix(ctx context.Context, s *cloud.Scope) (*matrixSite, error) {
+	t := &matrixSite{scope: s, fip: map[*lab.VM]netip.Addr{}, sent: map[string][2]*lab.VM{}}
 	if err := t.networks(ctx); err != nil {
 		return nil, err
 	}
@@ -131,7 +131,7 @@ func stage(ctx context.Context, s *cloud.Scope) (*theatre, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := t.cast(ctx, groups); err != nil {
+	if err := t.machines(ctx, groups); err != nil {
 		return nil, err
 	}
 	for _, w := range ways {
@@ -145,7 +145,7 @@ func stage(ctx context.Context, s *cloud.Scope) (*theatre, error) {
 	return t, s.Settle(ctx)
 }
 
-func (t *theatre) networks(ctx context.Context) (err error) {
+func (t *matrixSite) networks(ctx context.Context) (err error) {
 	s := t.scope
 	if t.public, err = s.External(ctx, "public", "172.24.6.0/24", 0); err != nil {
 		return err
@@ -178,7 +178,7 @@ func (t *theatre) networks(ctx context.Context) (err error) {
 }
 
 // groups makes the group of each way, of friends and of strangers, by name.
-func (t *theatre) groups(ctx context.Context) (map[string]*weftv1.SecurityGroup, error) {
+func (t *matrixSite) groups(ctx context.Context) (map[string]*weftv1.SecurityGroup, error) {
 	s := t.scope
 	all := map[string]*weftv1.SecurityGroup{}
 	var err error
@@ -213,8 +213,8 @@ func (t *theatre) groups(ctx context.Context) (map[string]*weftv1.SecurityGroup,
 	return all, nil
 }
 
-// cast starts all VMs at once, and servers in those that receive.
-func (t *theatre) cast(ctx context.Context, groups map[string]*weftv1.SecurityGroup) error {
+// machines starts all VMs at once, and servers in those that receive.
+func (t *matrixSite) machines(ctx context.Context, groups map[string]*weftv1.SecurityGroup) error {
 	s := t.scope
 	var all []cloud.Wanted
 	member := func(group string, addresses ...netip.Addr) *weftv1.Port {
