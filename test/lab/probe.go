@@ -113,7 +113,8 @@ func (p *probe) sendDue(now time.Time, rate int) {
 	met, from := p.met, p.report.Sent
 	due := from
 	if !met.IsZero() {
-		due = max(from, uint64(now.Sub(met).Seconds()*float64(rate)))
+		// A tick that waited while the other end was heard is older than that: nothing is due by it.
+		due = max(from, uint64(max(0, now.Sub(met).Seconds())*float64(rate)))
 	}
 	p.report.Sent = due
 	p.mu.Unlock()
