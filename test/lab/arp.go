@@ -7,10 +7,9 @@ import (
 	"net"
 	"net/netip"
 
-	"github.com/gopacket/gopacket"
-	"github.com/gopacket/gopacket/layers"
 	"golang.org/x/sys/unix"
 
+	"github.com/weft-sdn/weft/test/frame"
 	"github.com/weft-sdn/weft/test/lab/nsbox"
 )
 
@@ -28,23 +27,14 @@ func announceMain(args []string) error {
 	if err != nil || !address.Is4() {
 		return fmt.Errorf("address %q: need an IPv4 address", args[1])
 	}
-	broadcast := net.HardwareAddr{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
-	buffer := gopacket.NewSerializeBuffer()
-	if err := gopacket.SerializeLayers(buffer, gopacket.SerializeOptions{FixLengths: true},
-		&layers.Ethernet{SrcMAC: device.HardwareAddr, DstMAC: broadcast, EthernetType: layers.EthernetTypeARP},
-		&layers.ARP{
-			AddrType: layers.LinkTypeEthernet, Protocol: layers.EthernetTypeIPv4, HwAddressSize: 6, ProtAddressSize: 4,
-			Operation: layers.ARPRequest, SourceHwAddress: device.HardwareAddr, SourceProtAddress: address.AsSlice(),
-			DstHwAddress: broadcast, DstProtAddress: address.AsSlice(),
-		}); err != nil {
+	fd, index, err := packetSocket(args[0], 0)
+	if err != nil {
 		return err
 	}
-	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return fmt.Errorf("packet socket: %w", err)
-	}
 	defer unix.Close(fd)
-	return unix.Sendto(fd, buffer.Bytes(), 0, &unix.SockaddrLinklayer{Ifindex: device.Index})
+	question := frame.Ethernet(device.HardwareAddr, frame.Broadcast, frame.TypeARP,
+		frame.ARP(frame.ARPRequest, device.HardwareAddr, address, frame.Broadcast, address))
+	return unix.Sendto(fd, question, 0, &unix.SockaddrLinklayer{Ifindex: index})
 }
 
 // Announce sends a gratuitous ARP request for an address from eth0 of a box.

@@ -185,6 +185,16 @@ func (h *Host) ports() []string {
 	return names
 }
 
+// plugged is the fabric's end of one of the host's devices.
+func (h *Host) plugged(device string) (string, error) {
+	for i, n := range networks {
+		if n.device == device {
+			return h.ports()[i], nil
+		}
+	}
+	return "", fmt.Errorf("%s has no device %s", h.Name, device)
+}
+
 // startOVS does what Debian's units and a network configuration for a userspace datapath do at boot.
 func (h *Host) startOVS(ctx context.Context) error {
 	if err := startSwitch(ctx, h.lab, h.Box); err != nil {

@@ -32,6 +32,8 @@ func Main() {
 		"ask":      applet(askMain),
 		"talk":     applet(talkMain),
 		"announce": applet(announceMain),
+		"capture":  applet(captureMain),
+		"inject":   applet(injectMain),
 		"nova":     applet(novaMain),
 	})
 }

@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -132,10 +133,14 @@ func greetDatagrams(conn net.PacketConn) error {
 	}
 }
 
-// askMain is the applet "ask tcp|udp ADDRESS:PORT PATIENCE": it prints the greeting of a server.
+// askMain is the applet "ask tcp|udp ADDRESS:PORT PATIENCE BYTES": it says so many bytes and prints the greeting of a server.
 func askMain(args []string) error {
-	if len(args) != 3 {
-		return errors.New("usage: ask tcp|udp ADDRESS:PORT PATIENCE")
+	if len(args) != 4 {
+		return errors.New("usage: ask tcp|udp ADDRESS:PORT PATIENCE BYTES")
+	}
+	size, err := strconv.Atoi(args[3])
+	if err != nil {
+		return err
 	}
 	patience, err := time.ParseDuration(args[2])
 	if err != nil {
@@ -149,7 +154,7 @@ func askMain(args []string) error {
 	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
 		return err
 	}
-	if _, err := io.WriteString(conn, hello); err != nil {
+	if _, err := io.WriteString(conn, strings.Repeat("-", max(0, size-1))+"\n"); err != nil {
 		return err
 	}
 	line, err := bufio.NewReader(conn).ReadString('\n')
@@ -215,17 +220,22 @@ func (s *Server) Stop(ctx context.Context) error {
 
 // Ask calls a server and answers its greeting. The network is tcp or udp.
 func Ask(ctx context.Context, from *nsbox.Box, network string, to netip.AddrPort) (Greeting, error) {
-	return ask(ctx, from, network, to, askPatience)
+	return ask(ctx, from, network, to, askPatience, len(hello))
+}
+
+// AskLarge is Ask by UDP in one datagram of so many bytes, which is cut into fragments on the way out.
+func AskLarge(ctx context.Context, from *nsbox.Box, to netip.AddrPort, size int) (Greeting, error) {
+	return ask(ctx, from, "udp", to, askPatience, size)
 }
 
 // AskInVain is Ask for a server that must not answer: it waits less.
 func AskInVain(ctx context.Context, from *nsbox.Box, network string, to netip.AddrPort) (Greeting, error) {
-	return ask(ctx, from, network, to, noAskPatience)
+	return ask(ctx, from, network, to, noAskPatience, len(hello))
 }
 
-func ask(ctx context.Context, from *nsbox.Box, network string, to netip.AddrPort, patience time.Duration) (Greeting, error) {
+func ask(ctx context.Context, from *nsbox.Box, network string, to netip.AddrPort, patience time.Duration, size int) (Greeting, error) {
 	var g Greeting
-	out, err := from.Exec(ctx, nsbox.Applet("ask", network, to.String(), patience.String())...)
+	out, err := from.Exec(ctx, nsbox.Applet("ask", network, to.String(), patience.String(), strconv.Itoa(size))...)
 	if err != nil {
 		return g, err
 	}

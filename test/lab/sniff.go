@@ -49,19 +49,11 @@ func sniffMain(args []string) error {
 	if len(args) != 2 {
 		return errors.New("usage: sniff DEVICE FILE")
 	}
-	device, err := net.InterfaceByName(args[0])
+	fd, _, err := packetSocket(args[0], unix.ETH_P_ALL)
 	if err != nil {
 		return err
 	}
-	protocol := uint16(unix.ETH_P_ALL)<<8 | uint16(unix.ETH_P_ALL)>>8
-	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, int(protocol))
-	if err != nil {
-		return fmt.Errorf("packet socket: %w", err)
-	}
 	defer unix.Close(fd)
-	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: protocol, Ifindex: device.Index}); err != nil {
-		return fmt.Errorf("bind to %s: %w", args[0], err)
-	}
 	// Wakes up to write reports and to see the signal.
 	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Usec: reportEvery.Microseconds()}); err != nil {
 		return fmt.Errorf("set timeout: %w", err)
@@ -194,12 +186,11 @@ func (l *Lab) StartSniff(ctx context.Context, box *nsbox.Box, device string) (*S
 
 // StartSniffInto counts what comes to a host by one of its devices: eth1 between hosts, eth2 from the physical network.
 func (l *Lab) StartSniffInto(ctx context.Context, h *Host, device string) (*Sniff, error) {
-	for i, n := range networks {
-		if n.device == device {
-			return l.StartSniff(ctx, l.Fabric, h.ports()[i])
-		}
+	port, err := h.plugged(device)
+	if err != nil {
+		return nil, err
 	}
-	return nil, fmt.Errorf("sniff into %s: no device %s", h.Name, device)
+	return l.StartSniff(ctx, l.Fabric, port)
 }
 
 // Now answers what was counted until a moment ago.
