@@ -74,7 +74,7 @@ func IPv4(src, dst netip.Addr, proto uint8, id uint16, offset int, more bool, pa
 	}
 	binary.BigEndian.PutUint16(h[6:], flags)
 	h = slices.Concat(h, src.AsSlice(), dst.AsSlice())
-	binary.BigEndian.PutUint16(h[10:], checksum(h))
+	binary.BigEndian.PutUint16(h[10:], Checksum(h))
 	return append(h, payload...)
 }
 
@@ -133,7 +133,7 @@ func Datagram(src, dst netip.Addr, from, to uint16, data []byte) []byte {
 	binary.BigEndian.PutUint16(h[2:], to)
 	binary.BigEndian.PutUint16(h[4:], uint16(8+len(data)))
 	u := append(h, data...)
-	sum := checksum(pseudo(src, dst, UDP, len(u)), u)
+	sum := Checksum(pseudo(src, dst, UDP, len(u)), u)
 	if sum == 0 {
 		sum = 0xffff // RFC 768: 0 says that there is none
 	}
@@ -150,14 +150,14 @@ func Segment(src, dst netip.Addr, from, to uint16, data []byte) []byte {
 	h[12], h[13] = 5<<4, 2
 	binary.BigEndian.PutUint16(h[14:], 1<<15)
 	s := append(h, data...)
-	binary.BigEndian.PutUint16(s[16:], checksum(pseudo(src, dst, TCP, len(s)), s))
+	binary.BigEndian.PutUint16(s[16:], Checksum(pseudo(src, dst, TCP, len(s)), s))
 	return s
 }
 
 // Message6 is an ICMPv6 message of a type, code 0.
 func Message6(src, dst netip.Addr, typ uint8, body []byte) []byte {
 	m := append([]byte{typ, 0, 0, 0}, body...)
-	binary.BigEndian.PutUint16(m[2:], checksum(pseudo(src, dst, ICMPv6, len(m)), m))
+	binary.BigEndian.PutUint16(m[2:], Checksum(pseudo(src, dst, ICMPv6, len(m)), m))
 	return m
 }
 
@@ -175,8 +175,8 @@ func pseudo(src, dst netip.Addr, proto uint8, length int) []byte {
 	return slices.Concat(src.AsSlice(), dst.AsSlice(), []byte{0, proto, byte(length >> 8), byte(length)})
 }
 
-// checksum is that of RFC 1071 over all parts, of which only the last may be odd.
-func checksum(parts ...[]byte) uint16 {
+// Checksum is that of RFC 1071 over all parts, of which only the last may be odd.
+func Checksum(parts ...[]byte) uint16 {
 	var sum uint32
 	for _, b := range parts {
 		for ; len(b) > 1; b = b[2:] {

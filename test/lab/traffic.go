@@ -20,8 +20,10 @@ import (
 type Pings struct {
 	// Count of echo requests; 0 means 3. They go out 50 ms apart.
 	Count int
-	// Size of the whole IP packet in bytes; 0 means ping's own 84. Such packets may not be fragmented.
-	Size int
+	// Size of the whole IP packet in bytes; 0 means ping's own 84. Such packets may not be fragmented, unless Fragments says
+	// so.
+	Size      int
+	Fragments bool
 	// Wait for the last answer; 0 means a second.
 	Wait time.Duration
 }
@@ -55,7 +57,11 @@ func Ping(ctx context.Context, from *nsbox.Box, to netip.Addr, p Pings) (PingRes
 		if to.Is6() {
 			headers = 48
 		}
-		argv = append(argv, "-M", "do", "-s", strconv.Itoa(p.Size-headers))
+		may := "do"
+		if p.Fragments {
+			may = "dont"
+		}
+		argv = append(argv, "-M", may, "-s", strconv.Itoa(p.Size-headers))
 	}
 	argv = append(argv, to.String())
 	out, err := from.Run(ctx, nsbox.Once{Argv: argv})

@@ -21,6 +21,7 @@ var judged = []Check{
 	{Name: "security groups by remote group", Hosts: 2, Run: byRemoteGroup},
 	{Name: "connections live through changes and restarts", Hosts: 2, Run: connectionsLive},
 	{Name: "connections that are forbidden are cut", Hosts: 2, Run: connectionsCut},
+	hostile("openvswitch"),
 }
 
 // byRemoteGroup has a server that members of one group may ask, and nobody else: on the same host and on another. Who joins

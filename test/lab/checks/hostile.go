@@ -1,0 +1,379 @@
+package checks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/fieldmaskpb"
+
+	weftv1 "github.com/weft-sdn/weft/proto/weft/v1"
+	"github.com/weft-sdn/weft/test/frame"
+	"github.com/weft-sdn/weft/test/lab"
+	"github.com/weft-sdn/weft/test/lab/cloud"
+)
+
+// hostile is a machine that tries everything, on hosts with one firewall driver.
+func hostile(driver string) Check {
+	return Check{Name: "a hostile machine, " + driver, Hosts: 2, Run: func(ctx context.Context, s *cloud.Scope) (string, error) {
+		t, err := newTheatre(ctx, s)
+		if err != nil {
+			return "", err
+		}
+		return t.play(ctx, s)
+	}}
+}
+
+// theatre is a network with a hostile machine on the first host, and those that it is hostile to: near and far, whom nobody
+// judges, so that they hear all that gets out; a router; and on each host a guard, whose group lets one port in.
+type theatre struct {
+	villain *lab.VM
+	machine map[string]*lab.VM
+	known   map[string]station
+	// ears are what is listened to, by who has them: a router has one for each family.
+	ears map[string][]*lab.Capture
+	// sent is how many attempts there were: their marks are numbered.
+	sent uint16
+}
+
+var (
+	listeners = []string{"near", "far", "router"}
+	guards    = []string{"guard near", "guard far"}
+)
+
+// everybody is whom frames to all are for, wire what the host sends to others.
+const everybody, wire = "everybody", "wire"
+
+func newTheatre(ctx context.Context, s *cloud.Scope) (*theatre, error) {
+	s.Defer(func(ctx context.Context) error { return forgetDefaultGroup(ctx, s) })
+	n, err := s.Network(ctx, "stage", &weftv1.Network{PortSecurityEnabled: proto.Bool(true)}, "10.0.7.0/24")
+	if err != nil {
+		return nil, err
+	}
+	six, err := s.AddSubnet(ctx, n, "fd00:7::/64")
+	if err != nil {
+		return nil, err
+	}
+	router, err := s.Router(ctx, "router", cloud.RouterOf(true, nil, n))
+	if err != nil {
+		return nil, err
+	}
+	if err := s.AddInterface(ctx, router, six.GetMetadata().GetId()); err != nil {
+		return nil, err
+	}
+	t := &theatre{machine: map[string]*lab.VM{}, ears: map[string][]*lab.Capture{}, known: map[string]station{
+		everybody: {mac: frame.Broadcast, mac6: frame.AllNodes, ip4: netip.AddrFrom4([4]byte{255, 255, 255, 255}), ip6: netip.MustParseAddr("ff02::1")},
+	}}
+	if err := t.cast(ctx, s, n); err != nil {
+		return nil, err
+	}
+	if err := s.Settle(ctx); err != nil {
+		return nil, err
+	}
+	return t, t.listen(ctx, s, router)
+}
+
+// cast makes the machines. The villain's group lets it send to some ports of UDP, and everything of ICMP.
+func (t *theatre) cast(ctx context.Context, s *cloud.Scope, n *cloud.Network) error {
+	villain, err := s.SecurityGroup(ctx, "villain")
+	if err != nil {
+		return err
+	}
+	all, err := s.SecurityGroupRules.ListSecurityGroupRules(ctx, &weftv1.ListSecurityGroupRulesRequest{SecurityGroupId: villain.GetMetadata().GetId()})
+	if err != nil {
+		return err
+	}
+	for _, r := range all.GetSecuritygrouprules() {
+		if _, err := s.SecurityGroupRules.DeleteSecurityGroupRule(ctx, &weftv1.DeleteSecurityGroupRuleRequest{Id: r.GetMetadata().GetId()}); err != nil {
+			return err
+		}
+	}
+	guard, err := s.SecurityGroup(ctx, "guard")
+	if err != nil {
+		return err
+	}
+	for _, family := range []string{"IPv4", "IPv6"} {
+		icmp := map[string]string{"IPv4": "icmp", "IPv6": "ipv6-icmp"}[family]
+		for _, r := range []struct {
+			group           *weftv1.SecurityGroup
+			direction, what string
+			first, last     uint32
+		}{
+			{villain, "egress", "udp", allowed, another}, {villain, "egress", icmp, 0, 0},
+			{guard, "ingress", "udp", allowed, allowed}, {guard, "ingress", icmp, 0, 0},
+		} {
+			rule := &weftv1.SecurityGroupRule{Direction: r.direction, Ethertype: family, Protocol: r.what}
+			if r.first != 0 {
+				rule.PortRangeMin, rule.PortRangeMax = proto.Uint32(r.first), proto.Uint32(r.last)
+			}
+			if _, err := s.Allow(ctx, r.group, rule); err != nil {
+				return err
+			}
+		}
+	}
+	secured := func(g *weftv1.SecurityGroup) *weftv1.Port {
+		return &weftv1.Port{SecurityGroups: []string{g.GetMetadata().GetId()}}
+	}
+	open := &weftv1.Port{PortSecurityEnabled: proto.Bool(false)}
+	for _, m := range []struct {
+		name string
+		host int
+		port *weftv1.Port
+	}{
+		{"villain", 0, secured(villain)}, {"near", 0, open}, {"far", 1, open}, {"guard near", 0, secured(guard)}, {"guard far", 1, secured(guard)},
+	} {
+		vm, err := s.VMWith(ctx, n, strings.ReplaceAll(m.name, " ", "-"), s.Lab.Hosts[m.host].Name, m.port)
+		if err != nil {
+			return err
+		}
+		t.machine[m.name] = vm
+		if t.known[m.name], err = stationOf(vm.MAC, vm.Addresses...); err != nil {
+			return err
+		}
+	}
+	t.villain = t.machine["villain"]
+	return nil
+}
+
+// stationOf is a machine with one address of each family.
+func stationOf(mac string, addresses ...netip.Prefix) (station, error) {
+	hw, err := net.ParseMAC(mac)
+	st := station{mac: hw, mac6: hw}
+	for _, a := range addresses {
+		if a.Addr().Is4() {
+			st.ip4 = a.Addr()
+		} else {
+			st.ip6 = a.Addr()
+		}
+	}
+	if err == nil {
+		ll := netip.MustParseAddr("fe80::").As16()
+		copy(ll[8:], []byte{hw[0] ^ 2, hw[1], hw[2], 0xff, 0xfe, hw[3], hw[4], hw[5]}) // RFC 4291, appendix A
+		st.ll = netip.AddrFrom16(ll)
+	}
+	return st, err
+}
+
+// listen begins to listen at everybody and on the wire.
+func (t *theatre) listen(ctx context.Context, s *cloud.Scope, router *weftv1.Router) error {
+	add := func(who string, c *lab.Capture, err error) error {
+		if err != nil {
+			return err
+		}
+		s.Defer(c.Stop)
+		t.ears[who] = append(t.ears[who], c)
+		return nil
+	}
+	for name, vm := range t.machine {
+		c, err := s.Lab.StartCapture(ctx, vm.Box, "eth0")
+		if err := add(name, c, err); err != nil {
+			return err
+		}
+	}
+	host := s.Lab.Hosts[0]
+	c, err := s.Lab.StartCaptureOf(ctx, host, "eth1")
+	if err := add(wire, c, err); err != nil {
+		return err
+	}
+	ports, err := s.Ports.ListPorts(ctx, &weftv1.ListPortsRequest{DeviceId: router.GetMetadata().GetId()})
+	if err != nil {
+		return err
+	}
+	var gateway station
+	for _, p := range ports.GetPorts() {
+		c, err := s.Lab.StartCapture(ctx, host.Box, fmt.Sprintf("tap%.11s", p.GetMetadata().GetId()))
+		if err := add("router", c, err); err != nil {
+			return err
+		}
+		ip, err := netip.ParseAddr(p.GetFixedIps()[0].GetIpAddress())
+		if err != nil {
+			return err
+		}
+		st, err := stationOf(p.GetMacAddress(), netip.PrefixFrom(ip, ip.BitLen()))
+		if err != nil {
+			return err
+		}
+		if ip.Is4() {
+			gateway.mac, gateway.ip4 = st.mac, ip
+		} else {
+			gateway.mac6, gateway.ip6, gateway.ll = st.mac6, ip, st.ll
+		}
+	}
+	t.known["router"] = gateway
+	return nil
+}
+
+// play tries every trick, then those about allowed address pairs without and with these, and then sends large packets.
+func (t *theatre) play(ctx context.Context, s *cloud.Scope) (string, error) {
+	targets := append(slices.Clone(listeners), everybody)
+	all := slices.Concat(whose, posing, shapes)
+	frames := 0
+	try := func(tricks []trick, targets, silent []string) error {
+		n, err := t.try(ctx, s, tricks, targets, silent)
+		frames += n
+		return err
+	}
+	// What the pairs will allow is evil until then.
+	var early []trick
+	for _, k := range withPair {
+		early = append(early, trick{k.name + ", before", k.evil, plain})
+		if k.name != withPair[1].name {
+			early = append(early, trick{"honest only with the pair", k.honest, plain})
+		}
+	}
+	everywhere := slices.Concat(listeners, guards, []string{wire})
+	if err := try(slices.Concat(all, early), targets, everywhere); err != nil {
+		return "", err
+	}
+	for _, g := range guards {
+		if err := try(toGuards, []string{g}, guards); err != nil {
+			return "", err
+		}
+	}
+	if err := t.pair(ctx, s); err != nil {
+		return "", err
+	}
+	if err := try(slices.Concat(withPair, whose), targets, everywhere); err != nil {
+		return "", fmt.Errorf("with allowed address pairs: %w", err)
+	}
+	if err := t.large(ctx, s); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%d tricks, %d frames: none came out, and every honest twin did; UDP of 60 kB passes", len(all)+len(withPair)+len(toGuards), frames), nil
+}
+
+// pair gives the villain its allowed address pairs.
+func (t *theatre) pair(ctx context.Context, s *cloud.Scope) error {
+	mac := pairs.mac.String()
+	if _, err := s.Ports.UpdatePort(ctx, &weftv1.UpdatePortRequest{
+		Port: &weftv1.Port{Metadata: &weftv1.Metadata{Id: t.villain.PortID}, AllowedAddressPairs: []*weftv1.AddressPair{
+			{IpAddress: pairs.ip4.String(), MacAddress: mac}, {IpAddress: pairs.ip6.String(), MacAddress: mac}, {IpAddress: pairs.block.String()}}},
+		UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"allowed_address_pairs"}}}); err != nil {
+		return err
+	}
+	return s.Settle(ctx)
+}
+
+// try tries tricks at targets: the honest twin must arrive there, the trick at none of silent. It answers how many frames it
+// has sent.
+func (t *theatre) try(ctx context.Context, s *cloud.Scope, tricks []trick, targets, silent []string) (int, error) {
+	sent := 0
+	var errs []error
+	for _, target := range targets {
+		evil, honest := map[uint16]string{}, map[uint16]int{}
+		var frames [][]byte
+		for _, k := range tricks {
+			x := attempt{me: t.known["villain"], neighbour: t.known["near"], gateway: t.known["router"], to: t.known[target]}
+			if target == "near" {
+				x.neighbour = t.known["far"]
+			}
+			x.mark = markOf(t.sent + 1)
+			frames = append(frames, k.evil(x)...)
+			evil[t.sent+1] = k.name
+			x.mark = markOf(t.sent + 2)
+			twin := k.honest(x)
+			frames = append(frames, twin...)
+			honest[t.sent+2] = len(twin)
+			t.sent += 2
+		}
+		sent += len(frames)
+		if err := lab.Inject(ctx, t.villain.Box, "eth0", frames...); err != nil {
+			return sent, err
+		}
+		if err := t.arrived(ctx, target, honest, tricks); err != nil {
+			errs = append(errs, err)
+		}
+		for _, who := range silent {
+			for _, c := range t.ears[who] {
+				heard, err := marks(c)
+				if err != nil {
+					return sent, err
+				}
+				for number, name := range evil {
+					if heard[number] > 0 {
+						errs = append(errs, fmt.Errorf("%s, tried at %s: %s hears %d frames", name, target, who, heard[number]))
+					}
+				}
+			}
+		}
+	}
+	return sent, errors.Join(errs...)
+}
+
+// arrived waits until the honest twins have all been heard.
+func (t *theatre) arrived(ctx context.Context, target string, honest map[uint16]int, tricks []trick) error {
+	at := []string{target}
+	if target == everybody {
+		at = listeners
+	}
+	return lab.Poll(ctx, 5*time.Second, func() error {
+		var lacking []string
+		for _, who := range at {
+			heard := map[uint16]int{}
+			for _, c := range t.ears[who] {
+				m, err := marks(c)
+				if err != nil {
+					return err
+				}
+				for number, n := range m {
+					heard[number] += n
+				}
+			}
+			for number, want := range honest {
+				if heard[number] < want {
+					k := tricks[(int(number)-1)/2%len(tricks)]
+					lacking = append(lacking, fmt.Sprintf("%s hears %d of %d honest frames beside %q", who, heard[number], want, k.name))
+				}
+			}
+		}
+		slices.Sort(lacking)
+		return lackErr(lacking)
+	})
+}
+
+// lackErr is an error when something lacks.
+func lackErr(lacking []string) error {
+	if len(lacking) == 0 {
+		return nil
+	}
+	return errors.New(strings.Join(lacking, "; "))
+}
+
+// marks counts the frames with each mark.
+func marks(c *lab.Capture) (map[uint16]int, error) {
+	frames, err := c.Frames()
+	out := map[uint16]int{}
+	for _, f := range frames {
+		for _, n := range marksIn(f) {
+			out[n]++
+		}
+	}
+	return out, err
+}
+
+// large sends datagrams and pings that must be cut into fragments, to those who hear them.
+func (t *theatre) large(ctx context.Context, s *cloud.Scope) error {
+	for _, name := range slices.Concat([]string{"near", "far"}, guards) {
+		vm := t.machine[name]
+		if err := serve(ctx, s, vm.Box, allowed); err != nil {
+			return err
+		}
+		for _, a := range vm.Addresses {
+			for _, size := range []int{4000, 60000} {
+				if _, err := lab.AskLarge(ctx, t.villain.Box, netip.AddrPortFrom(a.Addr(), allowed), size); err != nil {
+					return fmt.Errorf("%d bytes of UDP to %s at %s: %w", size, name, a, err)
+				}
+			}
+			if _, err := mustPing(ctx, t.villain.Box, a.Addr(), lab.Pings{Size: 3000, Fragments: true}); err != nil {
+				return fmt.Errorf("3000 bytes of ICMP to %s: %w", name, err)
+			}
+		}
+	}
+	return nil
+}
