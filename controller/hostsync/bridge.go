@@ -214,6 +214,9 @@ func (b *bridge) compareAndApply(ctx context.Context) ([]flow.Difference, error)
 		}
 		groups[p].diffs = append(groups[p].diffs, d)
 	}
+	if err := b.forgetMissing(ctx, groups); err != nil {
+		return nil, err
+	}
 	b.failed = map[view.Part]string{}
 	if err := b.apply(ctx, ordered(groups)); err != nil {
 		return nil, err
@@ -252,6 +255,9 @@ func (b *bridge) applyPending(ctx context.Context) error {
 	}
 	handOver(&c, groups)
 	b.forgetLearned(groups)
+	if err := b.forgetPending(ctx); err != nil {
+		return err
+	}
 	if err := b.apply(ctx, ordered(groups)); err != nil {
 		return err
 	}

@@ -232,8 +232,13 @@ func (c *conn) flowMod(m *openflow.FlowMod, b []byte, xid uint32) {
 	t.finish()
 }
 
-// experimenter knows the one Nicira message that asks for role-status in OpenFlow 1.3.
+// experimenter knows the Nicira message that asks for role-status in OpenFlow 1.3, and those that make the switch forget
+// connections, of which it has none.
 func (c *conn) experimenter(m *openflow.Experimenter, b []byte, xid uint32) {
+	if openflow.IsCTFlush(m) {
+		c.s.counts.Forgotten++
+		return
+	}
 	if !reflect.DeepEqual(m, openflow.TellRoleStatus(openflow.V13)) {
 		c.refuse(errBadType, b, xid)
 		return

@@ -46,6 +46,8 @@ type Switch struct {
 // Counts are what a switch has been told so far.
 type Counts struct {
 	FlowMods, Commits, Discards, Barriers, Dumps, Connections int
+	// Forgotten counts orders to forget connections.
+	Forgotten int
 }
 
 // New makes a switch with empty tables.

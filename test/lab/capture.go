@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -109,6 +110,8 @@ func Inject(ctx context.Context, box *nsbox.Box, device string, frames ...[]byte
 type Capture struct {
 	name, file string
 	box        *nsbox.Box
+	// read is how much of the file has been asked for.
+	read int64
 }
 
 // StartCapture begins to write down the frames of a device of a box; when it returns, every later one is.
@@ -134,23 +137,29 @@ func (l *Lab) StartCaptureOf(ctx context.Context, h *Host, device string) (*Capt
 	return l.StartCapture(ctx, l.Fabric, port)
 }
 
-// Frames are those that were captured until now.
-func (c *Capture) Frames() ([][]byte, error) {
-	text, err := os.ReadFile(c.file)
+// Next are the frames that were captured since it was last asked.
+func (c *Capture) Next() ([][]byte, error) {
+	file, err := os.Open(c.file)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	text, err := io.ReadAll(io.NewSectionReader(file, c.read, 1<<62))
 	if err != nil {
 		return nil, err
 	}
 	var frames [][]byte
 	for line := range strings.Lines(string(text)) {
-		line, whole := strings.CutSuffix(line, "\n")
-		if !whole {
+		whole := strings.TrimSuffix(line, "\n")
+		if whole == line {
 			break // it is being written
 		}
-		frame, err := hex.DecodeString(line)
+		frame, err := hex.DecodeString(whole)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", c.file, err)
 		}
 		frames = append(frames, frame)
+		c.read += int64(len(line))
 	}
 	return frames, nil
 }

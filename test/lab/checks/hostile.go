@@ -37,7 +37,7 @@ type theatre struct {
 	machine map[string]*lab.VM
 	known   map[string]station
 	// ears are what is listened to, by who has them: a router has one for each family.
-	ears map[string][]*lab.Capture
+	ears map[string][]*ear
 	// sent is how many attempts there were: their marks are numbered.
 	sent uint16
 }
@@ -67,7 +67,7 @@ func newTheatre(ctx context.Context, s *cloud.Scope) (*theatre, error) {
 	if err := s.AddInterface(ctx, router, six.GetMetadata().GetId()); err != nil {
 		return nil, err
 	}
-	t := &theatre{machine: map[string]*lab.VM{}, ears: map[string][]*lab.Capture{}, known: map[string]station{
+	t := &theatre{machine: map[string]*lab.VM{}, ears: map[string][]*ear{}, known: map[string]station{
 		everybody: {mac: frame.Broadcast, mac6: frame.AllNodes, ip4: netip.AddrFrom4([4]byte{255, 255, 255, 255}), ip6: netip.MustParseAddr("ff02::1")},
 	}}
 	if err := t.cast(ctx, s, n); err != nil {
@@ -167,7 +167,7 @@ func (t *theatre) listen(ctx context.Context, s *cloud.Scope, router *weftv1.Rou
 			return err
 		}
 		s.Defer(c.Stop)
-		t.ears[who] = append(t.ears[who], c)
+		t.ears[who] = append(t.ears[who], &ear{c, map[uint16]int{}})
 		return nil
 	}
 	for name, vm := range t.machine {
@@ -245,7 +245,7 @@ func (t *theatre) play(ctx context.Context, s *cloud.Scope) (string, error) {
 	if err := t.large(ctx, s); err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%d tricks, %d frames: none came out, and every honest twin did; UDP of 60 kB passes", len(all)+len(withPair)+len(toGuards), frames), nil
+	return fmt.Sprintf("%d tricks, %d frames: none came out, and every honest twin did; UDP of 40 kB passes", len(all)+len(withPair)+len(toGuards), frames), nil
 }
 
 // pair gives the villain its allowed address pairs.
@@ -291,7 +291,7 @@ func (t *theatre) try(ctx context.Context, s *cloud.Scope, tricks []trick, targe
 		}
 		for _, who := range silent {
 			for _, c := range t.ears[who] {
-				heard, err := marks(c)
+				heard, err := c.marks()
 				if err != nil {
 					return sent, err
 				}
@@ -317,7 +317,7 @@ func (t *theatre) arrived(ctx context.Context, target string, honest map[uint16]
 		for _, who := range at {
 			heard := map[uint16]int{}
 			for _, c := range t.ears[who] {
-				m, err := marks(c)
+				m, err := c.marks()
 				if err != nil {
 					return err
 				}
@@ -345,17 +345,26 @@ func lackErr(lacking []string) error {
 	return errors.New(strings.Join(lacking, "; "))
 }
 
-// marks counts the frames with each mark.
-func marks(c *lab.Capture) (map[uint16]int, error) {
-	frames, err := c.Frames()
-	out := map[uint16]int{}
+// ear hears frames, and counts those with each mark.
+type ear struct {
+	*lab.Capture
+	heard map[uint16]int
+}
+
+// marks are those heard so far.
+func (e *ear) marks() (map[uint16]int, error) {
+	frames, err := e.Next()
 	for _, f := range frames {
 		for _, n := range marksIn(f) {
-			out[n]++
+			e.heard[n]++
 		}
 	}
-	return out, err
+	return e.heard, err
 }
+
+// largest is a datagram in bytes, of fewer fragments than the 32 packets that the userspace datapath handles at a time: those
+// of larger ones, which it tracks twice, do not meet again (docs/decisions/0063).
+const largest = 40000
 
 // large sends datagrams and pings that must be cut into fragments, to those who hear them.
 func (t *theatre) large(ctx context.Context, s *cloud.Scope) error {
@@ -365,12 +374,12 @@ func (t *theatre) large(ctx context.Context, s *cloud.Scope) error {
 			return err
 		}
 		for _, a := range vm.Addresses {
-			for _, size := range []int{4000, 60000} {
+			for _, size := range []int{4000, largest} {
 				if _, err := lab.AskLarge(ctx, t.villain.Box, netip.AddrPortFrom(a.Addr(), allowed), size); err != nil {
 					return fmt.Errorf("%d bytes of UDP to %s at %s: %w", size, name, a, err)
 				}
 			}
-			if _, err := mustPing(ctx, t.villain.Box, a.Addr(), lab.Pings{Size: 3000, Fragments: true}); err != nil {
+			if _, err := mustPing(ctx, t.villain.Box, a.Addr(), lab.Pings{Count: 1, Size: 3000, Fragments: true}); err != nil {
 				return fmt.Errorf("3000 bytes of ICMP to %s: %w", name, err)
 			}
 		}
