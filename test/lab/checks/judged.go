@@ -22,6 +22,7 @@ var judged = []Check{
 	{Name: "connections live through changes and restarts", Hosts: 2, Run: connectionsLive},
 	{Name: "connections that are forbidden are cut", Hosts: 2, Run: connectionsCut},
 	hostile("openvswitch"),
+	{Name: "nobody inherits connections", Hosts: 1, Run: heirs},
 }
 
 // byRemoteGroup has a server that members of one group may ask, and nobody else: on the same host and on another. Who joins
