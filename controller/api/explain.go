@@ -3,10 +3,14 @@ package api
 import (
 	"context"
 	"fmt"
+	"iter"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/weft-sdn/weft/controller/model"
+	"github.com/weft-sdn/weft/controller/state"
 	"github.com/weft-sdn/weft/ofapps/flow"
 	weftv1 "github.com/weft-sdn/weft/proto/weft/v1"
 )
@@ -38,8 +42,9 @@ func (s *Server) Explain(_ context.Context, req *weftv1.ExplainRequest) (*weftv1
 	if err != nil {
 		return nil, s.refuse(invalid(field, "%q is no cookie: write 64 bits in hex, e.g. 0x5703aabbccddeeff", text))
 	}
-	res := &weftv1.ExplainResponse{Owners: s.owners(s.sight().Snapshot).all(cookie)}
-	res.Text = whose(cookie, res.Owners)
+	snap := s.sight().Snapshot
+	res := &weftv1.ExplainResponse{Owners: s.owners(snap).all(cookie)}
+	res.Text = whose(snap, cookie, res.Owners)
 	if m := tableIn.FindStringSubmatch(req.Flow); m != nil {
 		s.explainTable(res, m[2], req.Bridge)
 	} else if req.Flow != "" {
@@ -50,11 +55,11 @@ func (s *Server) Explain(_ context.Context, req *weftv1.ExplainRequest) (*weftv1
 }
 
 // whose is the sentence about a cookie.
-func whose(cookie uint64, owners []*weftv1.ObjectRef) string {
+func whose(s state.Snapshot, cookie uint64, owners []*weftv1.ObjectRef) string {
 	kind, prefix, ours := flow.ParseCookie(cookie)
 	names := make([]string, len(owners))
 	for i, r := range owners {
-		names[i] = sentence(r)
+		names[i] = sentence(r) + more(s, r)
 	}
 	who := strings.Join(names, " or ")
 	switch {
@@ -71,6 +76,34 @@ func whose(cookie uint64, owners []*weftv1.ObjectRef) string {
 		return "the row is part of " + who
 	}
 	return who + " wanted the row"
+}
+
+// more says of a rule what it allows and whose it is, and of a group whose rules name it: rows with its cookie are the other
+// side of these.
+func more(s state.Snapshot, ref *weftv1.ObjectRef) string {
+	var naming iter.Seq[*model.SecurityGroupRule]
+	switch state.Kind(ref.Kind + "s") {
+	case state.SecurityGroupRules:
+		if r := s.SecurityGroupRule(ref.Id); r != nil {
+			return fmt.Sprintf(", \"%s\" of %s,", inWords(s, r), sentence(groupRef(s, r)))
+		}
+		return ""
+	case state.SecurityGroups:
+		naming = s.RulesAboutGroup(ref.Id)
+	case state.AddressGroups:
+		naming = s.RulesAboutAddressGroup(ref.Id)
+	default:
+		return ""
+	}
+	var of []string
+	for r := range naming {
+		of = append(of, sentence(groupRef(s, r)))
+	}
+	if len(of) == 0 {
+		return ""
+	}
+	slices.Sort(of)
+	return fmt.Sprintf(", the other side of rules of %s,", strings.Join(slices.Compact(of), ", "))
 }
 
 // explainTable tells about a table by number or name: of one bridge, or of every role when the bridge is not known.

@@ -3,6 +3,7 @@ package api
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
@@ -50,7 +51,7 @@ func TestApplySecurity(t *testing.T) {
 		rule("web", "ingress", func(r *weftv1.SecurityGroupRule) { r.Protocol, r.RemoteGroupId = "icmpv6", "default" }),
 		rule("web", "egress"),
 		withID(securityGroup("web"), webID),
-		addressGroup("office", "192.0.2.0/24", "2001:db8::1"),
+		withID(addressGroup("office", "192.0.2.0/24", "2001:db8::1"), officeID),
 		network("blue"),
 	}
 	d.apply(objs...)
@@ -75,7 +76,11 @@ func TestApplySecurity(t *testing.T) {
 		t.Errorf("ports with the group: %v", l.Ports)
 	}
 	e := must[*weftv1.ExplainResponse](t)(d.Explain(d.ctx, &weftv1.ExplainRequest{Cookie: fmt.Sprintf("0x%x", flow.Cookie(flow.SecurityGroupRuleCookie, ruleID))}))
-	diff(t, "explained", "securitygrouprule "+ruleID+" wanted the row", e.Text)
+	diff(t, "explained", `securitygrouprule `+ruleID+`, "ingress IPv4 tcp 22 from addressgroup office" of securitygroup "web" (`+webID+`), wanted the row`, e.Text)
+	e = must[*weftv1.ExplainResponse](t)(d.Explain(d.ctx, &weftv1.ExplainRequest{Cookie: fmt.Sprintf("0x%x", flow.Cookie(flow.AddressGroupCookie, officeID))}))
+	if want := `, the other side of rules of securitygroup "web" (` + webID + "), wanted the row"; !strings.HasSuffix(e.Text, want) {
+		t.Errorf("explained: %s, want …%s", e.Text, want)
+	}
 	e = must[*weftv1.ExplainResponse](t)(d.Explain(d.ctx, &weftv1.ExplainRequest{Cookie: fmt.Sprintf("0x%x", flow.Cookie(flow.SecurityGroupCookie, webID))}))
 	diff(t, "explained", `securitygroup "web" (`+webID+") wanted the row", e.Text)
 

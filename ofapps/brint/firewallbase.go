@@ -27,6 +27,7 @@ const (
 
 // firewallBase renders the rows that all judged ports share.
 func firewallBase() []flow.Flow {
+	sent, heard := Drops()
 	return slices.Concat(
 		[]flow.Flow{
 			// The network of a packet with a tag is told by the tag, that of others by the port that they came by.
@@ -42,11 +43,16 @@ func firewallBase() []flow.Flow {
 		acceptedRows(AcceptedEgress, Forward),
 		[]flow.Flow{
 			Deliver.Row(0).Drop(),
-			Refused.Row(1, flow.RegBits(phase, toOne, toOne)).Drop(),
-			Refused.Row(0).Drop(),
+			sent,
+			heard,
 			Forward.Row(0).Do(flow.Normal()),
 		},
 	)
+}
+
+// Drops renders the rows that count what was refused: what judged ports have sent, and what they were not to hear.
+func Drops() (sent, heard flow.Flow) {
+	return Refused.Row(0).Drop(), Refused.Row(1, flow.RegBits(phase, toOne, toOne)).Drop()
 }
 
 // senderRows are what no port may send, and what every port may: its addresses have been checked by then.

@@ -1093,6 +1093,285 @@ func (x *ExplainResponse) GetText() string {
 	return ""
 }
 
+// GetPortRulesRequest names the port.
+type GetPortRulesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id, id prefix or name.
+	Port          string `protobuf:"bytes,1,opt,name=port,proto3" json:"port,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetPortRulesRequest) Reset() {
+	*x = GetPortRulesRequest{}
+	mi := &file_weft_v1_weft_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetPortRulesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetPortRulesRequest) ProtoMessage() {}
+
+func (x *GetPortRulesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_weft_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetPortRulesRequest.ProtoReflect.Descriptor instead.
+func (*GetPortRulesRequest) Descriptor() ([]byte, []int) {
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *GetPortRulesRequest) GetPort() string {
+	if x != nil {
+		return x.Port
+	}
+	return ""
+}
+
+// GetPortRulesResponse is what a port is judged by.
+type GetPortRulesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Port  *ObjectRef             `protobuf:"bytes,1,opt,name=port,proto3" json:"port,omitempty"`
+	// Host that the port is bound to; empty when it is to none.
+	Host string `protobuf:"bytes,2,opt,name=host,proto3" json:"host,omitempty"`
+	// False: nobody judges the port; message says why.
+	Secured bool `protobuf:"varint,3,opt,name=secured,proto3" json:"secured,omitempty"`
+	// False: there are no counters; message says why.
+	Counted bool   `protobuf:"varint,4,opt,name=counted,proto3" json:"counted,omitempty"`
+	Message string `protobuf:"bytes,5,opt,name=message,proto3" json:"message,omitempty"`
+	// How many ports of the host, this one included, have the same security groups. They share rows, so what a rule has
+	// counted is the sum over all of them.
+	PortsSharing int32 `protobuf:"varint,6,opt,name=ports_sharing,json=portsSharing,proto3" json:"ports_sharing,omitempty"`
+	// Rules of all security groups of the port, by direction, group and id.
+	Rules []*PortRule `protobuf:"bytes,7,rep,name=rules,proto3" json:"rules,omitempty"`
+	// What all secured ports of the host have sent, and were sent, and was refused: packets, and bytes with their Ethernet
+	// header, since the bridge was made or ovs-vswitchd started.
+	RefusedEgressPackets  uint64 `protobuf:"varint,8,opt,name=refused_egress_packets,json=refusedEgressPackets,proto3" json:"refused_egress_packets,omitempty"`
+	RefusedEgressBytes    uint64 `protobuf:"varint,9,opt,name=refused_egress_bytes,json=refusedEgressBytes,proto3" json:"refused_egress_bytes,omitempty"`
+	RefusedIngressPackets uint64 `protobuf:"varint,10,opt,name=refused_ingress_packets,json=refusedIngressPackets,proto3" json:"refused_ingress_packets,omitempty"`
+	RefusedIngressBytes   uint64 `protobuf:"varint,11,opt,name=refused_ingress_bytes,json=refusedIngressBytes,proto3" json:"refused_ingress_bytes,omitempty"`
+	unknownFields         protoimpl.UnknownFields
+	sizeCache             protoimpl.SizeCache
+}
+
+func (x *GetPortRulesResponse) Reset() {
+	*x = GetPortRulesResponse{}
+	mi := &file_weft_v1_weft_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetPortRulesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetPortRulesResponse) ProtoMessage() {}
+
+func (x *GetPortRulesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_weft_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetPortRulesResponse.ProtoReflect.Descriptor instead.
+func (*GetPortRulesResponse) Descriptor() ([]byte, []int) {
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *GetPortRulesResponse) GetPort() *ObjectRef {
+	if x != nil {
+		return x.Port
+	}
+	return nil
+}
+
+func (x *GetPortRulesResponse) GetHost() string {
+	if x != nil {
+		return x.Host
+	}
+	return ""
+}
+
+func (x *GetPortRulesResponse) GetSecured() bool {
+	if x != nil {
+		return x.Secured
+	}
+	return false
+}
+
+func (x *GetPortRulesResponse) GetCounted() bool {
+	if x != nil {
+		return x.Counted
+	}
+	return false
+}
+
+func (x *GetPortRulesResponse) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+func (x *GetPortRulesResponse) GetPortsSharing() int32 {
+	if x != nil {
+		return x.PortsSharing
+	}
+	return 0
+}
+
+func (x *GetPortRulesResponse) GetRules() []*PortRule {
+	if x != nil {
+		return x.Rules
+	}
+	return nil
+}
+
+func (x *GetPortRulesResponse) GetRefusedEgressPackets() uint64 {
+	if x != nil {
+		return x.RefusedEgressPackets
+	}
+	return 0
+}
+
+func (x *GetPortRulesResponse) GetRefusedEgressBytes() uint64 {
+	if x != nil {
+		return x.RefusedEgressBytes
+	}
+	return 0
+}
+
+func (x *GetPortRulesResponse) GetRefusedIngressPackets() uint64 {
+	if x != nil {
+		return x.RefusedIngressPackets
+	}
+	return 0
+}
+
+func (x *GetPortRulesResponse) GetRefusedIngressBytes() uint64 {
+	if x != nil {
+		return x.RefusedIngressBytes
+	}
+	return 0
+}
+
+// PortRule is one rule, and what passed by it on the port's host.
+type PortRule struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	SecurityGroup *ObjectRef             `protobuf:"bytes,1,opt,name=security_group,json=securityGroup,proto3" json:"security_group,omitempty"`
+	Rule          *SecurityGroupRule     `protobuf:"bytes,2,opt,name=rule,proto3" json:"rule,omitempty"`
+	// The rule in words: "ingress IPv4 tcp 80-90 from securitygroup web".
+	Text string `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"`
+	// What counts: "rule" when the rule's own rows do; "remote group" when packets and bytes are those of all rules on the
+	// host, in the same direction, that name the same group; "same rule" when another rule says the same, whose rows do;
+	// "none" when the rule has no row: nothing can meet it on this host. Empty without counters.
+	CountedBy string `protobuf:"bytes,4,opt,name=counted_by,json=countedBy,proto3" json:"counted_by,omitempty"`
+	// The rule that counted_by "same rule" is about.
+	SameAs *ObjectRef `protobuf:"bytes,5,opt,name=same_as,json=sameAs,proto3" json:"same_as,omitempty"`
+	// Of the conversation's first direction; answers pass by the connection tracker, uncounted by rules.
+	Packets uint64 `protobuf:"varint,6,opt,name=packets,proto3" json:"packets,omitempty"`
+	// With their Ethernet header.
+	Bytes         uint64 `protobuf:"varint,7,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PortRule) Reset() {
+	*x = PortRule{}
+	mi := &file_weft_v1_weft_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PortRule) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PortRule) ProtoMessage() {}
+
+func (x *PortRule) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_weft_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PortRule.ProtoReflect.Descriptor instead.
+func (*PortRule) Descriptor() ([]byte, []int) {
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *PortRule) GetSecurityGroup() *ObjectRef {
+	if x != nil {
+		return x.SecurityGroup
+	}
+	return nil
+}
+
+func (x *PortRule) GetRule() *SecurityGroupRule {
+	if x != nil {
+		return x.Rule
+	}
+	return nil
+}
+
+func (x *PortRule) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *PortRule) GetCountedBy() string {
+	if x != nil {
+		return x.CountedBy
+	}
+	return ""
+}
+
+func (x *PortRule) GetSameAs() *ObjectRef {
+	if x != nil {
+		return x.SameAs
+	}
+	return nil
+}
+
+func (x *PortRule) GetPackets() uint64 {
+	if x != nil {
+		return x.Packets
+	}
+	return 0
+}
+
+func (x *PortRule) GetBytes() uint64 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
 // ListDriftRequest chooses the host; empty means all.
 type ListDriftRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1103,7 +1382,7 @@ type ListDriftRequest struct {
 
 func (x *ListDriftRequest) Reset() {
 	*x = ListDriftRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[16]
+	mi := &file_weft_v1_weft_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1115,7 +1394,7 @@ func (x *ListDriftRequest) String() string {
 func (*ListDriftRequest) ProtoMessage() {}
 
 func (x *ListDriftRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[16]
+	mi := &file_weft_v1_weft_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1128,7 +1407,7 @@ func (x *ListDriftRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDriftRequest.ProtoReflect.Descriptor instead.
 func (*ListDriftRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{16}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ListDriftRequest) GetHost() string {
@@ -1150,7 +1429,7 @@ type ListDriftResponse struct {
 
 func (x *ListDriftResponse) Reset() {
 	*x = ListDriftResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[17]
+	mi := &file_weft_v1_weft_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1162,7 +1441,7 @@ func (x *ListDriftResponse) String() string {
 func (*ListDriftResponse) ProtoMessage() {}
 
 func (x *ListDriftResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[17]
+	mi := &file_weft_v1_weft_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1175,7 +1454,7 @@ func (x *ListDriftResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDriftResponse.ProtoReflect.Descriptor instead.
 func (*ListDriftResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{17}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ListDriftResponse) GetDrifts() []*Drift {
@@ -1210,7 +1489,7 @@ type Drift struct {
 
 func (x *Drift) Reset() {
 	*x = Drift{}
-	mi := &file_weft_v1_weft_proto_msgTypes[18]
+	mi := &file_weft_v1_weft_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1222,7 +1501,7 @@ func (x *Drift) String() string {
 func (*Drift) ProtoMessage() {}
 
 func (x *Drift) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[18]
+	mi := &file_weft_v1_weft_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1235,7 +1514,7 @@ func (x *Drift) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Drift.ProtoReflect.Descriptor instead.
 func (*Drift) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{18}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Drift) GetHost() string {
@@ -1292,7 +1571,7 @@ type ListInterfacesRequest struct {
 
 func (x *ListInterfacesRequest) Reset() {
 	*x = ListInterfacesRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[19]
+	mi := &file_weft_v1_weft_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1304,7 +1583,7 @@ func (x *ListInterfacesRequest) String() string {
 func (*ListInterfacesRequest) ProtoMessage() {}
 
 func (x *ListInterfacesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[19]
+	mi := &file_weft_v1_weft_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1317,7 +1596,7 @@ func (x *ListInterfacesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListInterfacesRequest.ProtoReflect.Descriptor instead.
 func (*ListInterfacesRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{19}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ListInterfacesRequest) GetHost() string {
@@ -1344,7 +1623,7 @@ type ListInterfacesResponse struct {
 
 func (x *ListInterfacesResponse) Reset() {
 	*x = ListInterfacesResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[20]
+	mi := &file_weft_v1_weft_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1356,7 +1635,7 @@ func (x *ListInterfacesResponse) String() string {
 func (*ListInterfacesResponse) ProtoMessage() {}
 
 func (x *ListInterfacesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[20]
+	mi := &file_weft_v1_weft_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1369,7 +1648,7 @@ func (x *ListInterfacesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListInterfacesResponse.ProtoReflect.Descriptor instead.
 func (*ListInterfacesResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{20}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ListInterfacesResponse) GetInterfaces() []*Interface {
@@ -1399,7 +1678,7 @@ type Interface struct {
 
 func (x *Interface) Reset() {
 	*x = Interface{}
-	mi := &file_weft_v1_weft_proto_msgTypes[21]
+	mi := &file_weft_v1_weft_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1411,7 +1690,7 @@ func (x *Interface) String() string {
 func (*Interface) ProtoMessage() {}
 
 func (x *Interface) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[21]
+	mi := &file_weft_v1_weft_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1424,7 +1703,7 @@ func (x *Interface) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Interface.ProtoReflect.Descriptor instead.
 func (*Interface) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{21}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Interface) GetHost() string {
@@ -1489,7 +1768,7 @@ type ListEventsRequest struct {
 
 func (x *ListEventsRequest) Reset() {
 	*x = ListEventsRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[22]
+	mi := &file_weft_v1_weft_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1501,7 +1780,7 @@ func (x *ListEventsRequest) String() string {
 func (*ListEventsRequest) ProtoMessage() {}
 
 func (x *ListEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[22]
+	mi := &file_weft_v1_weft_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1514,7 +1793,7 @@ func (x *ListEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEventsRequest.ProtoReflect.Descriptor instead.
 func (*ListEventsRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{22}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ListEventsRequest) GetHost() string {
@@ -1548,7 +1827,7 @@ type ListEventsResponse struct {
 
 func (x *ListEventsResponse) Reset() {
 	*x = ListEventsResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[23]
+	mi := &file_weft_v1_weft_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1560,7 +1839,7 @@ func (x *ListEventsResponse) String() string {
 func (*ListEventsResponse) ProtoMessage() {}
 
 func (x *ListEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[23]
+	mi := &file_weft_v1_weft_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1573,7 +1852,7 @@ func (x *ListEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEventsResponse.ProtoReflect.Descriptor instead.
 func (*ListEventsResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{23}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ListEventsResponse) GetEvents() []*Event {
@@ -1598,7 +1877,7 @@ type WatchEventsRequest struct {
 
 func (x *WatchEventsRequest) Reset() {
 	*x = WatchEventsRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[24]
+	mi := &file_weft_v1_weft_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1610,7 +1889,7 @@ func (x *WatchEventsRequest) String() string {
 func (*WatchEventsRequest) ProtoMessage() {}
 
 func (x *WatchEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[24]
+	mi := &file_weft_v1_weft_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1623,7 +1902,7 @@ func (x *WatchEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchEventsRequest.ProtoReflect.Descriptor instead.
 func (*WatchEventsRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{24}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *WatchEventsRequest) GetHost() string {
@@ -1657,7 +1936,7 @@ type WatchEventsResponse struct {
 
 func (x *WatchEventsResponse) Reset() {
 	*x = WatchEventsResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[25]
+	mi := &file_weft_v1_weft_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1669,7 +1948,7 @@ func (x *WatchEventsResponse) String() string {
 func (*WatchEventsResponse) ProtoMessage() {}
 
 func (x *WatchEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[25]
+	mi := &file_weft_v1_weft_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1682,7 +1961,7 @@ func (x *WatchEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchEventsResponse.ProtoReflect.Descriptor instead.
 func (*WatchEventsResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{25}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *WatchEventsResponse) GetEvent() *Event {
@@ -1707,7 +1986,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_weft_v1_weft_proto_msgTypes[26]
+	mi := &file_weft_v1_weft_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1719,7 +1998,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[26]
+	mi := &file_weft_v1_weft_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1732,7 +2011,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{26}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Event) GetTime() *timestamppb.Timestamp {
@@ -1783,7 +2062,7 @@ type WhereRequest struct {
 
 func (x *WhereRequest) Reset() {
 	*x = WhereRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[27]
+	mi := &file_weft_v1_weft_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1795,7 +2074,7 @@ func (x *WhereRequest) String() string {
 func (*WhereRequest) ProtoMessage() {}
 
 func (x *WhereRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[27]
+	mi := &file_weft_v1_weft_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1808,7 +2087,7 @@ func (x *WhereRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WhereRequest.ProtoReflect.Descriptor instead.
 func (*WhereRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{27}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *WhereRequest) GetObject() string {
@@ -1836,7 +2115,7 @@ type WhereResponse struct {
 
 func (x *WhereResponse) Reset() {
 	*x = WhereResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[28]
+	mi := &file_weft_v1_weft_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1848,7 +2127,7 @@ func (x *WhereResponse) String() string {
 func (*WhereResponse) ProtoMessage() {}
 
 func (x *WhereResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[28]
+	mi := &file_weft_v1_weft_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1861,7 +2140,7 @@ func (x *WhereResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WhereResponse.ProtoReflect.Descriptor instead.
 func (*WhereResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{28}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *WhereResponse) GetObject() *ObjectRef {
@@ -1900,7 +2179,7 @@ type Place struct {
 
 func (x *Place) Reset() {
 	*x = Place{}
-	mi := &file_weft_v1_weft_proto_msgTypes[29]
+	mi := &file_weft_v1_weft_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1912,7 +2191,7 @@ func (x *Place) String() string {
 func (*Place) ProtoMessage() {}
 
 func (x *Place) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[29]
+	mi := &file_weft_v1_weft_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1925,7 +2204,7 @@ func (x *Place) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Place.ProtoReflect.Descriptor instead.
 func (*Place) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{29}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Place) GetHost() string {
@@ -1982,7 +2261,7 @@ type GetNamespaceRequest struct {
 
 func (x *GetNamespaceRequest) Reset() {
 	*x = GetNamespaceRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[30]
+	mi := &file_weft_v1_weft_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1994,7 +2273,7 @@ func (x *GetNamespaceRequest) String() string {
 func (*GetNamespaceRequest) ProtoMessage() {}
 
 func (x *GetNamespaceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[30]
+	mi := &file_weft_v1_weft_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2007,7 +2286,7 @@ func (x *GetNamespaceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetNamespaceRequest.ProtoReflect.Descriptor instead.
 func (*GetNamespaceRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{30}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *GetNamespaceRequest) GetHost() string {
@@ -2038,7 +2317,7 @@ type GetNamespaceResponse struct {
 
 func (x *GetNamespaceResponse) Reset() {
 	*x = GetNamespaceResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[31]
+	mi := &file_weft_v1_weft_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2050,7 +2329,7 @@ func (x *GetNamespaceResponse) String() string {
 func (*GetNamespaceResponse) ProtoMessage() {}
 
 func (x *GetNamespaceResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[31]
+	mi := &file_weft_v1_weft_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2063,7 +2342,7 @@ func (x *GetNamespaceResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetNamespaceResponse.ProtoReflect.Descriptor instead.
 func (*GetNamespaceResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{31}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *GetNamespaceResponse) GetHost() string {
@@ -2102,7 +2381,7 @@ type NamespaceLine struct {
 
 func (x *NamespaceLine) Reset() {
 	*x = NamespaceLine{}
-	mi := &file_weft_v1_weft_proto_msgTypes[32]
+	mi := &file_weft_v1_weft_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2114,7 +2393,7 @@ func (x *NamespaceLine) String() string {
 func (*NamespaceLine) ProtoMessage() {}
 
 func (x *NamespaceLine) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[32]
+	mi := &file_weft_v1_weft_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2127,7 +2406,7 @@ func (x *NamespaceLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NamespaceLine.ProtoReflect.Descriptor instead.
 func (*NamespaceLine) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{32}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *NamespaceLine) GetSection() string {
@@ -2232,7 +2511,31 @@ const file_weft_v1_weft_proto_rawDesc = "" +
 	"\vtable_about\x18\x02 \x01(\tR\n" +
 	"tableAbout\x12*\n" +
 	"\x06owners\x18\x03 \x03(\v2\x12.weft.v1.ObjectRefR\x06owners\x12\x12\n" +
-	"\x04text\x18\x04 \x01(\tR\x04text\"&\n" +
+	"\x04text\x18\x04 \x01(\tR\x04text\")\n" +
+	"\x13GetPortRulesRequest\x12\x12\n" +
+	"\x04port\x18\x01 \x01(\tR\x04port\"\xc2\x03\n" +
+	"\x14GetPortRulesResponse\x12&\n" +
+	"\x04port\x18\x01 \x01(\v2\x12.weft.v1.ObjectRefR\x04port\x12\x12\n" +
+	"\x04host\x18\x02 \x01(\tR\x04host\x12\x18\n" +
+	"\asecured\x18\x03 \x01(\bR\asecured\x12\x18\n" +
+	"\acounted\x18\x04 \x01(\bR\acounted\x12\x18\n" +
+	"\amessage\x18\x05 \x01(\tR\amessage\x12#\n" +
+	"\rports_sharing\x18\x06 \x01(\x05R\fportsSharing\x12'\n" +
+	"\x05rules\x18\a \x03(\v2\x11.weft.v1.PortRuleR\x05rules\x124\n" +
+	"\x16refused_egress_packets\x18\b \x01(\x04R\x14refusedEgressPackets\x120\n" +
+	"\x14refused_egress_bytes\x18\t \x01(\x04R\x12refusedEgressBytes\x126\n" +
+	"\x17refused_ingress_packets\x18\n" +
+	" \x01(\x04R\x15refusedIngressPackets\x122\n" +
+	"\x15refused_ingress_bytes\x18\v \x01(\x04R\x13refusedIngressBytes\"\x85\x02\n" +
+	"\bPortRule\x129\n" +
+	"\x0esecurity_group\x18\x01 \x01(\v2\x12.weft.v1.ObjectRefR\rsecurityGroup\x12.\n" +
+	"\x04rule\x18\x02 \x01(\v2\x1a.weft.v1.SecurityGroupRuleR\x04rule\x12\x12\n" +
+	"\x04text\x18\x03 \x01(\tR\x04text\x12\x1d\n" +
+	"\n" +
+	"counted_by\x18\x04 \x01(\tR\tcountedBy\x12+\n" +
+	"\asame_as\x18\x05 \x01(\v2\x12.weft.v1.ObjectRefR\x06sameAs\x12\x18\n" +
+	"\apackets\x18\x06 \x01(\x04R\apackets\x12\x14\n" +
+	"\x05bytes\x18\a \x01(\x04R\x05bytes\"&\n" +
 	"\x10ListDriftRequest\x12\x12\n" +
 	"\x04host\x18\x01 \x01(\tR\x04host\"\xb6\x01\n" +
 	"\x11ListDriftResponse\x12&\n" +
@@ -2308,11 +2611,12 @@ const file_weft_v1_weft_proto_rawDesc = "" +
 	"\vWeftService\x12L\n" +
 	"\x05Apply\x12\x15.weft.v1.ApplyRequest\x1a\x16.weft.v1.ApplyResponse\"\x14\x82\xd3\xe4\x93\x02\x0e:\x01*\"\t/v1:apply\x12K\n" +
 	"\x05Watch\x12\x15.weft.v1.WatchRequest\x1a\x16.weft.v1.WatchResponse\"\x11\x82\xd3\xe4\x93\x02\v\x12\t/v1:watch0\x01\x12a\n" +
-	"\vWaitApplied\x12\x1b.weft.v1.WaitAppliedRequest\x1a\x1c.weft.v1.WaitAppliedResponse\"\x17\x82\xd3\xe4\x93\x02\x11\x12\x0f/v1:waitApplied2\xb4\a\n" +
+	"\vWaitApplied\x12\x1b.weft.v1.WaitAppliedRequest\x1a\x1c.weft.v1.WaitAppliedResponse\"\x17\x82\xd3\xe4\x93\x02\x11\x12\x0f/v1:waitApplied2\xa5\b\n" +
 	"\x12DiagnosticsService\x12b\n" +
 	"\tGetStatus\x12\x19.weft.v1.GetStatusRequest\x1a\x1a.weft.v1.GetStatusResponse\"\x1e\x82\xd3\xe4\x93\x02\x18\x12\x16/v1/diagnostics/status\x12a\n" +
 	"\tListFlows\x12\x19.weft.v1.ListFlowsRequest\x1a\x1a.weft.v1.ListFlowsResponse\"\x1d\x82\xd3\xe4\x93\x02\x17\x12\x15/v1/diagnostics/flows\x12]\n" +
-	"\aExplain\x12\x17.weft.v1.ExplainRequest\x1a\x18.weft.v1.ExplainResponse\"\x1f\x82\xd3\xe4\x93\x02\x19\x12\x17/v1/diagnostics/explain\x12a\n" +
+	"\aExplain\x12\x17.weft.v1.ExplainRequest\x1a\x18.weft.v1.ExplainResponse\"\x1f\x82\xd3\xe4\x93\x02\x19\x12\x17/v1/diagnostics/explain\x12o\n" +
+	"\fGetPortRules\x12\x1c.weft.v1.GetPortRulesRequest\x1a\x1d.weft.v1.GetPortRulesResponse\"\"\x82\xd3\xe4\x93\x02\x1c\x12\x1a/v1/diagnostics/port-rules\x12a\n" +
 	"\tListDrift\x12\x19.weft.v1.ListDriftRequest\x1a\x1a.weft.v1.ListDriftResponse\"\x1d\x82\xd3\xe4\x93\x02\x17\x12\x15/v1/diagnostics/drift\x12u\n" +
 	"\x0eListInterfaces\x12\x1e.weft.v1.ListInterfacesRequest\x1a\x1f.weft.v1.ListInterfacesResponse\"\"\x82\xd3\xe4\x93\x02\x1c\x12\x1a/v1/diagnostics/interfaces\x12U\n" +
 	"\x05Where\x12\x15.weft.v1.WhereRequest\x1a\x16.weft.v1.WhereResponse\"\x1d\x82\xd3\xe4\x93\x02\x17\x12\x15/v1/diagnostics/where\x12n\n" +
@@ -2333,7 +2637,7 @@ func file_weft_v1_weft_proto_rawDescGZIP() []byte {
 	return file_weft_v1_weft_proto_rawDescData
 }
 
-var file_weft_v1_weft_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
+var file_weft_v1_weft_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
 var file_weft_v1_weft_proto_goTypes = []any{
 	(*ApplyRequest)(nil),           // 0: weft.v1.ApplyRequest
 	(*ApplyResponse)(nil),          // 1: weft.v1.ApplyResponse
@@ -2351,90 +2655,101 @@ var file_weft_v1_weft_proto_goTypes = []any{
 	(*Flow)(nil),                   // 13: weft.v1.Flow
 	(*ExplainRequest)(nil),         // 14: weft.v1.ExplainRequest
 	(*ExplainResponse)(nil),        // 15: weft.v1.ExplainResponse
-	(*ListDriftRequest)(nil),       // 16: weft.v1.ListDriftRequest
-	(*ListDriftResponse)(nil),      // 17: weft.v1.ListDriftResponse
-	(*Drift)(nil),                  // 18: weft.v1.Drift
-	(*ListInterfacesRequest)(nil),  // 19: weft.v1.ListInterfacesRequest
-	(*ListInterfacesResponse)(nil), // 20: weft.v1.ListInterfacesResponse
-	(*Interface)(nil),              // 21: weft.v1.Interface
-	(*ListEventsRequest)(nil),      // 22: weft.v1.ListEventsRequest
-	(*ListEventsResponse)(nil),     // 23: weft.v1.ListEventsResponse
-	(*WatchEventsRequest)(nil),     // 24: weft.v1.WatchEventsRequest
-	(*WatchEventsResponse)(nil),    // 25: weft.v1.WatchEventsResponse
-	(*Event)(nil),                  // 26: weft.v1.Event
-	(*WhereRequest)(nil),           // 27: weft.v1.WhereRequest
-	(*WhereResponse)(nil),          // 28: weft.v1.WhereResponse
-	(*Place)(nil),                  // 29: weft.v1.Place
-	(*GetNamespaceRequest)(nil),    // 30: weft.v1.GetNamespaceRequest
-	(*GetNamespaceResponse)(nil),   // 31: weft.v1.GetNamespaceResponse
-	(*NamespaceLine)(nil),          // 32: weft.v1.NamespaceLine
-	nil,                            // 33: weft.v1.GetStatusResponse.ObjectsEntry
-	nil,                            // 34: weft.v1.ListDriftResponse.ErrorsEntry
-	(*Object)(nil),                 // 35: weft.v1.Object
-	(*ObjectRef)(nil),              // 36: weft.v1.ObjectRef
-	(*durationpb.Duration)(nil),    // 37: google.protobuf.Duration
-	(*Host)(nil),                   // 38: weft.v1.Host
-	(*timestamppb.Timestamp)(nil),  // 39: google.protobuf.Timestamp
+	(*GetPortRulesRequest)(nil),    // 16: weft.v1.GetPortRulesRequest
+	(*GetPortRulesResponse)(nil),   // 17: weft.v1.GetPortRulesResponse
+	(*PortRule)(nil),               // 18: weft.v1.PortRule
+	(*ListDriftRequest)(nil),       // 19: weft.v1.ListDriftRequest
+	(*ListDriftResponse)(nil),      // 20: weft.v1.ListDriftResponse
+	(*Drift)(nil),                  // 21: weft.v1.Drift
+	(*ListInterfacesRequest)(nil),  // 22: weft.v1.ListInterfacesRequest
+	(*ListInterfacesResponse)(nil), // 23: weft.v1.ListInterfacesResponse
+	(*Interface)(nil),              // 24: weft.v1.Interface
+	(*ListEventsRequest)(nil),      // 25: weft.v1.ListEventsRequest
+	(*ListEventsResponse)(nil),     // 26: weft.v1.ListEventsResponse
+	(*WatchEventsRequest)(nil),     // 27: weft.v1.WatchEventsRequest
+	(*WatchEventsResponse)(nil),    // 28: weft.v1.WatchEventsResponse
+	(*Event)(nil),                  // 29: weft.v1.Event
+	(*WhereRequest)(nil),           // 30: weft.v1.WhereRequest
+	(*WhereResponse)(nil),          // 31: weft.v1.WhereResponse
+	(*Place)(nil),                  // 32: weft.v1.Place
+	(*GetNamespaceRequest)(nil),    // 33: weft.v1.GetNamespaceRequest
+	(*GetNamespaceResponse)(nil),   // 34: weft.v1.GetNamespaceResponse
+	(*NamespaceLine)(nil),          // 35: weft.v1.NamespaceLine
+	nil,                            // 36: weft.v1.GetStatusResponse.ObjectsEntry
+	nil,                            // 37: weft.v1.ListDriftResponse.ErrorsEntry
+	(*Object)(nil),                 // 38: weft.v1.Object
+	(*ObjectRef)(nil),              // 39: weft.v1.ObjectRef
+	(*durationpb.Duration)(nil),    // 40: google.protobuf.Duration
+	(*Host)(nil),                   // 41: weft.v1.Host
+	(*timestamppb.Timestamp)(nil),  // 42: google.protobuf.Timestamp
+	(*SecurityGroupRule)(nil),      // 43: weft.v1.SecurityGroupRule
 }
 var file_weft_v1_weft_proto_depIdxs = []int32{
-	35, // 0: weft.v1.ApplyRequest.objects:type_name -> weft.v1.Object
-	36, // 1: weft.v1.ApplyRequest.deletes:type_name -> weft.v1.ObjectRef
+	38, // 0: weft.v1.ApplyRequest.objects:type_name -> weft.v1.Object
+	39, // 1: weft.v1.ApplyRequest.deletes:type_name -> weft.v1.ObjectRef
 	2,  // 2: weft.v1.ApplyResponse.results:type_name -> weft.v1.ApplyResult
-	36, // 3: weft.v1.ApplyResult.object:type_name -> weft.v1.ObjectRef
+	39, // 3: weft.v1.ApplyResult.object:type_name -> weft.v1.ObjectRef
 	3,  // 4: weft.v1.ApplyResult.changes:type_name -> weft.v1.FieldChange
-	35, // 5: weft.v1.WatchResponse.object:type_name -> weft.v1.Object
-	37, // 6: weft.v1.WaitAppliedRequest.timeout:type_name -> google.protobuf.Duration
+	38, // 5: weft.v1.WatchResponse.object:type_name -> weft.v1.Object
+	40, // 6: weft.v1.WaitAppliedRequest.timeout:type_name -> google.protobuf.Duration
 	8,  // 7: weft.v1.WaitAppliedResponse.lagging:type_name -> weft.v1.HostLag
-	38, // 8: weft.v1.GetStatusResponse.hosts:type_name -> weft.v1.Host
-	33, // 9: weft.v1.GetStatusResponse.objects:type_name -> weft.v1.GetStatusResponse.ObjectsEntry
-	39, // 10: weft.v1.GetStatusResponse.start_time:type_name -> google.protobuf.Timestamp
+	41, // 8: weft.v1.GetStatusResponse.hosts:type_name -> weft.v1.Host
+	36, // 9: weft.v1.GetStatusResponse.objects:type_name -> weft.v1.GetStatusResponse.ObjectsEntry
+	42, // 10: weft.v1.GetStatusResponse.start_time:type_name -> google.protobuf.Timestamp
 	13, // 11: weft.v1.ListFlowsResponse.flows:type_name -> weft.v1.Flow
-	36, // 12: weft.v1.Flow.owner:type_name -> weft.v1.ObjectRef
-	37, // 13: weft.v1.Flow.age:type_name -> google.protobuf.Duration
-	36, // 14: weft.v1.ExplainResponse.owners:type_name -> weft.v1.ObjectRef
-	18, // 15: weft.v1.ListDriftResponse.drifts:type_name -> weft.v1.Drift
-	34, // 16: weft.v1.ListDriftResponse.errors:type_name -> weft.v1.ListDriftResponse.ErrorsEntry
-	36, // 17: weft.v1.Drift.owner:type_name -> weft.v1.ObjectRef
-	21, // 18: weft.v1.ListInterfacesResponse.interfaces:type_name -> weft.v1.Interface
-	39, // 19: weft.v1.ListEventsRequest.since:type_name -> google.protobuf.Timestamp
-	26, // 20: weft.v1.ListEventsResponse.events:type_name -> weft.v1.Event
-	39, // 21: weft.v1.WatchEventsRequest.since:type_name -> google.protobuf.Timestamp
-	26, // 22: weft.v1.WatchEventsResponse.event:type_name -> weft.v1.Event
-	39, // 23: weft.v1.Event.time:type_name -> google.protobuf.Timestamp
-	36, // 24: weft.v1.Event.object:type_name -> weft.v1.ObjectRef
-	36, // 25: weft.v1.WhereResponse.object:type_name -> weft.v1.ObjectRef
-	29, // 26: weft.v1.WhereResponse.places:type_name -> weft.v1.Place
-	39, // 27: weft.v1.Place.since:type_name -> google.protobuf.Timestamp
-	32, // 28: weft.v1.GetNamespaceResponse.lines:type_name -> weft.v1.NamespaceLine
-	0,  // 29: weft.v1.WeftService.Apply:input_type -> weft.v1.ApplyRequest
-	4,  // 30: weft.v1.WeftService.Watch:input_type -> weft.v1.WatchRequest
-	6,  // 31: weft.v1.WeftService.WaitApplied:input_type -> weft.v1.WaitAppliedRequest
-	9,  // 32: weft.v1.DiagnosticsService.GetStatus:input_type -> weft.v1.GetStatusRequest
-	11, // 33: weft.v1.DiagnosticsService.ListFlows:input_type -> weft.v1.ListFlowsRequest
-	14, // 34: weft.v1.DiagnosticsService.Explain:input_type -> weft.v1.ExplainRequest
-	16, // 35: weft.v1.DiagnosticsService.ListDrift:input_type -> weft.v1.ListDriftRequest
-	19, // 36: weft.v1.DiagnosticsService.ListInterfaces:input_type -> weft.v1.ListInterfacesRequest
-	27, // 37: weft.v1.DiagnosticsService.Where:input_type -> weft.v1.WhereRequest
-	30, // 38: weft.v1.DiagnosticsService.GetNamespace:input_type -> weft.v1.GetNamespaceRequest
-	22, // 39: weft.v1.DiagnosticsService.ListEvents:input_type -> weft.v1.ListEventsRequest
-	24, // 40: weft.v1.DiagnosticsService.WatchEvents:input_type -> weft.v1.WatchEventsRequest
-	1,  // 41: weft.v1.WeftService.Apply:output_type -> weft.v1.ApplyResponse
-	5,  // 42: weft.v1.WeftService.Watch:output_type -> weft.v1.WatchResponse
-	7,  // 43: weft.v1.WeftService.WaitApplied:output_type -> weft.v1.WaitAppliedResponse
-	10, // 44: weft.v1.DiagnosticsService.GetStatus:output_type -> weft.v1.GetStatusResponse
-	12, // 45: weft.v1.DiagnosticsService.ListFlows:output_type -> weft.v1.ListFlowsResponse
-	15, // 46: weft.v1.DiagnosticsService.Explain:output_type -> weft.v1.ExplainResponse
-	17, // 47: weft.v1.DiagnosticsService.ListDrift:output_type -> weft.v1.ListDriftResponse
-	20, // 48: weft.v1.DiagnosticsService.ListInterfaces:output_type -> weft.v1.ListInterfacesResponse
-	28, // 49: weft.v1.DiagnosticsService.Where:output_type -> weft.v1.WhereResponse
-	31, // 50: weft.v1.DiagnosticsService.GetNamespace:output_type -> weft.v1.GetNamespaceResponse
-	23, // 51: weft.v1.DiagnosticsService.ListEvents:output_type -> weft.v1.ListEventsResponse
-	25, // 52: weft.v1.DiagnosticsService.WatchEvents:output_type -> weft.v1.WatchEventsResponse
-	41, // [41:53] is the sub-list for method output_type
-	29, // [29:41] is the sub-list for method input_type
-	29, // [29:29] is the sub-list for extension type_name
-	29, // [29:29] is the sub-list for extension extendee
-	0,  // [0:29] is the sub-list for field type_name
+	39, // 12: weft.v1.Flow.owner:type_name -> weft.v1.ObjectRef
+	40, // 13: weft.v1.Flow.age:type_name -> google.protobuf.Duration
+	39, // 14: weft.v1.ExplainResponse.owners:type_name -> weft.v1.ObjectRef
+	39, // 15: weft.v1.GetPortRulesResponse.port:type_name -> weft.v1.ObjectRef
+	18, // 16: weft.v1.GetPortRulesResponse.rules:type_name -> weft.v1.PortRule
+	39, // 17: weft.v1.PortRule.security_group:type_name -> weft.v1.ObjectRef
+	43, // 18: weft.v1.PortRule.rule:type_name -> weft.v1.SecurityGroupRule
+	39, // 19: weft.v1.PortRule.same_as:type_name -> weft.v1.ObjectRef
+	21, // 20: weft.v1.ListDriftResponse.drifts:type_name -> weft.v1.Drift
+	37, // 21: weft.v1.ListDriftResponse.errors:type_name -> weft.v1.ListDriftResponse.ErrorsEntry
+	39, // 22: weft.v1.Drift.owner:type_name -> weft.v1.ObjectRef
+	24, // 23: weft.v1.ListInterfacesResponse.interfaces:type_name -> weft.v1.Interface
+	42, // 24: weft.v1.ListEventsRequest.since:type_name -> google.protobuf.Timestamp
+	29, // 25: weft.v1.ListEventsResponse.events:type_name -> weft.v1.Event
+	42, // 26: weft.v1.WatchEventsRequest.since:type_name -> google.protobuf.Timestamp
+	29, // 27: weft.v1.WatchEventsResponse.event:type_name -> weft.v1.Event
+	42, // 28: weft.v1.Event.time:type_name -> google.protobuf.Timestamp
+	39, // 29: weft.v1.Event.object:type_name -> weft.v1.ObjectRef
+	39, // 30: weft.v1.WhereResponse.object:type_name -> weft.v1.ObjectRef
+	32, // 31: weft.v1.WhereResponse.places:type_name -> weft.v1.Place
+	42, // 32: weft.v1.Place.since:type_name -> google.protobuf.Timestamp
+	35, // 33: weft.v1.GetNamespaceResponse.lines:type_name -> weft.v1.NamespaceLine
+	0,  // 34: weft.v1.WeftService.Apply:input_type -> weft.v1.ApplyRequest
+	4,  // 35: weft.v1.WeftService.Watch:input_type -> weft.v1.WatchRequest
+	6,  // 36: weft.v1.WeftService.WaitApplied:input_type -> weft.v1.WaitAppliedRequest
+	9,  // 37: weft.v1.DiagnosticsService.GetStatus:input_type -> weft.v1.GetStatusRequest
+	11, // 38: weft.v1.DiagnosticsService.ListFlows:input_type -> weft.v1.ListFlowsRequest
+	14, // 39: weft.v1.DiagnosticsService.Explain:input_type -> weft.v1.ExplainRequest
+	16, // 40: weft.v1.DiagnosticsService.GetPortRules:input_type -> weft.v1.GetPortRulesRequest
+	19, // 41: weft.v1.DiagnosticsService.ListDrift:input_type -> weft.v1.ListDriftRequest
+	22, // 42: weft.v1.DiagnosticsService.ListInterfaces:input_type -> weft.v1.ListInterfacesRequest
+	30, // 43: weft.v1.DiagnosticsService.Where:input_type -> weft.v1.WhereRequest
+	33, // 44: weft.v1.DiagnosticsService.GetNamespace:input_type -> weft.v1.GetNamespaceRequest
+	25, // 45: weft.v1.DiagnosticsService.ListEvents:input_type -> weft.v1.ListEventsRequest
+	27, // 46: weft.v1.DiagnosticsService.WatchEvents:input_type -> weft.v1.WatchEventsRequest
+	1,  // 47: weft.v1.WeftService.Apply:output_type -> weft.v1.ApplyResponse
+	5,  // 48: weft.v1.WeftService.Watch:output_type -> weft.v1.WatchResponse
+	7,  // 49: weft.v1.WeftService.WaitApplied:output_type -> weft.v1.WaitAppliedResponse
+	10, // 50: weft.v1.DiagnosticsService.GetStatus:output_type -> weft.v1.GetStatusResponse
+	12, // 51: weft.v1.DiagnosticsService.ListFlows:output_type -> weft.v1.ListFlowsResponse
+	15, // 52: weft.v1.DiagnosticsService.Explain:output_type -> weft.v1.ExplainResponse
+	17, // 53: weft.v1.DiagnosticsService.GetPortRules:output_type -> weft.v1.GetPortRulesResponse
+	20, // 54: weft.v1.DiagnosticsService.ListDrift:output_type -> weft.v1.ListDriftResponse
+	23, // 55: weft.v1.DiagnosticsService.ListInterfaces:output_type -> weft.v1.ListInterfacesResponse
+	31, // 56: weft.v1.DiagnosticsService.Where:output_type -> weft.v1.WhereResponse
+	34, // 57: weft.v1.DiagnosticsService.GetNamespace:output_type -> weft.v1.GetNamespaceResponse
+	26, // 58: weft.v1.DiagnosticsService.ListEvents:output_type -> weft.v1.ListEventsResponse
+	28, // 59: weft.v1.DiagnosticsService.WatchEvents:output_type -> weft.v1.WatchEventsResponse
+	47, // [47:60] is the sub-list for method output_type
+	34, // [34:47] is the sub-list for method input_type
+	34, // [34:34] is the sub-list for extension type_name
+	34, // [34:34] is the sub-list for extension extendee
+	0,  // [0:34] is the sub-list for field type_name
 }
 
 func init() { file_weft_v1_weft_proto_init() }
@@ -2449,7 +2764,7 @@ func file_weft_v1_weft_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_weft_v1_weft_proto_rawDesc), len(file_weft_v1_weft_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   35,
+			NumMessages:   38,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

@@ -218,6 +218,7 @@ const (
 	DiagnosticsService_GetStatus_FullMethodName      = "/weft.v1.DiagnosticsService/GetStatus"
 	DiagnosticsService_ListFlows_FullMethodName      = "/weft.v1.DiagnosticsService/ListFlows"
 	DiagnosticsService_Explain_FullMethodName        = "/weft.v1.DiagnosticsService/Explain"
+	DiagnosticsService_GetPortRules_FullMethodName   = "/weft.v1.DiagnosticsService/GetPortRules"
 	DiagnosticsService_ListDrift_FullMethodName      = "/weft.v1.DiagnosticsService/ListDrift"
 	DiagnosticsService_ListInterfaces_FullMethodName = "/weft.v1.DiagnosticsService/ListInterfaces"
 	DiagnosticsService_Where_FullMethodName          = "/weft.v1.DiagnosticsService/Where"
@@ -238,6 +239,8 @@ type DiagnosticsServiceClient interface {
 	ListFlows(ctx context.Context, in *ListFlowsRequest, opts ...grpc.CallOption) (*ListFlowsResponse, error)
 	// Explain tells which table and object a cookie or a line of dump-flows belongs to.
 	Explain(ctx context.Context, in *ExplainRequest, opts ...grpc.CallOption) (*ExplainResponse, error)
+	// GetPortRules lists the rules of security groups that a port is judged by, with what its host has counted, now.
+	GetPortRules(ctx context.Context, in *GetPortRulesRequest, opts ...grpc.CallOption) (*GetPortRulesResponse, error)
 	// ListDrift compares wanted with actual rows, now.
 	ListDrift(ctx context.Context, in *ListDriftRequest, opts ...grpc.CallOption) (*ListDriftResponse, error)
 	// ListInterfaces lists the interfaces of br-int on a host, or on all.
@@ -285,6 +288,16 @@ func (c *diagnosticsServiceClient) Explain(ctx context.Context, in *ExplainReque
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ExplainResponse)
 	err := c.cc.Invoke(ctx, DiagnosticsService_Explain_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *diagnosticsServiceClient) GetPortRules(ctx context.Context, in *GetPortRulesRequest, opts ...grpc.CallOption) (*GetPortRulesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetPortRulesResponse)
+	err := c.cc.Invoke(ctx, DiagnosticsService_GetPortRules_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -372,6 +385,8 @@ type DiagnosticsServiceServer interface {
 	ListFlows(context.Context, *ListFlowsRequest) (*ListFlowsResponse, error)
 	// Explain tells which table and object a cookie or a line of dump-flows belongs to.
 	Explain(context.Context, *ExplainRequest) (*ExplainResponse, error)
+	// GetPortRules lists the rules of security groups that a port is judged by, with what its host has counted, now.
+	GetPortRules(context.Context, *GetPortRulesRequest) (*GetPortRulesResponse, error)
 	// ListDrift compares wanted with actual rows, now.
 	ListDrift(context.Context, *ListDriftRequest) (*ListDriftResponse, error)
 	// ListInterfaces lists the interfaces of br-int on a host, or on all.
@@ -403,6 +418,9 @@ func (UnimplementedDiagnosticsServiceServer) ListFlows(context.Context, *ListFlo
 }
 func (UnimplementedDiagnosticsServiceServer) Explain(context.Context, *ExplainRequest) (*ExplainResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Explain not implemented")
+}
+func (UnimplementedDiagnosticsServiceServer) GetPortRules(context.Context, *GetPortRulesRequest) (*GetPortRulesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetPortRules not implemented")
 }
 func (UnimplementedDiagnosticsServiceServer) ListDrift(context.Context, *ListDriftRequest) (*ListDriftResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListDrift not implemented")
@@ -493,6 +511,24 @@ func _DiagnosticsService_Explain_Handler(srv interface{}, ctx context.Context, d
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(DiagnosticsServiceServer).Explain(ctx, req.(*ExplainRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _DiagnosticsService_GetPortRules_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetPortRulesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(DiagnosticsServiceServer).GetPortRules(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: DiagnosticsService_GetPortRules_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(DiagnosticsServiceServer).GetPortRules(ctx, req.(*GetPortRulesRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -616,6 +652,10 @@ var DiagnosticsService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Explain",
 			Handler:    _DiagnosticsService_Explain_Handler,
+		},
+		{
+			MethodName: "GetPortRules",
+			Handler:    _DiagnosticsService_GetPortRules_Handler,
 		},
 		{
 			MethodName: "ListDrift",

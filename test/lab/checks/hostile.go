@@ -245,6 +245,9 @@ func (t *theatre) play(ctx context.Context, s *cloud.Scope) (string, error) {
 	if err := t.large(ctx, s); err != nil {
 		return "", err
 	}
+	if err := t.counted(ctx, s); err != nil {
+		return "", err
+	}
 	return fmt.Sprintf("%d tricks, %d frames: none came out, and every honest twin did; UDP of 40 kB passes", len(all)+len(withPair)+len(toGuards), frames), nil
 }
 
@@ -343,6 +346,27 @@ func lackErr(lacking []string) error {
 		return nil
 	}
 	return errors.New(strings.Join(lacking, "; "))
+}
+
+// counted fails unless the host has counted what the villain was allowed by its rules, and what was refused.
+func (t *theatre) counted(ctx context.Context, s *cloud.Scope) error {
+	r, err := s.Diagnostics.GetPortRules(ctx, &weftv1.GetPortRulesRequest{Port: t.villain.PortID})
+	if err != nil {
+		return err
+	}
+	if !r.GetCounted() {
+		// A firewall bridge counts elsewhere.
+		return nil
+	}
+	for _, rule := range r.GetRules() {
+		if rule.GetPackets() == 0 || rule.GetBytes() == 0 || rule.GetCountedBy() != "rule" {
+			return fmt.Errorf("the rule %q has counted nothing: %v", rule.GetText(), rule)
+		}
+	}
+	if len(r.GetRules()) != 4 || r.GetRefusedEgressPackets() < uint64(len(whose)) || r.GetRefusedIngressPackets() == 0 {
+		return fmt.Errorf("what was refused is not counted: %v", r)
+	}
+	return nil
 }
 
 // ear hears frames, and counts those with each mark.

@@ -234,3 +234,20 @@ func routed(w *world) {
 		"network1 snat-edge": {{Section: "link", Text: "sg-2f000000-11 up mtu 1450", State: "ok"}},
 	}
 }
+
+// judged puts what the host of vm1 has counted of its rules, of which the transcript makes some.
+func judged(w *world) {
+	web, rule := &weftv1.ObjectRef{Kind: "securitygroup", Id: "00000001-0000-4000-8000-000000000000", Name: "web"}, func(id string) *weftv1.SecurityGroupRule {
+		return &weftv1.SecurityGroupRule{Metadata: &weftv1.Metadata{Id: id}, SecurityGroupId: "00000001-0000-4000-8000-000000000000"}
+	}
+	w.api.Rules = map[string]*weftv1.GetPortRulesResponse{"vm1": {
+		Port: &weftv1.ObjectRef{Kind: "port", Id: vm1ID, Name: "vm1"}, Host: "compute1", Secured: true, Counted: true, PortsSharing: 12,
+		Rules: []*weftv1.PortRule{
+			{SecurityGroup: web, Rule: rule("00000004-0000-4000-8000-000000000000"), Text: "ingress IPv4 tcp 80:90 from 0.0.0.0/0", CountedBy: "rule", Packets: 120, Bytes: 98304},
+			{SecurityGroup: web, Rule: rule("00000005-0000-4000-8000-000000000000"), Text: "ingress IPv4 icmp type 8 code 0 from securitygroup web", CountedBy: "remote group", Packets: 7, Bytes: 686},
+			{SecurityGroup: web, Rule: rule("00000006-0000-4000-8000-000000000000"), Text: "egress IPv4 udp 53 to addressgroup office", CountedBy: "same rule",
+				SameAs: &weftv1.ObjectRef{Kind: "securitygrouprule", Id: "00000007-0000-4000-8000-000000000000"}},
+		},
+		RefusedEgressPackets: 3, RefusedEgressBytes: 180, RefusedIngressPackets: 41, RefusedIngressBytes: 2460,
+	}}
+}

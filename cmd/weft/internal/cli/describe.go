@@ -47,6 +47,11 @@ func (a *app) describeCommand() *cobra.Command {
 						return err
 					}
 				}
+				if p, ok := m.(*weftv1.Port); ok && p.GetPortSecurityEnabled() {
+					if err := d.rules(ctx); err != nil {
+						return err
+					}
+				}
 				if err := d.related(ctx); err != nil {
 					return err
 				}
@@ -275,6 +280,17 @@ func (d *description) where(ctx context.Context) error {
 	}
 	d.out.Printf("Where\n")
 	d.placeTable(resp.GetPlaces(), false, "  ")
+	return nil
+}
+
+// rules prints what the port is judged by.
+func (d *description) rules(ctx context.Context) error {
+	resp, err := d.askRules(ctx, d.client, d.object.GetMetadata().GetId())
+	if err != nil {
+		return err
+	}
+	d.out.Printf("Rules\n")
+	d.printRules(resp, "  ")
 	return nil
 }
 

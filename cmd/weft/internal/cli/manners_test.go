@@ -45,7 +45,7 @@ func TestTablesAreAtMost100Columns(t *testing.T) {
 }
 
 var routedTables = [][]string{{"get", "routers"}, {"get", "fips"}, {"get", "pfs"}, {"describe", "router", "edge"}, {"describe", "fip", "shop"},
-	{"describe", "pf", "ssh"}, {"where", "edge"}, {"where", "network/blue"}, {"ns", "compute1", "qrouter-edge"}, {"describe", "host", "network1"}}
+	{"describe", "pf", "ssh"}, {"where", "edge"}, {"where", "network/blue"}, {"ns", "compute1", "qrouter-edge"}, {"describe", "host", "network1"}, {"rules", "vm1"}}
 
 // What routers have to say keeps to the same manners, also when a server says it badly.
 func TestTablesOfRoutersAreTables(t *testing.T) {
@@ -54,6 +54,8 @@ func TestTablesOfRoutersAreTables(t *testing.T) {
 		hostile(w)
 		routed(w)
 		w.api.Places["router/edge"] = []*weftv1.Place{{Host: bad, What: bad, Why: strings.Repeat(bad, 9), State: bad, Message: bad}}
+		w.api.Rules = map[string]*weftv1.GetPortRulesResponse{"vm1": {Secured: true, Counted: true, Host: bad, Message: strings.Repeat(bad, 9), PortsSharing: 9,
+			Rules: []*weftv1.PortRule{{SecurityGroup: &weftv1.ObjectRef{Name: strings.Repeat(bad, 9)}, Text: strings.Repeat(bad, 9), CountedBy: bad, Packets: 1 << 63, Bytes: 1 << 63}}}}
 		w.api.Namespaces["compute1 qrouter-edge"] = []*weftv1.NamespaceLine{{Section: bad, Text: bad, State: bad}}
 		w.api.Put(&weftv1.Router{Metadata: meta("12340000-1111-4222-8333-444455556666", bad), Status: &weftv1.RouterStatus{Status: "DOWN", GatewayHost: strings.Repeat(bad, 9)}},
 			&weftv1.FloatingIP{Metadata: meta("12350000-1111-4222-8333-444455556666", ""), FloatingIpAddress: bad})

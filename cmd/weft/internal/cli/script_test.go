@@ -132,6 +132,7 @@ var setups = map[string]func(*world){
 	"router":         routed,
 	"floatingip":     routed,
 	"portforwarding": routed,
+	"securitygroup":  judged,
 	"where":          routed,
 	"ns":             routed,
 	"dhcp":           routed,

@@ -70,6 +70,8 @@ type Server struct {
 	// ("compute1 qrouter-edge").
 	Places     map[string][]*weftv1.Place
 	Namespaces map[string][]*weftv1.NamespaceLine
+	// Rules is what ports are judged by, by name.
+	Rules map[string]*weftv1.GetPortRulesResponse
 	// Asked is the last request of a diagnostic.
 	Asked proto.Message
 }

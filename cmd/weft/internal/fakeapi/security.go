@@ -125,3 +125,16 @@ func completeRule(o objects, r *weftv1.SecurityGroupRule) []*errdetails.BadReque
 	}
 	return bad
 }
+
+// GetPortRules answers what was put there.
+func (s *Server) GetPortRules(_ context.Context, r *weftv1.GetPortRulesRequest) (*weftv1.GetPortRulesResponse, error) {
+	s.Asked = r
+	m, err := find(s.state, kind.Port, r.GetPort())
+	if err != nil {
+		return nil, err
+	}
+	if resp := s.Rules[kind.Ref(m)]; resp != nil {
+		return resp, nil
+	}
+	return &weftv1.GetPortRulesResponse{Port: refTo(m), Message: "port_security_enabled is false: everything passes"}, nil
+}
