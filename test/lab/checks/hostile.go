@@ -2,13 +2,11 @@ package checks
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"slices"
 	"strings"
-	"time"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
@@ -215,7 +213,7 @@ func (t *theatre) play(ctx context.Context, s *cloud.Scope) (string, error) {
 	all := slices.Concat(whose, posing, shapes)
 	frames := 0
 	try := func(tricks []trick, targets, silent []string) error {
-		n, err := t.try(ctx, s, tricks, targets, silent)
+		n, err := t.try(ctx, tricks, targets, silent)
 		frames += n
 		return err
 	}
@@ -263,91 +261,6 @@ func (t *theatre) pair(ctx context.Context, s *cloud.Scope) error {
 	return s.Settle(ctx)
 }
 
-// try tries tricks at targets: the honest twin must arrive there, the trick at none of silent. It answers how many frames it
-// has sent.
-func (t *theatre) try(ctx context.Context, s *cloud.Scope, tricks []trick, targets, silent []string) (int, error) {
-	sent := 0
-	var errs []error
-	for _, target := range targets {
-		evil, honest := map[uint16]string{}, map[uint16]int{}
-		var frames [][]byte
-		for _, k := range tricks {
-			x := attempt{me: t.known["villain"], neighbour: t.known["near"], gateway: t.known["router"], to: t.known[target]}
-			if target == "near" {
-				x.neighbour = t.known["far"]
-			}
-			x.mark = markOf(t.sent + 1)
-			frames = append(frames, k.evil(x)...)
-			evil[t.sent+1] = k.name
-			x.mark = markOf(t.sent + 2)
-			twin := k.honest(x)
-			frames = append(frames, twin...)
-			honest[t.sent+2] = len(twin)
-			t.sent += 2
-		}
-		sent += len(frames)
-		if err := lab.Inject(ctx, t.villain.Box, "eth0", frames...); err != nil {
-			return sent, err
-		}
-		if err := t.arrived(ctx, target, honest, tricks); err != nil {
-			errs = append(errs, err)
-		}
-		for _, who := range silent {
-			for _, c := range t.ears[who] {
-				heard, err := c.marks()
-				if err != nil {
-					return sent, err
-				}
-				for number, name := range evil {
-					if heard[number] > 0 {
-						errs = append(errs, fmt.Errorf("%s, tried at %s: %s hears %d frames", name, target, who, heard[number]))
-					}
-				}
-			}
-		}
-	}
-	return sent, errors.Join(errs...)
-}
-
-// arrived waits until the honest twins have all been heard.
-func (t *theatre) arrived(ctx context.Context, target string, honest map[uint16]int, tricks []trick) error {
-	at := []string{target}
-	if target == everybody {
-		at = listeners
-	}
-	return lab.Poll(ctx, 5*time.Second, func() error {
-		var lacking []string
-		for _, who := range at {
-			heard := map[uint16]int{}
-			for _, c := range t.ears[who] {
-				m, err := c.marks()
-				if err != nil {
-					return err
-				}
-				for number, n := range m {
-					heard[number] += n
-				}
-			}
-			for number, want := range honest {
-				if heard[number] < want {
-					k := tricks[(int(number)-1)/2%len(tricks)]
-					lacking = append(lacking, fmt.Sprintf("%s hears %d of %d honest frames beside %q", who, heard[number], want, k.name))
-				}
-			}
-		}
-		slices.Sort(lacking)
-		return lackErr(lacking)
-	})
-}
-
-// lackErr is an error when something lacks.
-func lackErr(lacking []string) error {
-	if len(lacking) == 0 {
-		return nil
-	}
-	return errors.New(strings.Join(lacking, "; "))
-}
-
 // counted fails unless the host has counted what the villain was allowed by its rules, and what was refused.
 func (t *theatre) counted(ctx context.Context, s *cloud.Scope) error {
 	r, err := s.Diagnostics.GetPortRules(ctx, &weftv1.GetPortRulesRequest{Port: t.villain.PortID})
@@ -367,23 +280,6 @@ func (t *theatre) counted(ctx context.Context, s *cloud.Scope) error {
 		return fmt.Errorf("what was refused is not counted: %v", r)
 	}
 	return nil
-}
-
-// ear hears frames, and counts those with each mark.
-type ear struct {
-	*lab.Capture
-	heard map[uint16]int
-}
-
-// marks are those heard so far.
-func (e *ear) marks() (map[uint16]int, error) {
-	frames, err := e.Next()
-	for _, f := range frames {
-		for _, n := range marksIn(f) {
-			e.heard[n]++
-		}
-	}
-	return e.heard, err
 }
 
 // largest is a datagram in bytes, of fewer fragments than the 32 packets that the userspace datapath handles at a time: those
