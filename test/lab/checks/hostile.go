@@ -49,7 +49,6 @@ var (
 const everybody, wire = "everybody", "wire"
 
 func newTheatre(ctx context.Context, s *cloud.Scope) (*theatre, error) {
-	s.Defer(func(ctx context.Context) error { return forgetDefaultGroup(ctx, s) })
 	n, err := s.Network(ctx, "stage", &weftv1.Network{PortSecurityEnabled: proto.Bool(true)}, "10.0.7.0/24")
 	if err != nil {
 		return nil, err

@@ -18,7 +18,6 @@ import (
 // heirs has machines that get the address, and networks that get the local VLAN, of others who are gone. What answers a
 // connection of these must not reach them.
 func heirs(ctx context.Context, s *cloud.Scope) (string, error) {
-	s.Defer(func(ctx context.Context) error { return forgetDefaultGroup(ctx, s) })
 	group, err := s.SecurityGroup(ctx, "talks-first")
 	if err != nil {
 		return "", err
