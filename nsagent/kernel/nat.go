@@ -106,6 +106,9 @@ func (e entry) matches(f plan.Flow) bool {
 	if f.Plain && (e.origSrc != e.replyDst || e.origDst != e.replySrc) {
 		return false
 	}
+	if led := e.origDst != e.replySrc; f.Led == plan.Yes && !led || f.Led == plan.No && led {
+		return false
+	}
 	protocol := map[string]uint8{"tcp": unix.IPPROTO_TCP, "udp": unix.IPPROTO_UDP}[f.Protocol]
 	return f.Protocol == "" || (e.protocol == protocol && e.port >= f.Ports.First && e.port <= f.Ports.Last)
 }

@@ -188,6 +188,20 @@ func TestTraffic(t *testing.T) {
 		t.Errorf("connections of others were cut: SNAT %v, floating IP %v", !lives(out), !lives(in2))
 	}
 	ask(t, a, "172.24.4.1:80", "172.24.4.10 to "+nx) // from now on like the others
+
+	// Without SNAT, inside addresses are seen outside, and those who left with another one are cut; not those whose
+	// address is translated for another reason.
+	back := ask(t, a, "172.24.4.21:80", "172.24.4.10 to "+nb)
+	in(t, x, "ip", "route", "add", "10.0.0.0/16", "via", "172.24.4.10")
+	resources["router/"+routerID].(*plan.Router).Gateway.EnableSNAT = false
+	apply(t, n, want())
+	if lives(out) {
+		t.Error("a connection lives with the address that SNAT gave it, when there is no SNAT any more")
+	}
+	if !lives(in2) || !lives(back) {
+		t.Errorf("cut when SNAT was turned off: floating IP %v, to a floating IP from inside %v", !lives(in2), !lives(back))
+	}
+	ask(t, a, "172.24.4.1:80", "10.0.1.5 to "+nx)
 }
 
 // TestDistributedTraffic sends real connections through the three namespaces of a distributed router.

@@ -17,7 +17,19 @@ type Flow struct {
 	Ports    PortRange
 	// Plain: no address of it is translated.
 	Plain bool
+	// Led says whether the address that it came to was translated.
+	Led Ternary
 }
+
+// Ternary is yes, no, or, as its zero value, either.
+type Ternary int
+
+// Values of Ternary.
+const (
+	Either Ternary = iota
+	Yes
+	No
+)
 
 func (f Flow) String() string {
 	var s []string
@@ -34,6 +46,12 @@ func (f Flow) String() string {
 	}
 	if f.Plain {
 		s = append(s, "(not translated)")
+	}
+	switch f.Led {
+	case Yes:
+		s = append(s, "(destination translated)")
+	case No:
+		s = append(s, "(destination not translated)")
 	}
 	return strings.Join(s, " ")
 }
@@ -59,15 +77,19 @@ func natFlow(rule string) (Flow, bool) {
 			f.Ports = portsOf(value)
 		case "--to-source":
 			f.ReplyDst, _ = netip.ParseAddr(value)
+		case "--ctstate":
+			if value == "DNAT" {
+				f.Led = Yes
+			}
 		}
 	}
 	if f.Ports.First == 0 {
 		f.Protocol = ""
 	}
-	switch {
-	case slices.Contains(words, "DNAT"):
+	switch does, _, _ := strings.Cut(target(rule), " "); does {
+	case "DNAT":
 		return f, f.OrigDst.IsValid()
-	case slices.Contains(words, "SNAT"):
+	case "SNAT":
 		return f, f.ReplyDst.IsValid()
 	}
 	return f, false
@@ -100,17 +122,30 @@ func forgotten(removed []string, want Ruleset) []Flow {
 	if len(removed) == 0 {
 		return nil
 	}
-	stays := map[string]bool{} // what a rule does, and not where it stands
+	type deed struct { // what a rule does, and not where it stands
+		Flow
+		target string
+	}
+	stays := map[deed]bool{}
 	for _, c := range want["nat"].Chains {
 		for _, r := range c.Rules {
 			if f, ok := natFlow(r); ok {
-				stays[f.String()+target(r)] = true
+				stays[deed{f, target(r)}] = true
 			}
 		}
 	}
 	var out []Flow
 	for _, r := range removed {
-		if f, ok := natFlow(r); ok && !stays[f.String()+target(r)] && !slices.Contains(out, f) {
+		f, ok := natFlow(r)
+		if !ok || stays[deed{f, target(r)}] {
+			continue
+		}
+		// Without SNAT, what comes back from a floating IP of the router's own still gets the router's address.
+		led := f
+		if led.Led = Yes; f.Led == Either && stays[deed{led, target(r)}] {
+			f.Led = No
+		}
+		if !slices.Contains(out, f) {
 			out = append(out, f)
 		}
 	}

@@ -161,7 +161,8 @@ func forwarding(ctx context.Context, s *cloud.Scope, t *site) (string, error) {
 	return "tcp to two VMs, udp, a range; other ports closed", nil
 }
 
-// withoutSNAT lets VMs out with their own addresses. Those with a floating IP keep it.
+// withoutSNAT lets VMs out with their own addresses. Those with a floating IP keep it, and their connections; one with the
+// router's address is cut.
 func withoutSNAT(ctx context.Context, s *cloud.Scope, t *site) (string, error) {
 	enable := func(on bool) error {
 		if _, err := s.UpdateRouter(ctx, &weftv1.Router{
@@ -179,9 +180,28 @@ func withoutSNAT(ctx context.Context, s *cloud.Scope, t *site) (string, error) {
 		_, err := s.Lab.Outside.Exec(ctx, "ip", "route", "del", "10.0.0.0/16")
 		return err
 	})
+	doomed, err := s.Lab.StartSession(ctx, t.vm["p1c2"].Box, at(lab.Far))
+	if err != nil {
+		return "", err
+	}
+	s.Defer(func(ctx context.Context) error { _, err := doomed.Stop(ctx); return err })
+	other, err := s.Lab.StartSession(ctx, t.vm["p1c1"].Box, at(lab.Far))
+	if err != nil {
+		return "", err
+	}
+	s.Defer(func(ctx context.Context) error { _, err := other.Stop(ctx); return err })
+	if err := doomed.Await(ctx, 400, limit); err != nil {
+		return "", err
+	}
 	s.Defer(func(context.Context) error { return enable(true) })
 	if err := enable(false); err != nil {
 		return "", err
+	}
+	if _, err := stalled(ctx, doomed, time.Now()); err != nil {
+		return "", fmt.Errorf("a connection with the address that SNAT gave it: %w", err)
+	}
+	if err := other.Await(ctx, 400, limit); err != nil {
+		return "", fmt.Errorf("a connection by a floating IP: %w", err)
 	}
 	if err := mustAsk(ctx, t.vm["p1c2"].Box, at(lab.Far), "outside", addr(t.vm["p1c2"])); err != nil {
 		return "", err
@@ -192,7 +212,8 @@ func withoutSNAT(ctx context.Context, s *cloud.Scope, t *site) (string, error) {
 	if err := enable(true); err != nil {
 		return "", err
 	}
-	return "own address outside, then the router's again", mustAsk(ctx, t.vm["p1c2"].Box, at(lab.Far), "outside", t.gateway)
+	return "own address outside, then the router's again; SNAT's connection is cut, a floating IP's goes on",
+		mustAsk(ctx, t.vm["p1c2"].Box, at(lab.Far), "outside", t.gateway)
 }
 
 // cuts removes a floating IP under a connection from the world: nothing may pass any more, and no namespace may remember

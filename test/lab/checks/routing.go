@@ -75,6 +75,7 @@ func centralised() []Check {
 		k.check("extra routes, ECMP", extraRoutes),
 		k.check("floating IP removed cuts", cuts),
 		k.check("sessions outlive changes", sessionsLive),
+		k.check("enable_snat=false", withoutSNAT),
 		k.check("nothing is left", nothingLeft),
 	}
 }
