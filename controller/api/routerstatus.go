@@ -3,11 +3,13 @@ package api
 import (
 	"cmp"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
 	"github.com/weft-sdn/weft/controller/model"
 	"github.com/weft-sdn/weft/controller/state"
+	"github.com/weft-sdn/weft/controller/store"
 	weftv1 "github.com/weft-sdn/weft/proto/weft/v1"
 )
 
@@ -30,7 +32,7 @@ func routerStatus(s *sight, r *model.Router, out *weftv1.Router) {
 	}
 	spots := routerSpots(s.Snapshot, r)
 	for _, p := range spots {
-		if p.what == "qrouter-"+r.ID && p.host != "" {
+		if p.what == "qrouter-"+r.ID && p.host != "" && (!r.Distributed || s.RouterHost(r.ID, p.host) != nil) {
 			st.Hosts = append(st.Hosts, p.host)
 		}
 	}
@@ -106,9 +108,70 @@ func routerSpots(s state.Snapshot, r *model.Router) []spot {
 	}
 	for rh := range s.RouterHostsOf(r.ID) {
 		spots = append(spots, spot{host: rh.Host, what: "qrouter-" + r.ID, revision: r.Revision, copied: interfaces,
-			resources: []string{"router/" + r.ID}})
+			resources: []string{"router/" + r.ID}, lacks: lacksVLAN(s, r, rh.Host)})
+	}
+	for _, host := range lackLinkLocal(s, r) {
+		spots = append(spots, spot{host: host, what: "qrouter-" + r.ID, copied: interfaces, lacks: &found{state: stateError, reason: "NoLinkLocal",
+			message: fmt.Sprintf("host %s has %d distributed routers already, one for each pair of addresses of 169.254.64.0/18: move ports that need others of them to another host", host, model.MaxLinkLocals)}})
 	}
 	return spots
+}
+
+// lacksVLAN says what a distributed router is without on a host where all VLANs of br-int are taken; nil when it has all.
+func lacksVLAN(s state.Snapshot, r *model.Router, host string) *found {
+	var without []string
+	for p := range s.PortsOfDevice(r.ID) {
+		if p.DeviceOwner == model.OwnerDistributedInterface && s.LocalVLAN(host, p.NetworkID) == nil {
+			n := s.Network(p.NetworkID)
+			without = append(without, cmp.Or(n.Name, n.ID))
+		}
+	}
+	if without == nil || !full(s.LocalVLANsOn(host), model.MaxVLAN) {
+		return nil
+	}
+	slices.Sort(without)
+	return &found{state: stateError, reason: store.NoLocalVLAN, message: fmt.Sprintf(
+		"host %s carries %d networks already, one for each VLAN of br-int, and the router is there without %s: move ports of other networks to another host",
+		host, model.MaxVLAN, several(slices.Compact(without)))}
+}
+
+// full says whether a host has given out all that there is of something.
+func full[T any](taken iter.Seq[*T], all int) bool {
+	n := 0
+	for range taken {
+		n++
+	}
+	return n >= all
+}
+
+// lackLinkLocal are the hosts that need a distributed router, and have no pair of addresses left for it.
+func lackLinkLocal(s state.Snapshot, r *model.Router) []string {
+	var hosts []string
+	if at := s.Schedule(r.ID); at != nil && s.RouterHost(r.ID, at.Host) == nil {
+		hosts = append(hosts, at.Host)
+	}
+	for p := range s.PortsOfDevice(r.ID) {
+		if p.DeviceOwner != model.OwnerDistributedInterface {
+			continue
+		}
+		for v := range s.LocalVLANsOf(p.NetworkID) {
+			if s.RouterHost(r.ID, v.Host) == nil && !slices.Contains(hosts, v.Host) && needsRouter(s, v.Host, p.NetworkID) {
+				hosts = append(hosts, v.Host)
+			}
+		}
+	}
+	slices.Sort(hosts)
+	return slices.DeleteFunc(hosts, func(h string) bool { return !full(s.RouterHostsOn(h), model.MaxLinkLocals) })
+}
+
+// needsRouter says whether a port of a network that is bound to a host sends to distributed routers.
+func needsRouter(s state.Snapshot, host, network string) bool {
+	for b := range s.BindingsAt(host, network) {
+		if p := s.Port(b.PortID); p != nil && model.NeedsRouter(p.DeviceOwner) {
+			return true
+		}
+	}
+	return false
 }
 
 func centreSpot(s state.Snapshot, r *model.Router, interfaces []string) spot {

@@ -36,6 +36,8 @@ type spot struct {
 	since         time.Time
 	// why it is there.
 	why string
+	// lacks is what the store has none left of for it.
+	lacks *found
 }
 
 // found is how a spot is now: what acknowledged facts and the host's agent say.
@@ -60,6 +62,9 @@ func (s *sight) look(at spot) found {
 func (s *sight) judge(at spot) found {
 	if at.host == "" {
 		return found{state: stateDown, reason: "NoHost", message: at.why}
+	}
+	if at.lacks != nil {
+		return *at.lacks
 	}
 	if h := s.HostHealth(at.host); h != nil && h.Down {
 		return found{state: stateDown, reason: "HostDown", since: h.Since,

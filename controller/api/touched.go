@@ -46,9 +46,11 @@ func touchedBy(s state.Snapshot, changes []state.Change) map[ident]string {
 				touchHost(s, o.Host, touch)
 			case *model.LocalVLAN:
 				touch(state.Networks, o.NetworkID)
+				touchRouters(s, o.NetworkID, "", touch)
 			case *model.Binding:
 				touchPort(s, o.PortID, touch)
 				touch(state.Hosts, o.Host)
+				touchRouters(s, o.NetworkID, o.Host, touch)
 			case *model.PortState:
 				touchPort(s, o.PortID, touch)
 			case *model.Interface:
@@ -181,6 +183,15 @@ func touchRouter(s state.Snapshot, id string, touch func(state.Kind, string)) {
 	}
 	for f := range s.FloatingIPsOfRouter(id) {
 		touchFloatingIP(s, f.ID, touch)
+	}
+}
+
+// touchRouters touches the distributed routers of a network; when a host is given, those only that are not there.
+func touchRouters(s state.Snapshot, network, host string, touch func(state.Kind, string)) {
+	for p := range s.PortsOwned(network, model.OwnerDistributedInterface) {
+		if host == "" || s.RouterHost(p.DeviceID, host) == nil {
+			touch(state.Routers, p.DeviceID)
+		}
 	}
 }
 

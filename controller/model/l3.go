@@ -143,6 +143,9 @@ type PortForwarding struct {
 	Internal PortRange `json:"internal_port_range"`
 }
 
+// MaxLinkLocals is how many pairs of addresses a host has between its qrouter and fip namespaces: those of 169.254.64.0/18.
+const MaxLinkLocals = 8192
+
 // RouterHost is the allocation that puts a distributed router on a host: while a port that needs it is bound there, or
 // its centralised part is.
 type RouterHost struct {

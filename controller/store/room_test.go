@@ -67,6 +67,55 @@ func TestAllLocalVLANsTakenByRouters(t *testing.T) {
 	invariants(t, w.now())
 }
 
+// A host with as many distributed routers as it has pairs of addresses for: one more is not there, and comes when another
+// one goes.
+func TestAllLinkLocalsTaken(t *testing.T) {
+	w := newWorld(t)
+	host(t, w.Store, "h1")
+	n := network(t, w.Store, "many")
+	w.subnet(t, n, "many", "10.64.0.0/10")
+	machine := port(t, w.Store, named(n, "machine"))
+	w.plug(t, machine, "h1")
+	const batch = 512 // more takes a slow machine longer than etcd waits
+	for i := 0; i <= model.MaxLinkLocals; i += batch {
+		update(t, w.Store, func(tx *Tx) error {
+			for j := i; j < min(i+batch, model.MaxLinkLocals+1); j++ {
+				p, err := tx.CreatePort(&model.Port{NetworkID: n.ID, AdminStateUp: true})
+				if err != nil {
+					return err
+				}
+				r := &model.Router{Meta: model.Meta{Name: fmt.Sprint("r", j)}, AdminStateUp: true, Distributed: true, Interfaces: []model.RouterInterface{{PortID: p.ID}}}
+				if _, err := tx.CreateRouter(r); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	lacking := func() (n int, which *model.Router) {
+		for r := range w.now().Routers() {
+			if w.now().RouterHost(r.ID, "h1") == nil {
+				n, which = n+1, r
+			}
+		}
+		return n, which
+	}
+	eventually(t, "8,192 routers are on the host", func() bool { n, _ := lacking(); return n == 1 })
+	_, late := lacking()
+	for r := range w.now().Routers() {
+		if r != late {
+			update(t, w.Store, func(tx *Tx) error {
+				_, err := tx.RemoveRouterInterface(r.ID, r.Interfaces[0])
+				return err
+			})
+			break
+		}
+	}
+	if w.now().RouterHost(late.ID, "h1") == nil {
+		t.Error("the one that waited has not come")
+	}
+}
+
 func interfacesSeq(s state.Snapshot, r *model.Router) func(func(*model.Port) bool) {
 	return func(yield func(*model.Port) bool) {
 		for _, p := range interfacesOf(s, r) {

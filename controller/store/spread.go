@@ -10,9 +10,6 @@ import (
 	"github.com/weft-sdn/weft/controller/view"
 )
 
-// linkLocals is how many pairs of addresses a host has between its qrouter and fip namespaces: those of 169.254.64.0/18.
-const linkLocals = 8192
-
 // component are the distributed routers that are connected with each other through shared networks, and those networks. A
 // host with a port of any of the networks, or with the centralised part of any of the routers, needs all of the routers: what
 // they send may go through one after the other, and none of them is anywhere else.
@@ -117,11 +114,11 @@ func (t *Tx) spreadTo(c *component, host string, touched map[place]bool) {
 		case want == have:
 			continue
 		case have:
-			t.delete(state.RouterHosts, r.ID+"/"+host)
+			t.removeRouterHost(r.ID, host)
 		default:
 			link, ok := t.freeLinkLocal(host)
 			if !ok {
-				// A host has VLANs for half as many networks.
+				// The router says so. It comes when another one goes.
 				continue
 			}
 			t.put(state.RouterHosts, &model.RouterHost{RouterID: r.ID, Host: host, LinkLocal: link})
@@ -153,12 +150,22 @@ func (t *Tx) needed(c *component, host string) bool {
 // gather takes a router that is not distributed, or has nothing to do, from all hosts.
 func (t *Tx) gather(router string) {
 	for _, h := range slices.Collect(t.RouterHostsOf(router)) {
-		t.delete(state.RouterHosts, state.Key(h))
+		t.removeRouterHost(router, h.Host)
 		t.routerCame(router, h.Host)
 		for p := range t.distributedPorts(router) {
 			t.pending.spread.add(p.NetworkID)
 		}
 	}
+}
+
+// removeRouterHost takes a router from a host. Where there was no pair of addresses left, others may have waited for it.
+func (t *Tx) removeRouterHost(router, host string) {
+	if _, ok := t.freeLinkLocal(host); !ok {
+		for v := range t.LocalVLANsOn(host) {
+			t.pending.places.add(place{host, v.NetworkID})
+		}
+	}
+	t.delete(state.RouterHosts, router+"/"+host)
 }
 
 // routerCame notes that the floating IPs of a router that came to a host, or went, are served elsewhere now.
@@ -171,7 +178,7 @@ func (t *Tx) routerCame(router, host string) {
 
 // freeLinkLocal is the lowest number that no router of the host has.
 func (t *Tx) freeLinkLocal(host string) (uint16, bool) {
-	var taken [linkLocals]bool
+	var taken [model.MaxLinkLocals]bool
 	for h := range t.RouterHostsOn(host) {
 		taken[h.LinkLocal] = true
 	}
