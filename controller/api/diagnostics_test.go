@@ -20,14 +20,20 @@ import (
 
 func TestListFlows(t *testing.T) {
 	d := openDoor(t, nil)
-	d.apply(withID(network("blue"), blueID), withID(port("web", "blue"), portID), port("unbound", "blue"))
+	const idle = "1d1e0000-0000-4000-8000-000000000040"
+	d.apply(append(inside("blue", blueID, blueSubID, "10.0.0.0/24"), withID(port("web", "blue"), portID), port("unbound", "blue"),
+		withID(router("edge", func(r *weftv1.Router) { r.Interfaces = []*weftv1.RouterInterface{{SubnetId: "blue-v4"}} }), edgeID), withID(router("idle"), idle))...)
 	d.plug("compute1", model.Interface{Name: "tap0", OFPort: 3, IfaceID: portID})
 	d.fleet.set(report.Host{Name: "compute1", Bridges: []report.Bridge{{Name: "br-int"}, {Name: "br-tun"}, {Name: "br-ex"}}})
 	ofPort, ofNetwork, base, peer, stranger := flow.Cookie(flow.PortCookie, portID), flow.Cookie(flow.NetworkCookie, blueID),
 		flow.Cookie(flow.PipelineCookie, "br-tun"), flow.Cookie(flow.HostCookie, "compute1"), uint64(0xbeef)
+	snap, _ := d.store.Snapshot()
+	gateway := snap.Router(edgeID).Interfaces[0].PortID
+	ofRouter, ofGateway, learned := flow.Cookie(flow.RouterCookie, edgeID), flow.Cookie(flow.PortCookie, gateway), flow.Cookie(flow.LearnedCookie, blueID)
 	d.fleet.rows["compute1/br-int"] = []report.Row{{Text: "int port", Table: 0, Cookie: ofPort, Packets: 5, Bytes: 500, Duration: time.Minute},
 		{Text: "int foreign", Table: 99, Cookie: stranger}}
-	d.fleet.rows["compute1/br-tun"] = []report.Row{{Text: "tun base", Table: 0, Cookie: base}, {Text: "tun net", Table: 20, Cookie: ofNetwork}, {Text: "tun port", Table: 20, Cookie: ofPort}}
+	d.fleet.rows["compute1/br-tun"] = []report.Row{{Text: "tun base", Table: 0, Cookie: base}, {Text: "tun net", Table: 20, Cookie: ofNetwork}, {Text: "tun port", Table: 20, Cookie: ofPort},
+		{Text: "tun router", Table: 1, Cookie: ofRouter}, {Text: "tun gateway", Table: 1, Cookie: ofGateway}, {Text: "tun learned", Table: 20, Cookie: learned}}
 	d.fleet.rows["compute1/br-ex"] = []report.Row{{Text: "ex peer", Table: 0, Cookie: peer}}
 
 	intPort := &weftv1.Flow{Bridge: "br-int", Text: "int port", Table: 0, TableName: "LocalSwitching", Cookie: ofPort, Packets: 5, Bytes: 500,
@@ -38,6 +44,10 @@ func TestListFlows(t *testing.T) {
 		Owner: &weftv1.ObjectRef{Kind: "network", Id: blueID, Name: "blue"}, Age: durationpb.New(0)}
 	tunPort := &weftv1.Flow{Bridge: "br-tun", Text: "tun port", Table: 20, TableName: "UcastToTun", Cookie: ofPort,
 		Owner: &weftv1.ObjectRef{Kind: "port", Id: portID, Name: "web"}, Age: durationpb.New(0)}
+	tunRouter := &weftv1.Flow{Bridge: "br-tun", Text: "tun router", Table: 1, Cookie: ofRouter,
+		Owner: &weftv1.ObjectRef{Kind: "router", Id: edgeID, Name: "edge"}, Age: durationpb.New(0)}
+	tunGateway := &weftv1.Flow{Bridge: "br-tun", Text: "tun gateway", Table: 1, Cookie: ofGateway, Owner: &weftv1.ObjectRef{Kind: "port", Id: gateway}, Age: durationpb.New(0)}
+	tunLearned := &weftv1.Flow{Bridge: "br-tun", Text: "tun learned", Table: 20, TableName: "UcastToTun", Cookie: learned, Owner: tunNet.Owner, Age: durationpb.New(0)}
 	exPeer := &weftv1.Flow{Bridge: "br-ex", Text: "ex peer", TableName: "Classify", Cookie: peer, Owner: &weftv1.ObjectRef{Kind: "host", Id: "compute1"}, Age: durationpb.New(0)}
 	for _, tc := range []struct {
 		name string
@@ -45,9 +55,11 @@ func TestListFlows(t *testing.T) {
 		want []*weftv1.Flow
 	}{
 		{"a bridge", &weftv1.ListFlowsRequest{Host: "compute1", Bridge: "br-int"}, []*weftv1.Flow{intPort, foreign}},
-		{"every bridge", &weftv1.ListFlowsRequest{Host: "compute1"}, []*weftv1.Flow{intPort, foreign, tunBase, tunNet, tunPort, exPeer}},
+		{"every bridge", &weftv1.ListFlowsRequest{Host: "compute1"}, []*weftv1.Flow{intPort, foreign, tunBase, tunNet, tunPort, tunRouter, tunGateway, tunLearned, exPeer}},
 		{"a port, wherever it is", &weftv1.ListFlowsRequest{Port: "web"}, []*weftv1.Flow{intPort, tunPort}},
-		{"a table by number", &weftv1.ListFlowsRequest{Host: "compute1", Bridge: "br-tun", Table: "20"}, []*weftv1.Flow{tunNet, tunPort}},
+		{"a router, where it is", &weftv1.ListFlowsRequest{Router: "edge"}, []*weftv1.Flow{tunRouter, tunGateway}},
+		{"a network with all that is in it", &weftv1.ListFlowsRequest{Network: "blue", Host: "compute1", Bridge: "br-tun"}, []*weftv1.Flow{tunNet, tunPort, tunGateway, tunLearned}},
+		{"a table by number", &weftv1.ListFlowsRequest{Host: "compute1", Bridge: "br-tun", Table: "20"}, []*weftv1.Flow{tunNet, tunPort, tunLearned}},
 		{"a table by name", &weftv1.ListFlowsRequest{Host: "comp", Table: "classify"}, []*weftv1.Flow{tunBase, exPeer}},
 		{"a table that nobody declared", &weftv1.ListFlowsRequest{Host: "compute1", Table: "99"}, []*weftv1.Flow{foreign}},
 	} {
@@ -62,7 +74,10 @@ func TestListFlows(t *testing.T) {
 		code codes.Code
 		want string
 	}{
-		{&weftv1.ListFlowsRequest{}, codes.InvalidArgument, "host: is missing; give a host, or a port that is bound to one"},
+		{&weftv1.ListFlowsRequest{}, codes.InvalidArgument, "host: is missing; give a host, or a port, router or network that is on one"},
+		{&weftv1.ListFlowsRequest{Host: "compute1", Port: "web", Network: "blue"}, codes.InvalidArgument, "network: is given beside port; give one of them"},
+		{&weftv1.ListFlowsRequest{Router: "idle"}, codes.InvalidArgument, "host: is missing, and router \"idle\" (" + idle + ") is on no host"},
+		{&weftv1.ListFlowsRequest{Network: "nosuch"}, codes.NotFound, `network "nosuch" does not exist`},
 		{&weftv1.ListFlowsRequest{Host: "compute3"}, codes.NotFound, `host "compute3" does not exist; did you mean "compute1" or "compute2"?`},
 		{&weftv1.ListFlowsRequest{Host: "compute1", Bridge: "br-in"}, codes.InvalidArgument, `bridge: compute1 has no bridge "br-in" of ours; did you mean "br-int"?; it has br-int, br-tun, br-ex`},
 		{&weftv1.ListFlowsRequest{Host: "compute1", Bridge: "br-tun", Table: "UcastTun"}, codes.InvalidArgument,

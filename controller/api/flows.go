@@ -14,6 +14,7 @@ import (
 
 	"github.com/weft-sdn/weft/controller/model"
 	"github.com/weft-sdn/weft/controller/state"
+	"github.com/weft-sdn/weft/controller/store"
 	"github.com/weft-sdn/weft/ofapps/flow"
 	weftv1 "github.com/weft-sdn/weft/proto/weft/v1"
 )
@@ -21,7 +22,7 @@ import (
 // ListFlows implements DiagnosticsService.
 func (s *Server) ListFlows(ctx context.Context, req *weftv1.ListFlowsRequest) (*weftv1.ListFlowsResponse, error) {
 	sight := s.sight()
-	port, host, err := flowsOf(sight, req)
+	of, host, err := flowsOf(sight, req)
 	if err != nil {
 		return nil, s.refuse(err)
 	}
@@ -42,7 +43,7 @@ func (s *Server) ListFlows(ctx context.Context, req *weftv1.ListFlowsRequest) (*
 		}
 		for _, r := range rows {
 			t := s.table(bridge, r.Table)
-			if !wanted(r.Table, t) || port != nil && r.Cookie != flow.Cookie(flow.PortCookie, port.ID) {
+			if !wanted(r.Table, t) || of != nil && !of[r.Cookie] {
 				continue
 			}
 			f := &weftv1.Flow{Text: r.Text, Table: uint32(r.Table), Cookie: r.Cookie, Packets: r.Packets, Bytes: r.Bytes,
@@ -64,30 +65,70 @@ func switchError(ctx context.Context, err error) error {
 	return status.Error(codes.Unavailable, err.Error())
 }
 
-// flowsOf finds the port and the host that a request is about; the port is nil when all rows are asked for.
-func flowsOf(s *sight, req *weftv1.ListFlowsRequest) (port *model.Port, host string, err error) {
-	if req.Port != "" {
-		obj, err := find(s.Snapshot, state.Ports, req.Port, nil)
-		if err != nil {
+// flowsOf finds the cookies of the object and the host that a request is about; no cookies are asked for when all rows are.
+func flowsOf(s *sight, req *weftv1.ListFlowsRequest) (cookies map[uint64]bool, host string, err error) {
+	var hosts []string
+	var object any
+	kind := state.Kind("")
+	for _, o := range []struct {
+		kind state.Kind
+		ref  string
+	}{{state.Ports, req.Port}, {state.Routers, req.Router}, {state.Networks, req.Network}} {
+		if o.ref == "" {
+			continue
+		}
+		if kind != "" {
+			return nil, "", invalid(store.Singular(o.kind), "is given beside %s; give one of them", store.Singular(kind))
+		}
+		kind = o.kind
+		if object, err = find(s.Snapshot, o.kind, o.ref, nil); err != nil {
 			return nil, "", err
 		}
-		port = obj.(*model.Port)
+	}
+	switch o := object.(type) {
+	case *model.Port:
+		cookies = map[uint64]bool{flow.Cookie(flow.PortCookie, o.ID): true}
+		if b := s.Binding(o.ID); b != nil {
+			hosts = []string{b.Host}
+		}
+	case *model.Router:
+		cookies = map[uint64]bool{flow.Cookie(flow.RouterCookie, o.ID): true}
+		for p := range s.PortsOfDevice(o.ID) {
+			cookies[flow.Cookie(flow.PortCookie, p.ID)] = true
+		}
+		for _, at := range routerSpots(s.Snapshot, o) {
+			if at.host != "" && !slices.Contains(hosts, at.host) {
+				hosts = append(hosts, at.host)
+			}
+		}
+	case *model.Network:
+		cookies = map[uint64]bool{flow.Cookie(flow.NetworkCookie, o.ID): true, flow.Cookie(flow.LearnedCookie, o.ID): true}
+		for sub := range s.SubnetsOf(o.ID) {
+			cookies[flow.Cookie(flow.SubnetCookie, sub.ID)] = true
+		}
+		for p := range s.PortsOf(o.ID) {
+			cookies[flow.Cookie(flow.PortCookie, p.ID)] = true
+		}
+		for v := range s.LocalVLANsOf(o.ID) {
+			hosts = append(hosts, v.Host)
+		}
 	}
 	if req.Host != "" {
 		h, err := find(s.Snapshot, state.Hosts, req.Host, nil)
 		if err != nil {
 			return nil, "", err
 		}
-		return port, state.Key(h), nil
+		return cookies, state.Key(h), nil
 	}
-	if port == nil {
-		return nil, "", invalid("host", "is missing; give a host, or a port that is bound to one")
+	switch {
+	case object == nil:
+		return nil, "", invalid("host", "is missing; give a host, or a port, router or network that is on one")
+	case len(hosts) == 0:
+		return nil, "", invalid("host", "is missing, and %s is on no host", refTo(kind, object))
+	case len(hosts) > 1:
+		return nil, "", invalid("host", "is missing, and %s is on %s; give one of them", refTo(kind, object), several(hosts))
 	}
-	b := s.Binding(port.ID)
-	if b == nil {
-		return nil, "", invalid("host", "is missing, and %s is not bound to one", refTo(state.Ports, port))
-	}
-	return port, b.Host, nil
+	return cookies, hosts[0], nil
 }
 
 // bridges are the bridges of a host that are asked for: one, or all when bridge is empty.

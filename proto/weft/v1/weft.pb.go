@@ -728,14 +728,18 @@ func (x *GetStatusResponse) GetStartTime() *timestamppb.Timestamp {
 // ListFlowsRequest chooses the rows.
 type ListFlowsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Empty with a port: the host that the port is bound to.
+	// Empty with a port, router or network: the host that it is on, if that is one.
 	Host string `protobuf:"bytes,1,opt,name=host,proto3" json:"host,omitempty"`
 	// Empty: every bridge of the host.
 	Bridge string `protobuf:"bytes,2,opt,name=bridge,proto3" json:"bridge,omitempty"`
 	// Only rows of this port (id, id prefix or name).
 	Port string `protobuf:"bytes,3,opt,name=port,proto3" json:"port,omitempty"`
 	// Only rows of this table, by name or number.
-	Table         string `protobuf:"bytes,4,opt,name=table,proto3" json:"table,omitempty"`
+	Table string `protobuf:"bytes,4,opt,name=table,proto3" json:"table,omitempty"`
+	// Only rows of this router and of its ports (id, id prefix or name).
+	Router string `protobuf:"bytes,5,opt,name=router,proto3" json:"router,omitempty"`
+	// Only rows of this network, its subnets and its ports (id, id prefix or name), those that the switch learned too.
+	Network       string `protobuf:"bytes,6,opt,name=network,proto3" json:"network,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -794,6 +798,20 @@ func (x *ListFlowsRequest) GetPort() string {
 func (x *ListFlowsRequest) GetTable() string {
 	if x != nil {
 		return x.Table
+	}
+	return ""
+}
+
+func (x *ListFlowsRequest) GetRouter() string {
+	if x != nil {
+		return x.Router
+	}
+	return ""
+}
+
+func (x *ListFlowsRequest) GetNetwork() string {
+	if x != nil {
+		return x.Network
 	}
 	return ""
 }
@@ -2482,12 +2500,14 @@ const file_weft_v1_weft_proto_rawDesc = "" +
 	"start_time\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x1a:\n" +
 	"\fObjectsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"h\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"\x9a\x01\n" +
 	"\x10ListFlowsRequest\x12\x12\n" +
 	"\x04host\x18\x01 \x01(\tR\x04host\x12\x16\n" +
 	"\x06bridge\x18\x02 \x01(\tR\x06bridge\x12\x12\n" +
 	"\x04port\x18\x03 \x01(\tR\x04port\x12\x14\n" +
-	"\x05table\x18\x04 \x01(\tR\x05table\"8\n" +
+	"\x05table\x18\x04 \x01(\tR\x05table\x12\x16\n" +
+	"\x06router\x18\x05 \x01(\tR\x06router\x12\x18\n" +
+	"\anetwork\x18\x06 \x01(\tR\anetwork\"8\n" +
 	"\x11ListFlowsResponse\x12#\n" +
 	"\x05flows\x18\x01 \x03(\v2\r.weft.v1.FlowR\x05flows\"\x86\x02\n" +
 	"\x04Flow\x12\x12\n" +

@@ -18,8 +18,8 @@ func (a *app) flowsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "flows [HOST [BRIDGE]]",
 		Short: "Show the rows of bridges, with who wanted them",
-		Long: `Read the rows of a bridge, or of all bridges of a host, from the switch, now. With --port the host may be left out:
-it is the one that the port is bound to. Each line is as "ovs-ofctl -O OpenFlow13 dump-flows" prints it without
+		Long: `Read the rows of a bridge, or of all bridges of a host, from the switch, now. With --port, --router or --network only
+the rows that are there for it; the host may be left out when it is on one only. Each line is as "ovs-ofctl -O OpenFlow13 dump-flows" prints it without
 statistics, and ends in a comment with the object that wanted the row; so the rows of one bridge are a file that
 ovs-ofctl reads.
 
@@ -27,6 +27,7 @@ With --watch the rows are read again and again. Then "+" is a row that is new, "
 one that packets went through meanwhile.`,
 		Example: `  weft flows compute1 br-tun
   weft flows --port vm1 --stats
+  weft flows compute1 br-tun --router edge
   weft flows compute1 br-tun -T UcastToTun -w`,
 		Args: cobra.MaximumNArgs(2),
 		ValidArgsFunction: func(cmd *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
@@ -42,6 +43,11 @@ one that packets went through meanwhile.`,
 	req := &weftv1.ListFlowsRequest{}
 	cmd.Flags().StringVar(&req.Port, "port", "", "only rows of this port")
 	complete(cmd, "port", a.objectNames(kind.Port))
+	cmd.Flags().StringVar(&req.Router, "router", "", "only rows of this router and its ports")
+	complete(cmd, "router", a.objectNames(kind.Router))
+	cmd.Flags().StringVar(&req.Network, "network", "", "only rows of this network, its subnets and its ports")
+	complete(cmd, "network", a.objectNames(kind.Network))
+	cmd.MarkFlagsMutuallyExclusive("port", "router", "network")
 	cmd.Flags().StringVarP(&req.Table, "table", "T", "", "only this table, by name or number")
 	complete(cmd, "table", cobra.NoFileCompletions)
 	stats := cmd.Flags().Bool("stats", false, "packets, bytes and age of each row")
@@ -53,8 +59,8 @@ one that packets went through meanwhile.`,
 			return exit.New(exit.Usage, "--watch goes with the table format only, and --interval must be more than 0")
 		}
 		switch {
-		case len(args) == 0 && req.Port == "":
-			return exit.New(exit.Usage, "flows of which host? name one, or a port with --port").WithTry("weft get hosts")
+		case len(args) == 0 && req.Port+req.Router+req.Network == "":
+			return exit.New(exit.Usage, "flows of which host? name one, or a port, router or network with --port, --router or --network").WithTry("weft get hosts")
 		case len(args) == 2:
 			req.Bridge = args[1]
 		}
