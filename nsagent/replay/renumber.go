@@ -59,7 +59,9 @@ func (n numbering) port(p uint32) (uint32, bool) {
 	return to, known && to != missing
 }
 
-// row renumbers a row. It returns nil when the row cannot be had without what is missing, and says whether nothing is.
+// row renumbers a row. It returns nil when the interface that it matches is missing, and says whether nothing is. A row all
+// of whose outputs are missing drops until they come: without it, a packet to a MAC that is known would be flooded to
+// those who have come back already.
 func (n numbering) row(m *openflow.FlowMod) (row *openflow.FlowMod, complete bool) {
 	if n.keeps(m) {
 		return m, true
@@ -115,7 +117,7 @@ func (n numbering) rewrite(m openflow.FlowMod) (row *openflow.FlowMod, complete 
 	}
 	actions, dropped, sends := n.actions(m.Actions)
 	if dropped && !sends {
-		return nil, false
+		actions = nil
 	}
 	m.Actions = actions
 	return &m, !dropped

@@ -231,11 +231,12 @@ func TestRowsFollowTheirInterfaces(t *testing.T) {
 	}
 	ids(map[string]string{"vnet0": "vm-c", "vnet1": "vm-b"})
 	h.StartSwitchd()
-	h.await("FlowsReplayed: br-tun had no flows and no controller spoke: 3 flows of revision 5 were replayed, 3 wait for interfaces, 0 were refused")
+	h.await("FlowsReplayed: br-tun had no flows and no controller spoke: 4 flows of revision 5 were replayed, 3 wait for interfaces, 0 were refused")
 	if d := cmp.Diff([]string{
 		" cookie=0x570f000000000001, priority=1,in_port=14 actions=goto_table:22",
 		" cookie=0x570f000000000001, priority=1,in_port=12 actions=output:14",
 		" cookie=0x570f000000000001, table=22, priority=1,dl_vlan=3 actions=output:11,NORMAL",
+		" cookie=0x570f000000000001, table=22, priority=1,dl_vlan=4 actions=drop",
 	}, h.dump("br-tun")); d != "" {
 		t.Errorf("flows (-want +got):\n%s", d)
 	}

@@ -9,14 +9,17 @@ import (
 )
 
 // RemotePort renders the rows for a port on another host: where its MAC is, and the answers for its addresses. While the
-// tunnel is not there, nothing is answered for what could not be reached.
+// tunnel is not there, nothing is answered for what could not be reached, and nothing sent: it would be flooded to all hosts
+// but the one that it is for.
 func RemotePort(h view.Host, n view.Network, p view.RemotePort) []flow.Flow {
-	if !p.Up || p.Tunnel == 0 {
+	if !p.Up {
 		return nil
 	}
-	rows := []flow.Flow{
-		UcastToTun.Row(2, flow.DlVlan(n.VLAN), flow.DlDst(p.MAC)).Do(flow.PopVLAN(), flow.SetTunID(n.Segment), flow.Output(p.Tunnel)),
+	owner, known := flow.Cookie(flow.PortCookie, p.ID), UcastToTun.Row(2, flow.DlVlan(n.VLAN), flow.DlDst(p.MAC))
+	if p.Tunnel == 0 {
+		return flow.Owned(owner, known.Drop())
 	}
+	rows := []flow.Flow{known.Do(flow.PopVLAN(), flow.SetTunID(n.Segment), flow.Output(p.Tunnel))}
 	for _, ip := range p.IPs {
 		switch {
 		case ip.Is4():
@@ -25,7 +28,7 @@ func RemotePort(h view.Host, n view.Network, p view.RemotePort) []flow.Flow {
 			rows = append(rows, ArpResponder.Row(1, asked(n, ip), flow.NDOption(flow.SourceLinkAddress)).Do(beginNA(p, ip)...))
 		}
 	}
-	return flow.Owned(flow.Cookie(flow.PortCookie, p.ID), rows...)
+	return flow.Owned(owner, rows...)
 }
 
 // LocalPort renders the rows for a port on this host. It has heard the question on br-int already and answers it itself,
