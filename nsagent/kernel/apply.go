@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
+	"sync"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -35,9 +37,17 @@ func (f Failure) Unwrap() error { return f.Err }
 // Apply carries out steps, one after the other. A step that fails does not stop the others, except those on a device
 // that could not be made, and everything after a failed change of iptables: nothing may bring traffic whose addresses
 // would not be translated. plan.Announce is not its business; see Announce.
-func (n *Namespace) Apply(ctx context.Context, steps []plan.Step) []Failure {
+//
+// linked, if not nil, is told of the failures so far as soon as no more devices are to be made, if any were: what else the
+// host does with them need not wait for the rest.
+func (n *Namespace) Apply(ctx context.Context, steps []plan.Step, linked func([]Failure)) []Failure {
 	a := &application{n: n, ctx: ctx, index: map[string]int{}, broken: map[string]bool{}}
+	last := lastLink(steps)
 	for i := 0; i < len(steps); i++ {
+		if last >= 0 && i > last && linked != nil {
+			linked(a.failures)
+			linked = nil
+		}
 		if err := ctx.Err(); err != nil {
 			return append(a.failures, Failure{steps[i], err})
 		}
@@ -49,14 +59,55 @@ func (n *Namespace) Apply(ctx context.Context, steps []plan.Step) []Failure {
 			i += a.sysctls(append([]plan.SetSysctl{s}, following(steps[i+1:])...)) - 1
 			continue
 		}
-		if err := a.step(steps[i]); err != nil {
-			a.failures = append(a.failures, Failure{steps[i], err})
-			if _, nat := steps[i].(plan.Restore); nat {
+		if _, ok := steps[i].(plan.Restore); ok {
+			done, ok := a.restores(steps[i:])
+			if !ok {
 				break
 			}
+			i += done - 1
+			continue
+		}
+		if err := a.step(steps[i]); err != nil {
+			a.failures = append(a.failures, Failure{steps[i], err})
 		}
 	}
 	return a.failures
+}
+
+// restores changes iptables by the first of some steps, and of both families at the same time when they follow each other.
+// It answers how many steps that were, and whether all of it is done.
+func (a *application) restores(steps []plan.Step) (n int, ok bool) {
+	var both []plan.Restore
+	for _, s := range steps {
+		r, is := s.(plan.Restore)
+		if !is || len(both) > 0 && r.IPv6 == both[0].IPv6 {
+			break
+		}
+		both = append(both, r)
+	}
+	errs := make([]error, len(both))
+	var g sync.WaitGroup
+	for i, r := range both {
+		g.Go(func() { errs[i] = a.n.restore(a.ctx, r) })
+	}
+	g.Wait()
+	ok = true
+	for i, err := range errs {
+		if err != nil {
+			a.failures, ok = append(a.failures, Failure{both[i], err}), false
+		}
+	}
+	return len(both), ok
+}
+
+// lastLink is where the last device is made; -1 when none is.
+func lastLink(steps []plan.Step) int {
+	for i, s := range slices.Backward(steps) {
+		if _, ok := s.(plan.MakeLink); ok {
+			return i
+		}
+	}
+	return -1
 }
 
 type application struct {
@@ -147,8 +198,6 @@ func (a *application) step(s plan.Step) error {
 		return ignore(h.RuleAdd(rule(s.Rule)), unix.EEXIST)
 	case plan.DeleteRule:
 		return ignore(h.RuleDel(rule(s.Rule)), unix.ENOENT)
-	case plan.Restore:
-		return a.n.restore(a.ctx, s)
 	case plan.Forget:
 		return a.n.forget(s.Flows)
 	case plan.Announce:

@@ -33,6 +33,7 @@ var ErrTaken = errors.New("name is taken")
 type Host struct {
 	home    netns.NsHandle
 	root    *netlink.Handle
+	making  sync.Mutex // one at a time makes a namespace
 	mounted sync.Mutex // one at a time makes Dir ready
 	ready   bool
 	// countsRules says whether iptables is the one whose rules the kernel counts the changes of.
@@ -137,6 +138,10 @@ func (h *Host) Open(name string) (*Namespace, error) {
 func (h *Host) open(name string, ns netns.NsHandle) (*Namespace, error) {
 	handle, err := newHandle(ns)
 	if err != nil {
+		// The library does not wrap why it may not be entered.
+		if why := onThread(func() error { return netns.Set(ns) }, h.home); why != nil {
+			err = fmt.Errorf("enter it: %w", why)
+		}
 		ns.Close()
 		return nil, fmt.Errorf("namespace %s: %w", name, err)
 	}

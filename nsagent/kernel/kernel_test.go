@@ -129,7 +129,7 @@ func observe(t testing.TB, n *Namespace, want plan.Namespace) plan.Namespace {
 func apply(t testing.TB, n *Namespace, want plan.Namespace) []plan.Step {
 	t.Helper()
 	steps := plan.Diff(want, observe(t, n, want))
-	for _, f := range n.Apply(context.Background(), steps) {
+	for _, f := range n.Apply(context.Background(), steps, nil) {
 		t.Errorf("%v", f)
 	}
 	for _, s := range plan.Diff(want, observe(t, n, want)) {

@@ -14,6 +14,8 @@ import (
 
 // Ensure opens the namespace, and makes it when there is none. One that is there is taken over.
 func (h *Host) Ensure(name string) (n *Namespace, made bool, err error) {
+	h.making.Lock()
+	defer h.making.Unlock()
 	n, err = h.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		if err := h.make(name); err != nil {

@@ -23,6 +23,10 @@ type rules struct {
 // iptables looks at the rules of both families, unless they are known to be as they were.
 func (o *observation) iptables(ctx context.Context) error {
 	r := o.n.seen.Load()
+	if o.generation == untouched {
+		r = &rules{generation: untouched, v4: plan.Ruleset{}, v6: plan.Ruleset{}}
+		o.n.seen.Store(r)
+	}
 	if r == nil || o.generation == 0 || r.generation != o.generation {
 		var err error
 		if r, err = o.n.save(ctx, !o.have.NoIPv6); err != nil {
@@ -92,6 +96,9 @@ const (
 	nftNewGeneration = 15 // NFT_MSG_NEWGEN
 	nftGenerationID  = 1  // NFTA_GEN_ID
 )
+
+// untouched is the generation of a namespace in which nobody has made a rule yet (nf_tables_init_net of the kernel).
+const untouched = 1
 
 // ruleGeneration is the generation of the rules in the namespace of this thread: it rises with each change.
 func ruleGeneration() (uint32, error) {

@@ -507,7 +507,7 @@ func TestFailures(t *testing.T) {
 		plan.DeleteLink{Link: plan.Link{Name: "qr-none"}},
 		plan.Restore{Text: "*nat\n-A nowhere -j ACCEPT\nCOMMIT\n"},
 		plan.SetSysctl{Key: "net/ipv4/ip_forward", Value: "1"},
-	})
+	}, nil)
 	if len(fs) != 2 || !errors.Is(fs[0].Err, ErrWaiting) || !strings.Contains(fs[1].Error(), "(-A nowhere -j ACCEPT)") {
 		t.Errorf("failures %v", fs)
 	}

@@ -238,6 +238,14 @@ func (k *Keeper) wakeWorker(name string, excused bool) {
 	}
 }
 
+// desires says whether a namespace is to be there.
+func (k *Keeper) desires(name string) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	w := k.workers[name]
+	return w != nil && w.sources != nil
+}
+
 // Changed wakes when the Report has changed.
 func (k *Keeper) Changed() <-chan struct{} { return k.changed }
 

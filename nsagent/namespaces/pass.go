@@ -152,6 +152,14 @@ func (w *worker) open(ctx context.Context) (made bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	for _, l := range w.target.Links {
+		if l.Peer.Namespace != "" && w.k.desires(l.Peer.Namespace) {
+			// So that a pair need not wait for the other worker. What is wrong with its namespace that one tells.
+			if peer, _, err := w.k.host.Ensure(l.Peer.Namespace); err == nil {
+				_ = peer.Close()
+			}
+		}
+	}
 	stop, err := ns.Watch(func(a netip.Addr) bool { return (*w.permanent.Load())[a] }, func() { poke(w.news) })
 	if err != nil {
 		return made, errors.Join(err, ns.Close())
@@ -193,7 +201,7 @@ func (w *worker) apply(ctx context.Context, have plan.Namespace, steps []plan.St
 	if len(steps) == 0 {
 		return nil
 	}
-	failures := w.ns.Apply(ctx, steps)
+	failures := w.ns.Apply(ctx, steps, w.linked)
 	w.k.met.steps.Add(float64(len(steps)))
 	w.k.log.Info("namespace changed", "namespace", w.name, "steps", len(steps), "failed", len(failures))
 	for _, s := range steps {
@@ -202,6 +210,18 @@ func (w *worker) apply(ctx context.Context, have plan.Namespace, steps []plan.St
 		}
 	}
 	return failures
+}
+
+// linked publishes devices as soon as they are there: br-int takes them while the namespace is still being worked on. Nothing
+// is sent by them before addresses and routes come, after the rules of iptables.
+func (w *worker) linked(failures []kernel.Failure) {
+	devices := w.present(failures)
+	w.k.mu.Lock()
+	if w.sources != nil {
+		w.devices = devices
+	}
+	w.k.mu.Unlock()
+	poke(w.k.changed)
 }
 
 // tellPeers wakes the workers of namespaces at the other ends of pairs, when this one has come or has made a pair.

@@ -50,7 +50,7 @@ func (w *worker) remove(ctx context.Context, plugged map[string]bool) (gone bool
 			steps = append(steps, plan.DeleteLink{Link: l})
 		}
 	}
-	for _, f := range w.ns.Apply(ctx, steps) {
+	for _, f := range w.ns.Apply(ctx, steps, nil) {
 		w.again("not removed", f)
 		return false
 	}
