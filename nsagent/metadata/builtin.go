@@ -33,11 +33,19 @@ func (t tree) text(path, text string) {
 }
 
 // builtin answers a question out of what the agent knows of the caller's port.
-func builtin(w http.ResponseWriter, r *http.Request, who *plan.Caller) {
+func (t *tokens) builtin(w http.ResponseWriter, r *http.Request, who *plan.Caller) {
+	if r.Method == http.MethodPut && r.URL.Path == tokenPath {
+		t.issue(w, r, who)
+		return
+	}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
 		w.Header().Set("Connection", "close") // there may be a body, which nobody reads
 		http.Error(w, "this metadata service only answers; it takes nothing", http.StatusMethodNotAllowed)
+		return
+	}
+	if !t.valid(r, who) {
+		http.Error(w, "the token is not one of this machine's, or has ended: ask for another", http.StatusUnauthorized)
 		return
 	}
 	e, ok := lookup(r.URL.Path, who)

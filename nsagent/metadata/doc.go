@@ -7,7 +7,8 @@
 //
 // With Config.URL the questions go to a Nova-compatible service, with the headers that Neutron's metadata agent adds and
 // none of those that a guest could claim to be somebody else with. Without, the package answers itself, in Amazon's and
-// in OpenStack's words, what curl and cloud-init ask for; it takes no data from guests.
+// in OpenStack's words, what curl and cloud-init ask for, with Amazon's session tokens or without; it takes no data from
+// guests.
 //
 // User data and the secret are never logged.
 package metadata

@@ -17,6 +17,8 @@ func FuzzRequest(f *testing.F) {
 		"GET /latest/meta-data/ HTTP/1.1\r\nHost: x\r\n\r\n", "GET //openstack/latest/user_data/../.. HTTP/1.0\r\n\r\n", "GET http://10.0.1.12/latest/user-data HTTP/1.1\r\nHost: 10.0.1.12\r\nX-Forwarded-For: 10.0.1.12\r\n\r\n",
 		"PUT /latest/api/token HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc", "OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n", "GET /%2e%2e/%00 HTTP/1.1\r\nHost: x\r\n\r\n",
 		"GET /latest/meta-data/public-keys/0/openssh-key?x=%zz HTTP/1.1\r\nHost: x\r\nX-Instance-ID: instance-2\r\n\r\n",
+		"PUT /latest/api/token HTTP/1.1\r\nHost: x\r\nX-Aws-Ec2-Metadata-Token-Ttl-Seconds: 60\r\n\r\n",
+		"GET /latest/user-data HTTP/1.1\r\nHost: x\r\nX-Aws-Ec2-Metadata-Token: AAAAAGZvcmdlZA==\r\n\r\n",
 	} {
 		f.Add(s, "10.0.0.11:1")
 		f.Add(s, "[::ffff:10.0.0.11]:1")

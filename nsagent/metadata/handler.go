@@ -58,7 +58,7 @@ func (l *Listeners) handler(n *listener) http.Handler {
 			l.upstream.ServeHTTP(w, r.WithContext(ctx))
 		default:
 			l.requests.WithLabelValues(wasServed).Inc()
-			builtin(w, r, who.Caller)
+			l.tokens.builtin(w, r, who.Caller)
 		}
 	})
 }

@@ -63,6 +63,7 @@ type Listeners struct {
 	upstream http.Handler // nil: built in
 	idle     func()       // closes idle connections upstream
 	requests *prometheus.CounterVec
+	tokens   *tokens
 
 	mu     sync.Mutex
 	open   map[string]*listener
@@ -95,7 +96,7 @@ func New(cfg Config) *Listeners {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	l := &Listeners{cfg: cfg, open: map[string]*listener{}, idle: func() {}, requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+	l := &Listeners{cfg: cfg, open: map[string]*listener{}, idle: func() {}, tokens: newTokens(), requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: "weft", Subsystem: "metadata", Name: "requests_total", Help: "Questions to the metadata service, by what became of them."}, []string{"result"})}
 	if cfg.URL != nil {
 		l.upstream, l.idle = newUpstream(cfg, l.requests)

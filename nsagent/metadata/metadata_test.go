@@ -52,7 +52,7 @@ func TestBuiltInTakesNothing(t *testing.T) {
 		request string
 		code    int
 	}{
-		{"PUT /latest/api/token HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", 405},
+		{"PUT /latest/user-data HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", 405},
 		{"POST /openstack/latest/password HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n", 405},
 		{"CONNECT 10.0.0.1:22 HTTP/1.1\r\nHost: x\r\n\r\n", 405},
 		{"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n", 405},
