@@ -58,6 +58,11 @@ func (l *Lab) KillController(ctx context.Context) error {
 // StartAgent starts the host's node agent; extra goes to the end of its command line. When it dies it is started again, as
 // by systemd. It does not wait until the host is ready.
 func (h *Host) StartAgent(ctx context.Context, extra ...string) error {
+	return h.StartAgentBy(ctx, nil, extra...)
+}
+
+// StartAgentBy is StartAgent by a command that starts another one: env, setpriv.
+func (h *Host) StartAgentBy(ctx context.Context, by []string, extra ...string) error {
 	roles := h.Roles
 	if roles == "" {
 		roles = "compute"
@@ -65,12 +70,12 @@ func (h *Host) StartAgent(ctx context.Context, extra ...string) error {
 			roles = "compute,network"
 		}
 	}
-	argv := []string{
+	argv := append(slices.Clone(by),
 		filepath.Join(h.lab.Bin, "weft-nsagent"),
-		"--controller", controllerIP + ":" + nodePort, "--insecure",
+		"--controller", controllerIP+":"+nodePort, "--insecure",
 		"--host", h.Name, "--tunnel-ip", h.TunnelIP.String(),
 		"--roles", roles, "--state-dir", h.disk("state"), "--datapath-type", "netdev",
-	}
+	)
 	if !h.NoMapping {
 		argv = append(argv, "--bridge-mappings", physnet+":br-ex")
 	}

@@ -200,7 +200,7 @@ func floatingMoves(ctx context.Context, s *cloud.Scope, t *site) (string, error)
 }
 
 // vmMoves moves a VM with a floating IP to another host and back. It knows its gateway afterwards, as one that is migrated
-// does.
+// does. How long its own restart takes is up to the machine that it runs on; what comes on top of that is Weft's.
 func vmMoves(ctx context.Context, s *cloud.Scope, t *site) (string, error) {
 	vm, err := t.add(ctx, s, t.private[0], "mover", 0)
 	if err != nil {
@@ -213,7 +213,7 @@ func vmMoves(ctx context.Context, s *cloud.Scope, t *site) (string, error) {
 	if err := s.Settle(ctx); err != nil {
 		return "", err
 	}
-	var gaps []time.Duration
+	var gaps, ours []time.Duration
 	for _, host := range []int{1, 0} {
 		public, err := s.Lab.StartPulse(ctx, s.Lab.Outside, f.Address)
 		if err != nil {
@@ -227,6 +227,7 @@ func vmMoves(ctx context.Context, s *cloud.Scope, t *site) (string, error) {
 		if err != nil {
 			return "", err
 		}
+		away := time.Now()
 		if vm, err = s.Lab.MoveVM(ctx, vm.Name, s.Lab.Hosts[host].Name); err != nil {
 			return "", err
 		}
@@ -236,11 +237,12 @@ func vmMoves(ctx context.Context, s *cloud.Scope, t *site) (string, error) {
 				return "", err
 			}
 		}
+		restart := time.Since(away)
 		gap, err := worst(ctx, public, private)
 		if err != nil {
 			return "", err
 		}
-		gaps = append(gaps, gap)
+		gaps, ours = append(gaps, gap), append(ours, max(gap-restart, 0))
 		if err := s.Settle(ctx); err != nil {
 			return "", err
 		}
@@ -248,8 +250,8 @@ func vmMoves(ctx context.Context, s *cloud.Scope, t *site) (string, error) {
 			return "", err
 		}
 	}
-	longest := max(gaps[0], gaps[1])
-	measured := fmt.Sprintf("silent for %s there, %s back, its restart included", ms(gaps[0]), ms(gaps[1]))
+	longest := max(ours[0], ours[1])
+	measured := fmt.Sprintf("silent for %s there, %s back, of which %s and %s after its restart", ms(gaps[0]), ms(gaps[1]), ms(ours[0]), ms(ours[1]))
 	if longest > shortGap {
 		return measured, fmt.Errorf("silent for more than %v", shortGap)
 	}

@@ -57,6 +57,7 @@ func distributed() []Check {
 		k.check("drift of namespaces repaired", namespaceDrift),
 		k.check("ovs-vswitchd killed", switchDies),
 		k.check("name of a namespace is taken", nameTaken),
+		k.check("a host lacks iptables, permission", lacksSomething),
 		k.check("rebuilt from disk, no controller", rebuilt),
 		k.check("nothing is left", nothingLeft),
 	}

@@ -29,6 +29,8 @@ func served() []Check {
 		k.check("dnsmasq killed", dnsmasqDies),
 		k.check("metadata", metadata),
 		k.check("metadata by Nova", metadataByNova),
+		k.check("ovs-vswitchd killed", servedAfterCrash),
+		k.check("dnsmasq is missing", lacksDnsmasq),
 		k.check("nothing is left", nothingLeft),
 	}
 }
@@ -338,6 +340,17 @@ func metadata(ctx context.Context, s *cloud.Scope, t *site) (string, error) {
 			return "", fmt.Errorf("%s asks for %s with %q: got %q, want %q", ask.vm, ask.path, ask.headers, got, ask.want)
 		}
 	}
+	token, err := plain.Box.Exec(ctx, "curl", "-sS", "-f", "-m", "3", "-X", "PUT", "-H", "X-aws-ec2-metadata-token-ttl-seconds: 60",
+		"http://"+metadataAt.String()+"/latest/api/token")
+	if err != nil {
+		return "", fmt.Errorf("session token: %w", err)
+	}
+	if got, err := fetch(ctx, plain, "/latest/meta-data/instance-id", "X-aws-ec2-metadata-token: "+token); err != nil || strings.TrimSpace(got) != plain.PortID {
+		return "", errors.Join(fmt.Errorf("with a session token: got %q, want %q", got, plain.PortID), err)
+	}
+	if got, err := fetch(ctx, t.vm["web"], "/latest/meta-data/instance-id", "X-aws-ec2-metadata-token: "+token); err == nil {
+		return "", fmt.Errorf("with the session token of another machine: got %q", got)
+	}
 	got, err := fetch(ctx, t.vm["web"], "/openstack/latest/meta_data.json")
 	if err != nil {
 		return "", err
@@ -357,7 +370,7 @@ func metadata(ctx context.Context, s *cloud.Scope, t *site) (string, error) {
 	if _, err := fetch(ctx, plain, "/latest/user-data"); err == nil {
 		return "", errors.New("plain has no user-data, and got some")
 	}
-	return "EC2 and OpenStack trees, by router and by DHCP; forged headers useless", nil
+	return "EC2 (with session tokens) and OpenStack trees, by router and by DHCP; forged headers useless", nil
 }
 
 // metadataByNova restarts the agents with a Nova to ask.

@@ -165,8 +165,35 @@ func restarted(controller, agents bool) func(context.Context, *cloud.Scope, *sit
 	}
 }
 
+// offTheNetworkHost kills ovs-vswitchd of a compute host under traffic between subnets. Nothing of that is flooded to the
+// network host, neither by the hosts that stay nor by the one that comes back.
+func offTheNetworkHost(ctx context.Context, s *cloud.Scope, t *site) error {
+	p, err := s.Lab.StartPulse(ctx, t.vm["p1c1"].Box, addr(t.vm["p2c2"]))
+	if err != nil {
+		return err
+	}
+	seen, _, err := t.watched(ctx, s, "eth1", func() error {
+		if err := s.Lab.Hosts[0].RestartVswitchd(ctx); err != nil {
+			return err
+		}
+		_, err := worst(ctx, p)
+		return err
+	})
+	if err == nil && seen.Tunneled.UnicastIPv4 > 0 {
+		err = fmt.Errorf("%d packets between subnets came to %s while ovs-vswitchd of %s was started: %v",
+			seen.Tunneled.UnicastIPv4, t.network.Name, s.Lab.Hosts[0].Name, seen.Tunneled.Samples)
+	}
+	return err
+}
+
 // switchDies kills ovs-vswitchd of a compute host and of the network host.
 func switchDies(ctx context.Context, s *cloud.Scope, t *site) (string, error) {
+	if err := offTheNetworkHost(ctx, s, t); err != nil {
+		return "", err
+	}
+	if err := s.Lab.WarmTunnels(ctx); err != nil {
+		return "", err
+	}
 	var gaps []string
 	for _, h := range []*lab.Host{s.Lab.Hosts[0], t.network} {
 		private, err := s.Lab.StartPulse(ctx, t.vm["p1c1"].Box, addr(t.vm["p2c2"]))
