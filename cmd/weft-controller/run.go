@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"runtime"
-	"runtime/debug"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -43,7 +41,7 @@ type controller struct {
 
 // run runs a controller until the context ends.
 func run(ctx context.Context, cfg config, log *slog.Logger) error {
-	defer ballast(ctx)()
+	defer roomToStart(ctx, log)()
 	c := &controller{cfg: cfg, log: log, reg: prometheus.NewRegistry()}
 	c.reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	var err error
@@ -85,34 +83,6 @@ func run(ctx context.Context, cfg config, log *slog.Logger) error {
 	c.api = api.New(api.Config{Store: c.store, Fleet: c.fleet, Journal: j, Tables: tables, Version: program.Version(),
 		StoreKind: cfg.store, Registry: c.reg, Log: log})
 	return c.serve(ctx)
-}
-
-// While a controller starts it fills memory that it then keeps. To look for garbage meanwhile finds little, takes a quarter
-// of the processor time, and is when every host waits.
-const (
-	ballastBytes = 256 << 20
-	ballastTime  = 10 * time.Second
-)
-
-// ballast puts the first collections of garbage off: they come when the heap has doubled, and this is part of it. It is
-// never touched, and so takes no memory. When the start is over it is dropped.
-func ballast(ctx context.Context) (drop func()) {
-	weight := make([]byte, ballastBytes)
-	ctx, cancel := context.WithTimeout(ctx, ballastTime)
-	over := make(chan struct{})
-	go func() {
-		defer close(over)
-		<-ctx.Done()
-		runtime.KeepAlive(weight)
-		weight = nil
-		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			debug.FreeOSMemory()
-		}
-	}()
-	return func() {
-		cancel()
-		<-over
-	}
 }
 
 // serve runs all loops and doors until one fails or the context ends.

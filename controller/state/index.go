@@ -12,7 +12,23 @@ import (
 // sep ends each part of an index key, so that a part is never the beginning of another.
 const sep = "\x00"
 
-func join(parts []string) string { return strings.Join(parts, sep) + sep }
+func join(parts []string) string { return joinTo(parts, "") }
+
+// joinTo is join with an id at the end.
+func joinTo(parts []string, id string) string {
+	n := len(parts)*len(sep) + len(id)
+	for _, p := range parts {
+		n += len(p)
+	}
+	var b strings.Builder
+	b.Grow(n)
+	for _, p := range parts {
+		b.WriteString(p)
+		b.WriteString(sep)
+	}
+	b.WriteString(id)
+	return b.String()
+}
 
 // index finds objects of one kind by some of their values.
 type index struct {
@@ -32,7 +48,7 @@ const byID = "id"
 func by[T any](f func(*T) []string) *index {
 	return &index{keys: func(to []string, obj any, id string) []string {
 		if parts := f(obj.(*T)); parts != nil {
-			to = append(to, join(parts)+id)
+			to = append(to, joinTo(parts, id))
 		}
 		return to
 	}}
@@ -42,7 +58,7 @@ func by[T any](f func(*T) []string) *index {
 func many[T any](f func(*T) [][]string) *index {
 	return &index{keys: func(to []string, obj any, id string) []string {
 		for _, parts := range f(obj.(*T)) {
-			to = append(to, join(parts)+id)
+			to = append(to, joinTo(parts, id))
 		}
 		return to
 	}}
@@ -143,26 +159,29 @@ func (r *root) put(k Kind, obj any) (old any, err error) {
 		return nil, fmt.Errorf("%s: %w", k, err)
 	}
 	id := Key(obj)
-	if e, ok := r.trees[t.id.number].entries.Get(entry{key: id}); ok {
+	set := (*btree.BTreeG[entry]).Set
+	if r.loading {
+		// At the end it has nothing to search; elsewhere it is as Set.
+		set = (*btree.BTreeG[entry]).Load
+	}
+	if e, ok := set(r.mine(t.id), entry{id, obj}); ok {
 		old = e.obj
 	}
-	var buf, was [8]string
+	var buf [4]string // more is possible, and rare
 	for _, i := range t.all {
+		if i == t.id {
+			continue
+		}
 		keys := i.keys(buf[:0], obj, id)
 		if old != nil {
-			for _, key := range i.keys(was[:0], old, id) {
+			for _, key := range i.keys(nil, old, id) {
 				if !slices.Contains(keys, key) {
 					r.mine(i).Delete(entry{key: key})
 				}
 			}
 		}
 		for _, key := range keys {
-			if r.loading {
-				// At the end it has nothing to search; elsewhere it is as Set.
-				r.mine(i).Load(entry{key, obj})
-			} else {
-				r.mine(i).Set(entry{key, obj})
-			}
+			set(r.mine(i), entry{key, obj})
 		}
 	}
 	return old, nil

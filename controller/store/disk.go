@@ -21,11 +21,12 @@ import (
 // diskBucket is where etcd keeps every revision of every key.
 var diskBucket = schema.Key.Name()
 
-// onDisk is what etcd's database held before etcd itself was started: the newest revision of each of our keys. To make
-// the state of it takes as long as etcd needs to start, so both are done at once.
+// onDisk is what etcd's database held before etcd itself was started: the revisions of each of our keys. To make the
+// state of it takes as long as etcd needs to start, so both are done at once.
 type onDisk struct {
 	revision int64
-	newest   map[string]pair
+	pairs    pairs
+	values   arena
 }
 
 // take takes one entry of the bucket; they come in the order of their revisions. It says false when it does not
@@ -36,27 +37,36 @@ func (d *onDisk) take(k, v []byte) bool {
 	}
 	d.revision = mvcc.BytesToRev(k).Main
 	p, ok := parsePair(v)
-	switch {
-	case !ok:
-		return false
-	case !strings.HasPrefix(p.key, prefix):
-	case mvcc.IsTombstone(k):
-		delete(d.newest, p.key)
-	default:
-		p.value = bytes.Clone(p.value) // the file is closed before the value is read
-		d.newest[p.key] = p
+	if ok && strings.HasPrefix(p.key, prefix) {
+		p.revision, p.gone = d.revision, mvcc.IsTombstone(k)
+		p.value = d.values.clone(p.value) // the file is closed before the value is read
+		d.pairs.add(p)
 	}
-	return true
+	return ok
+}
+
+// arena is memory for many small things that are all needed equally long.
+type arena struct{ free []byte }
+
+const arenaBytes = 1 << 20
+
+func (a *arena) clone(b []byte) []byte {
+	if len(b) > len(a.free) {
+		a.free = make([]byte, max(arenaBytes, len(b)))
+	}
+	c := a.free[:len(b):len(b)]
+	a.free = a.free[len(b):]
+	copy(c, b)
+	return c
 }
 
 // Fields of mvccpb.KeyValue, kv.proto.
 const (
-	fieldKey         = 1
-	fieldModRevision = 3
-	fieldValue       = 5
+	fieldKey   = 1
+	fieldValue = 5
 )
 
-// parsePair reads a mvccpb.KeyValue. The value shares the buffer.
+// parsePair reads the key and the value of a mvccpb.KeyValue. The value shares the buffer.
 func parsePair(b []byte) (p pair, ok bool) {
 	for len(b) > 0 {
 		num, typ, n := protowire.ConsumeTag(b)
@@ -70,10 +80,6 @@ func parsePair(b []byte) (p pair, ok bool) {
 			if v, n = protowire.ConsumeBytes(b); n >= 0 {
 				p.key = string(v)
 			}
-		case num == fieldModRevision && typ == protowire.VarintType:
-			var v uint64
-			v, n = protowire.ConsumeVarint(b)
-			p.revision = int64(v)
 		case num == fieldValue && typ == protowire.BytesType:
 			p.value, n = protowire.ConsumeBytes(b)
 		default:
@@ -85,15 +91,6 @@ func parsePair(b []byte) (p pair, ok bool) {
 		b = b[n:]
 	}
 	return p, true
-}
-
-// pairs lists what was found, in no order.
-func (d *onDisk) pairs() []pair {
-	out := make([]pair, 0, len(d.newest))
-	for _, p := range d.newest {
-		out = append(out, p)
-	}
-	return out
 }
 
 // errElsewhere says that etcd went on in a way that the changes do not show.
@@ -140,7 +137,7 @@ func (l *loaded) apply(txn *state.Txn, ev *clientv3.Event) error {
 		}
 		return txn.Delete(k, key)
 	}
-	o := pair{key, ev.Kv.Value, ev.Kv.ModRevision}.decode()
+	o := pair{key: key, value: ev.Kv.Value, revision: ev.Kv.ModRevision}.decode()
 	switch {
 	case o.key == clockKey:
 		l.clock = o.revision
@@ -155,7 +152,7 @@ func (l *loaded) apply(txn *state.Txn, ev *clientv3.Event) error {
 // walk reads the whole database, so that what is damaged is found here, and lists what is in it. Nil without an error:
 // it is sound, and its form is not the one that is known.
 func walk(db *bolt.DB) (*onDisk, error) {
-	d := &onDisk{newest: map[string]pair{}}
+	d := &onDisk{pairs: pairs{}}
 	known := true
 	err := db.View(func(tx *bolt.Tx) error {
 		return tx.ForEach(func(name []byte, b *bolt.Bucket) error {
@@ -184,7 +181,7 @@ func (d *onDisk) begin(turns turns) <-chan *loaded {
 		return done
 	}
 	go func() {
-		l, err := understand(d.pairs(), d.revision, turns)
+		l, err := understand(d.pairs, d.revision, turns)
 		if err != nil || len(l.bad) > 0 {
 			l = nil // etcd's own answer will tell what is wrong
 		}

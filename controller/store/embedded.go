@@ -13,6 +13,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.etcd.io/etcd/server/v3/embed"
 	"go.etcd.io/etcd/server/v3/etcdserver/api/v3client"
+	"go.etcd.io/etcd/server/v3/storage/wal"
 )
 
 const (
@@ -113,6 +114,10 @@ func (e *embedded) start(ctx context.Context, c *embed.Config) (*embed.Etcd, err
 	}
 }
 
+// The log is read from the beginning of the segment that has the newest snapshot; a snapshot costs two syncs. The size is a variable
+// of the package: nobody else in this process has such a log.
+func init() { wal.SegmentSizeBytes = 4 << 20 }
+
 func embedConfig(cfg Config) (*embed.Config, error) {
 	c := embed.NewConfig()
 	c.Name = "weft"
@@ -135,8 +140,9 @@ func embedConfig(cfg Config) (*embed.Config, error) {
 	c.QuotaBackendBytes = cfg.QuotaBytes
 	c.MaxTxnOps = embeddedTxnOps
 	c.MaxRequestBytes = embeddedRequestBytes
-	// Nobody has to catch up from this log, so it is kept short, in memory and on disk.
-	c.SnapshotCount, c.SnapshotCatchUpEntries = 5000, 1
+	// Nobody has to catch up from this log, so it is kept short, in memory and on disk: etcd reads all of it, twice, before
+	// it answers, and that is when every host waits.
+	c.SnapshotCount, c.SnapshotCatchUpEntries = 200, 1
 	c.MaxSnapFiles, c.MaxWalFiles = 2, 2
 	return c, nil
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,38 +39,52 @@ func load(ctx context.Context, client *clientv3.Client) (*loaded, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read everything: %w", err)
 	}
-	pairs := make([]pair, len(res.Kvs))
-	for i, kv := range res.Kvs {
-		pairs[i] = pair{string(kv.Key), kv.Value, kv.ModRevision}
+	found := pairs{}
+	for _, kv := range res.Kvs {
+		found.add(pair{key: string(kv.Key), value: kv.Value, revision: kv.ModRevision})
 	}
-	return understand(pairs, res.Header.Revision, newTurns())
+	return understand(found, res.Header.Revision, newTurns())
 }
 
-// pair is a key of etcd and its value.
+// pair is a key of etcd and a value of it.
 type pair struct {
 	key      string
 	value    []byte
-	revision int64 // of its last change
+	revision int64 // at which the value was written
+	gone     bool  // the key was deleted at that revision
 }
 
-// understand makes the state of all keys. To decode and to index them is nearly all of the time that a start takes, and
-// each kind is a work of its own.
-func understand(pairs []pair, revision int64, turns turns) (*loaded, error) {
-	byKind := map[string][]pair{}
-	for _, p := range pairs {
-		kind, _, _ := strings.Cut(p.key[len(prefix):], "/")
-		byKind[kind] = append(byKind[kind], p)
+// pairs are keys by their kind. A key may be there several times.
+type pairs map[string][]pair
+
+func (ps pairs) add(p pair) {
+	kind, _, _ := strings.Cut(p.key[len(prefix):], "/")
+	l := ps[kind]
+	if len(l) == cap(l) {
+		l = slices.Grow(l, max(len(l), 16)) // append alone would copy them five times
 	}
+	ps[kind] = append(l, p)
+}
+
+// understand makes the state of the newest values of all keys. To decode and to index them is nearly all of the time that a start takes, and
+// each kind is a work of its own; the longest one first.
+func understand(found pairs, revision int64, turns turns) (*loaded, error) {
 	into := state.NewLoad()
 	var parts []*loaded
 	var g errgroup.Group
-	for _, kind := range slices.Sorted(maps.Keys(byKind)) {
+	size := func(kind string) (n int) {
+		for _, p := range found[kind] {
+			n += len(p.value)
+		}
+		return n
+	}
+	for _, kind := range slices.SortedFunc(maps.Keys(found), func(a, b string) int { return cmp.Or(size(b)-size(a), strings.Compare(a, b)) }) {
 		part := &loaded{}
 		parts = append(parts, part)
+		turns.take()
 		g.Go(func() error {
-			turns.take()
 			defer turns.give()
-			return part.take(into, byKind[kind])
+			return part.take(into, found[kind])
 		})
 	}
 	if err := g.Wait(); err != nil {
@@ -92,8 +107,13 @@ func (t turns) give() { <-t }
 
 // take takes the keys of one kind.
 func (l *loaded) take(into *state.Load, pairs []pair) error {
-	slices.SortFunc(pairs, func(a, b pair) int { return strings.Compare(a.key, b.key) })
-	for _, p := range pairs {
+	slices.SortFunc(pairs, func(a, b pair) int {
+		return cmp.Or(strings.Compare(a.key, b.key), cmp.Compare(a.revision, b.revision))
+	})
+	for i, p := range pairs {
+		if p.gone || i+1 < len(pairs) && pairs[i+1].key == p.key {
+			continue
+		}
 		o := p.decode()
 		l.last = max(l.last, o.revision)
 		switch {

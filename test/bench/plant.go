@@ -169,6 +169,9 @@ func call[Req, Res any](pl *plant, f func(context.Context, Req, ...grpc.CallOpti
 	return res
 }
 
+// single is how many ports are made one by one.
+const single = 300
+
 // fill makes one network, a port of it on every host, and n ports elsewhere, of which every host has two rows each. It
 // returns the revision of all that.
 func (pl *plant) fill(n int) (revision int64) {
@@ -202,9 +205,13 @@ func (pl *plant) fill(n int) (revision int64) {
 		id := ports(1)[0]
 		h.Vsctl("--no-wait", "add-port", "br-int", "tap"+id[:11], "--", "set", "interface", "tap"+id[:11], "type=internal", "external_ids:iface-id="+id)
 	}
-	for done := 0; done < n; done += 1000 {
+	for done, some := 0, 0; done < n; done += some {
+		// In large steps, but the last ones come one by one, as they do in a cloud: etcd's log then is as long as it is there.
+		if some = min(1000, n-done-single); some <= 0 {
+			some = 1
+		}
 		var ifaces []fakeagent.Interface
-		for _, id := range ports(min(1000, n-done)) {
+		for _, id := range ports(some) {
 			ifaces = append(ifaces, fakeagent.Interface{Name: "tap" + id[:11], IfaceID: id})
 		}
 		if err := elsewhere.Plug(ifaces...); err != nil {
