@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/weft-sdn/weft/controller/report"
@@ -181,16 +180,32 @@ func (b *bridge) compareAndApply(ctx context.Context) ([]flow.Difference, error)
 	var cmp *flow.Comparison
 	var parts []view.Part
 	var rows int
-	// The switch takes as long to list its rows as we do to render ours, so each begins at once; the first row that
-	// arrives waits for ours.
-	rendered := make(chan error, 1)
+	// The switch takes as long to list its rows as we do to render ours, so each begins at once; what arrives before ours
+	// are there is kept.
+	rendered := make(chan struct{})
+	var renderErr error
 	go func() {
-		wanted, ps, err := h.rendered.take(h, b)
-		cmp, parts, rows = flow.NewComparison(b.conn.Version(), wanted, func(cookie uint64) bool { return b.tolerates(cookie) != "" }), ps, len(wanted)
-		rendered <- err
+		defer close(rendered)
+		var wanted flow.Set
+		wanted, parts, renderErr = h.rendered.take(h, b)
+		cmp, rows = flow.NewComparison(b.conn.Version(), wanted, func(cookie uint64) bool { return b.tolerates(cookie) != "" }), len(wanted)
 	}()
-	ready := sync.OnceValue(func() error { return <-rendered })
+	var kept early
+	ready := func() error {
+		<-rendered
+		if renderErr != nil {
+			return renderErr
+		}
+		return kept.release(cmp.Observe)
+	}
 	err := b.conn.DumpFlows(ctx, openflow.AllFlows(), func(s *openflow.FlowStats) error {
+		select {
+		case <-rendered:
+		default:
+			if kept.keep(s) {
+				return nil
+			}
+		}
 		if err := ready(); err != nil {
 			return err
 		}
