@@ -32,7 +32,8 @@ type onDisk struct {
 // take takes one entry of the bucket; they come in the order of their revisions. It says false when it does not
 // understand, and then somebody else has to read the store.
 func (d *onDisk) take(k, v []byte) bool {
-	if len(k) < 17 || k[8] != '_' {
+	// etcd's own reader gives up on anything else, and on numbers that are negative.
+	if n := len(k); n < 17 || n > 18 || k[8] != '_' || (k[0]|k[9])>>7 != 0 {
 		return false
 	}
 	d.revision = mvcc.BytesToRev(k).Main
