@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"github.com/grpc-ecosystem/grpc-gateway/v2/utilities"
@@ -175,10 +176,19 @@ func guarded(next http.Handler) http.Handler {
 		case (r.Method == http.MethodPost || r.Method == http.MethodPatch || r.Method == http.MethodPut) && !isJSON(r.Header.Get("Content-Type")):
 			refuseHTTP(w, http.StatusUnsupportedMediaType, codes.InvalidArgument, "send Content-Type: application/json")
 			return
+		case !isText(r.URL):
+			refuseHTTP(w, http.StatusBadRequest, codes.InvalidArgument, "the path or the query is not UTF-8")
+			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, maxRequest)
 		next.ServeHTTP(w, r)
 	})
+}
+
+// isText says whether a path and a query can become the text of a message.
+func isText(u *url.URL) bool {
+	query, err := url.QueryUnescape(u.RawQuery)
+	return utf8.ValidString(u.Path) && (err != nil || utf8.ValidString(query)) // what cannot be unescaped is refused as such
 }
 
 func onLoopback(r *http.Request) bool {
