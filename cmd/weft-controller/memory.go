@@ -13,8 +13,8 @@ import (
 
 // While a controller starts it fills memory that it then keeps, and every host waits for it.
 const (
-	ballastBytes = 256 << 20
-	roomBytes    = 256 << 20
+	ballastBytes = 512 << 20
+	roomBytes    = 512 << 20
 	startTime    = 10 * time.Second
 )
 
