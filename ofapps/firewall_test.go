@@ -5,6 +5,7 @@ import (
 	"maps"
 
 	"github.com/weft-sdn/weft/controller/model"
+	"github.com/weft-sdn/weft/controller/view"
 	"github.com/weft-sdn/weft/controller/view/viewtest"
 )
 
@@ -97,6 +98,13 @@ func hybrid(t viewtest.T) *viewtest.Cloud {
 	h := *c.Snapshot().Host("host1")
 	h.FirewallDriver = model.FirewallHybrid
 	c.Put(&h)
+	for b := range c.Snapshot().BindingsOn("host1") {
+		if c.Snapshot().Port(b.PortID).Secured() {
+			behind := *b
+			behind.Interface = view.QvoName(b.PortID)
+			c.Put(&behind)
+		}
+	}
 	return c
 }
 

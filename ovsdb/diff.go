@@ -96,6 +96,7 @@ func diff(want Desired, have *State, leftOut map[string]Problem) ([]Change, map[
 	for _, t := range x.want.Tunnels {
 		x.port(t.Resource(), hub.Name, t.Name, t.Type, t.options())
 	}
+	x.standIns()
 	for _, b := range x.want.Bindings {
 		x.bound[b.Interface] = true
 	}

@@ -17,6 +17,21 @@ const (
 	installedKey = "weft-installed"
 )
 
+// standIns makes bindings follow to the plug that takes the place of their interface.
+func (x *differ) standIns() {
+	by := map[string]Plug{}
+	for _, p := range x.want.Plugs {
+		if p.Instead != "" {
+			by[p.Instead] = p
+		}
+	}
+	for i, b := range x.want.Bindings {
+		if p, ok := by[b.Interface]; ok && p.PortID == b.PortID {
+			x.want.Bindings[i].Interface = p.Interface
+		}
+	}
+}
+
 // binding puts an interface into its VLAN.
 func (x *differ) binding(b Binding) {
 	hub, _ := x.want.bridge(Integration)

@@ -2,6 +2,7 @@ package ovsdb
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 
 	"github.com/ovn-kubernetes/libovsdb/ovsdb"
@@ -14,6 +15,13 @@ type Plug struct {
 	Interface string
 	// PortID becomes external_ids:iface-id, by which the controller knows whose it is.
 	PortID string
+	// MAC becomes external_ids:attached-mac; "" is none.
+	MAC string
+	// Instead is a port of the integration bridge whose place this one takes: in one transaction that one leaves, and this one
+	// gets its OpenFlow port number and its VLAN, so that the rows about it go on being about this one.
+	Instead string
+	// Lent says that the port belongs to somebody else, who will take it away: it is not marked as ours.
+	Lent bool
 	// Absent says that the device does not exist yet. No port is made for it, and one that is there stays.
 	Absent bool
 }
@@ -37,11 +45,7 @@ func (x *differ) plug(p Plug) {
 	iface := x.have.interfaces[p.Interface]
 	switch {
 	case port == nil && iface == nil:
-		x.change(Change{Resource: p.Resource(), Text: "port " + p.Interface + " was missing"}, func(o *operations) {
-			i := o.insert(tableInterface, ovsdb.Row{"name": p.Interface, "external_ids": dict(map[string]string{ifaceKey: p.PortID})})
-			r := o.insert(tablePort, ovsdb.Row{"name": p.Interface, "interfaces": refs(i), "tag": DeadVLAN, "external_ids": dict(map[string]string{ownedKey: "true"})})
-			o.mutate(tableBridge, bridgeUUID, addRef("ports", r))
-		})
+		x.change(Change{Resource: p.Resource(), Text: "port " + p.Interface + " was missing"}, func(o *operations) { x.putIn(o, p, hub, bridgeUUID) })
 		x.problem(p.Resource(), "", NotApplied, "the switch has not added port %s yet", p.Interface)
 		return
 	case port == nil || iface == nil || x.have.portOf[iface.UUID] != port:
@@ -59,9 +63,43 @@ func (x *differ) plug(p Plug) {
 		return
 	}
 	x.plugged[p.Interface] = p.PortID
+	if old, on := x.have.find(p.Instead); old != nil && on != nil && on.Name == hub.Name {
+		x.change(Change{Resource: p.Resource(), Row: old.UUID, Text: "port " + p.Instead + " was there, whose place " + p.Interface + " has taken"}, func(o *operations) {
+			o.mutate(tableBridge, bridgeUUID, dropRef("ports", old.UUID))
+		})
+	}
 	x.mendPlug(p, port, iface)
 	x.noteDevice(p, iface)
 	x.judge(p.Resource(), iface)
+}
+
+// putIn adds a port, and takes the one out whose place it takes.
+func (x *differ) putIn(o *operations, p Plug, hub Bridge, bridgeUUID string) {
+	ids := map[string]string{}
+	iface, row := ovsdb.Row{"name": p.Interface}, ovsdb.Row{"name": p.Interface, "tag": DeadVLAN}
+	if old, on := x.have.find(p.Instead); old != nil && on != nil && on.Name == hub.Name {
+		if i := x.have.interfaces[p.Instead]; i != nil {
+			ids = maps.Clone(i.ExternalIDs)
+			delete(ids, deviceKey)
+			if n := i.ofport(); n != 0 {
+				iface["ofport_request"] = int(n)
+			}
+		}
+		if old.Tag != nil {
+			row["tag"] = *old.Tag
+		}
+		o.mutate(tableBridge, bridgeUUID, dropRef("ports", old.UUID))
+	}
+	ids[ifaceKey] = p.PortID
+	if p.MAC != "" {
+		ids["attached-mac"] = p.MAC
+	}
+	iface["external_ids"] = dict(ids)
+	row["interfaces"] = refs(o.insert(tableInterface, iface))
+	if !p.Lent {
+		row["external_ids"] = dict(map[string]string{ownedKey: "true"})
+	}
+	o.mutate(tableBridge, bridgeUUID, addRef("ports", o.insert(tablePort, row)))
 }
 
 // mendPlug brings a port that exists into its form. Its VLAN is the binding's affair while one is wanted, and while the
@@ -77,7 +115,7 @@ func (x *differ) mendPlug(p Plug, port *portRow, iface *interfaceRow) {
 			wrong = append(wrong, fmt.Sprintf("%s of %s was %q", ifaceKey, iface.Name, iface.ExternalIDs[ifaceKey]))
 			o.mutate(tableInterface, iface.UUID, setKeys("external_ids", map[string]string{ifaceKey: p.PortID})...)
 		}
-		if !owned(port.ExternalIDs) {
+		if !owned(port.ExternalIDs) && !p.Lent {
 			wrong = append(wrong, port.Name+" was not marked as ours")
 			o.mutate(tablePort, port.UUID, setKeys("external_ids", map[string]string{ownedKey: "true"})...)
 		}

@@ -140,7 +140,7 @@ func TestRefusalsOfSecurity(t *testing.T) {
 		_, err := d.CreatePort(d.ctx, &weftv1.CreatePortRequest{Port: port("p", network, change).GetPort()})
 		return err
 	}
-	_, hybrid := d.CreateHost(d.ctx, &weftv1.CreateHostRequest{Host: host("h", func(h *weftv1.Host) { h.FirewallDriver = "iptables_hybrid" }).GetHost()})
+	_, hybrid := d.CreateHost(d.ctx, &weftv1.CreateHostRequest{Host: host("h", func(h *weftv1.Host) { h.FirewallDriver = "iptables" }).GetHost()})
 	_, standard := d.CreateSecurityGroup(d.ctx, &weftv1.CreateSecurityGroupRequest{Securitygroup: securityGroup("fixed", func(g *weftv1.SecurityGroup) { g.Metadata.Id = webID }).GetSecuritygroup()})
 	_, direction := d.ListSecurityGroupRules(d.ctx, &weftv1.ListSecurityGroupRulesRequest{Direction: "up"})
 	for _, c := range []struct {
@@ -162,7 +162,7 @@ func TestRefusalsOfSecurity(t *testing.T) {
 		{"pairs without port security", newPort("safe", func(p *weftv1.Port) {
 			p.PortSecurityEnabled, p.AllowedAddressPairs = proto.Bool(false), []*weftv1.AddressPair{{IpAddress: "10.0.0.1"}}
 		}), `allowed_address_pairs: are given, but port_security_enabled is false, so that the port may send from any address; leave them out, or enable port security`},
-		{"the firewall bridge", hybrid, `firewall_driver: iptables_hybrid is not built in this version; choose openvswitch, or leave it out`},
+		{"a firewall driver that there is not", hybrid, `firewall_driver: "iptables" is unknown; choose openvswitch or iptables_hybrid, or leave it out`},
 		{"an id that is taken", standard, fmt.Sprintf(`metadata.id: %s is taken by securitygroup "web" (%s)`, webID, webID)},
 		{"a direction that there is not", direction, `direction: "up" is unknown; choose ingress or egress`},
 	} {

@@ -217,11 +217,17 @@ func (h *host) portState(id string) (st *model.PortState, done bool) {
 			return nil, false
 		}
 	}
-	resource := "port/" + id
-	if f := h.agent.failure(resource); f != nil {
-		st.Status, st.Reason, st.Message = model.PortError, f.Reason, f.Message
-	} else if !h.agent.has(resource) {
-		return nil, false
+	for _, resource := range []string{"port/" + id, firewallName(id)} {
+		if resource != "port/"+id && h.agent.wanted[resource] == nil {
+			continue // br-int judges it, or nobody
+		}
+		if f := h.agent.failure(resource); f != nil {
+			st.Status, st.Reason, st.Message = model.PortError, f.Reason, f.Message
+			break
+		}
+		if !h.agent.has(resource) {
+			return nil, false
+		}
 	}
 	if old := h.snap.PortState(id); old != nil && old.Host == h.name && old.Status == st.Status && old.Reason == st.Reason {
 		return nil, true

@@ -16,16 +16,25 @@ const maxDelta = 8 << 20
 
 // order is that in which kinds of resources are sent when one Delta does not hold them all: the namespaces themselves
 // before what is in them, so that an agent knows all namespaces that are ours from its first Delta on.
-var order = []string{"bridge", "tunnel", "port", "router", "snat", "fip", "dhcp", "floatingip", "portforwarding", "endpoint"}
+var order = []string{"bridge", "tunnel", "port", "router", "snat", "fip", "dhcp", "floatingip", "portforwarding", "endpoint",
+	"groupset", "remotegroup", "remoteaddress", "firewall"}
 
 func byOrder(a, b string) int {
 	return cmp.Or(cmp.Compare(slices.Index(order, kindOf(a)), slices.Index(order, kindOf(b))), cmp.Compare(a, b))
 }
 
-// flowless says of a kind of resources that no flow names what they make: one that is not wanted any more can go at once.
-func flowless(name string) bool {
+// flowless says of a resource that no flow has to do with what it makes: one that is not wanted any more can go at once. What
+// firewalls judge by stays as long as one that is not wanted any more does, whose ports br-int may not judge yet.
+func (a *agent) flowless(name string) bool {
 	switch kindOf(name) {
 	case "floatingip", "portforwarding", "endpoint":
+		return true
+	case "groupset", "remotegroup", "remoteaddress":
+		for other := range a.removals {
+			if kindOf(other) == "firewall" {
+				return false
+			}
+		}
 		return true
 	}
 	return false
@@ -59,7 +68,7 @@ func (a *agent) sendUpserts() {
 		}
 	} else {
 		for _, name := range slices.Sorted(maps.Keys(a.removals)) {
-			if flowless(name) {
+			if a.flowless(name) {
 				a.remove(d, name)
 			}
 		}

@@ -34,6 +34,7 @@ func (a *agent) spell(res view.Resources) []*nodev1.Resource {
 			InstalledRevision: installed(h.snap, b.PortID, h.name)}}})
 	}
 	out = append(out, namespaces(res)...)
+	out = append(out, firewalls(res)...)
 	for _, r := range out {
 		r.Version = version(r)
 	}

@@ -19,11 +19,9 @@ func (h *Host) Validate() []Violation {
 	v.mappings(h.BridgeMappings)
 	v.roles(h.Roles)
 	switch h.FirewallDriver {
-	case "", FirewallOpenFlow:
-	case FirewallHybrid:
-		v.add("firewall_driver", "%s is not built in this version; choose %s, or leave it out", FirewallHybrid, FirewallOpenFlow)
+	case "", FirewallOpenFlow, FirewallHybrid:
 	default:
-		v.add("firewall_driver", "%q is unknown; choose %s, or leave it out", h.FirewallDriver, FirewallOpenFlow)
+		v.add("firewall_driver", "%q is unknown; choose %s or %s, or leave it out", h.FirewallDriver, FirewallOpenFlow, FirewallHybrid)
 	}
 	return v
 }

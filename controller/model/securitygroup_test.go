@@ -83,9 +83,8 @@ func TestAddressGroupRefusals(t *testing.T) {
 
 func TestFirewallDrivers(t *testing.T) {
 	for driver, want := range map[string]string{
-		"": "", "openvswitch": "",
-		"iptables_hybrid": "firewall_driver: iptables_hybrid is not built in this version; choose openvswitch, or leave it out",
-		"noop":            `firewall_driver: "noop" is unknown; choose openvswitch, or leave it out`,
+		"": "", "openvswitch": "", "iptables_hybrid": "",
+		"noop": `firewall_driver: "noop" is unknown; choose openvswitch or iptables_hybrid, or leave it out`,
 	} {
 		if got := (&Invalid{(&Host{Meta: Meta{ID: "h1"}, FirewallDriver: driver}).Validate()}).Error(); got != want {
 			t.Errorf("%q: got %s", driver, got)

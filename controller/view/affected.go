@@ -93,6 +93,9 @@ func (a *affected) snapshots() iter.Seq[state.Snapshot] {
 }
 
 func (a *affected) network(o, n *model.Network) {
+	if o != nil && n != nil && o.MTU != n.MTU {
+		a.networkMTU(n.ID)
+	}
 	same := o != nil && n != nil && o.Type == n.Type && o.L2Population == n.L2Population
 	if same && o.PhysicalNetwork == n.PhysicalNetwork && o.SegmentID == n.SegmentID && o.AdminStateUp == n.AdminStateUp {
 		return
@@ -112,6 +115,17 @@ func (a *affected) network(o, n *model.Network) {
 		}
 		if w := s.Network(id); w != nil && !same && model.Tunnelled(w.Type) {
 			a.tunnelsOf(s, w)
+		}
+	}
+}
+
+// networkMTU adds the ports whose firewall bridges have the network's MTU.
+func (a *affected) networkMTU(id string) {
+	for s := range a.snapshots() {
+		for b := range s.BindingsOf(id) {
+			if byBridge(s, b) != nil {
+				a.add(b.Host, PortPart, b.PortID)
+			}
 		}
 	}
 }

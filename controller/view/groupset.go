@@ -27,21 +27,25 @@ type Rule struct {
 	Min, Max *uint16
 	// Prefix is where the other side is; the zero Prefix is anywhere. It is not set together with Remote.
 	Prefix netip.Prefix
-	// Remote is the number of the security group or address group that the other side is in; 0: of none in particular.
-	Remote uint32
+	// Remote is the number of the security group or address group that the other side is in, and RemoteID its id; 0: of none in
+	// particular.
+	Remote   uint32
+	RemoteID string
 }
 
-// ForGroupSet looks up a group set part. False means that no port of the host has exactly these groups. The cost is the
+// ForGroupSet looks up a group set part. False means that br-int judges no port of the host with exactly these groups. The cost is the
 // number of ports on the host, and of rules in the set.
 func ForGroupSet(s state.Snapshot, h Host, key string) (GroupSet, bool) {
 	return Once(s, h).GroupSet(key)
 }
 
 // GroupSet is as the function ForGroupSet.
-func (l *Lookup) GroupSet(key string) (GroupSet, bool) {
+func (l *Lookup) GroupSet(key string) (GroupSet, bool) { return l.groupSet(key, byRows) }
+
+func (l *Lookup) groupSet(key string, by judge) (GroupSet, bool) {
 	s, h := l.s, l.h
 	gs := s.GroupSet(key)
-	if gs == nil || key == "" || !judges(s, h.Name) || !hasSet(s, h.Name, key) {
+	if gs == nil || key == "" || !hasSet(s, h.Name, key, by) {
 		return GroupSet{}, false
 	}
 	groups := strings.Split(key, ",")
@@ -62,7 +66,7 @@ func ruleOf(s state.Snapshot, r *model.SecurityGroupRule) (Rule, bool) {
 		Protocol: r.Protocol, Min: r.PortRangeMin, Max: r.PortRangeMax,
 	}
 	if id := remoteOf(r); id != "" {
-		rule.Remote = groupNumber(s, id)
+		rule.Remote, rule.RemoteID = groupNumber(s, id), id
 		return rule, rule.Remote != 0
 	}
 	if r.RemoteIPPrefix.IsValid() {
@@ -91,10 +95,10 @@ func groupNumber(s state.Snapshot, id string) uint32 {
 	return 0
 }
 
-// hasSet says whether a port that is bound to the host has exactly these groups.
-func hasSet(s state.Snapshot, host, key string) bool {
+// hasSet says whether a judge judges a port that is bound to the host and has exactly these groups.
+func hasSet(s state.Snapshot, host, key string, by judge) bool {
 	for b := range s.BindingsOn(host) {
-		if p := securedOn(s, b); p != nil && p.GroupSetKey() == key {
+		if p := by(s, b); p != nil && p.GroupSetKey() == key {
 			return true
 		}
 	}

@@ -118,7 +118,8 @@ type Lookup struct {
 	routeds  map[string]*routed
 	paired   map[string]bool
 	served   map[string]served
-	uses     *uses
+	// uses are those of rows, and filters those of firewall bridges.
+	uses, filters *uses
 }
 
 // way leads to the ports of a network on another host.
@@ -128,7 +129,7 @@ type way struct{ network, host string }
 func NewLookup(s state.Snapshot, h Host) *Lookup {
 	return &Lookup{s: s, h: h, networks: map[string]*Network{}, ways: map[way]*uint32{}, routeds: map[string]*routed{},
 		paired: map[string]bool{},
-		served: map[string]served{}, uses: newUses(s, h.Name)}
+		served: map[string]served{}, uses: newUses(s, h.Name, byRows), filters: newUses(s, h.Name, byBridge)}
 }
 
 // Once looks up one part of a host: unlike NewLookup it keeps nothing.
@@ -150,7 +151,7 @@ func (l *Lookup) port(id string) (Network, *LocalPort, *RemotePort) {
 	if b.Host == l.h.Name {
 		r := l.routed(n.ID)
 		lp := &LocalPort{ID: id, Interface: b.Interface, OFPort: b.OFPort, MAC: p.MAC, IPs: l.owned(p), Up: up, Via: r.via(l.s, p),
-			Security: security(l.s, l.h.Name, p)}
+			Security: security(l.s, b, p)}
 		if len(r.Ports) > 0 && l.roams(p) {
 			lp.Hearers = r.here()
 		}

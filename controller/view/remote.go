@@ -81,33 +81,41 @@ func (l *Lookup) named() *uses {
 	if l.uses != nil {
 		return l.uses
 	}
-	return newUses(l.s, l.h.Name)
+	return newUses(l.s, l.h.Name, byRows)
+}
+
+func (l *Lookup) filtered() *uses {
+	if l.filters != nil {
+		return l.filters
+	}
+	return newUses(l.s, l.h.Name, byBridge)
 }
 
 // RemoteID is the ID of the part for an address or block.
 func RemoteID(address netip.Prefix) string { return address.String() }
 
-// uses answers, for one host, which groups rules in force name. What it found out it keeps.
+// uses answers, for one host and one judge, which groups rules in force name. What it found out it keeps.
 type uses struct {
-	s    state.Snapshot
-	host string
+	s     state.Snapshot
+	host  string
+	judge judge
 	// on are the security groups that ports of the host have, as far as they were asked for.
 	on map[string]bool
 	by map[string]use
 }
 
-func newUses(s state.Snapshot, host string) *uses {
-	return &uses{s: s, host: host, on: map[string]bool{}, by: map[string]use{}}
+func newUses(s state.Snapshot, host string, by judge) *uses {
+	return &uses{s: s, host: host, judge: by, on: map[string]bool{}, by: map[string]use{}}
 }
 
-// has says whether a port that is bound to the host has the security group.
+// has says whether a judged port that is bound to the host has the security group.
 func (u *uses) has(group string) bool {
 	if is, known := u.on[group]; known {
 		return is
 	}
 	is := false
 	for b := range u.s.BindingsOn(u.host) {
-		p := securedOn(u.s, b)
+		p := u.judge(u.s, b)
 		if p != nil && slices.Contains(p.SecurityGroups, group) && u.s.GroupSet(p.GroupSetKey()) != nil {
 			is = true
 			break
@@ -123,11 +131,9 @@ func (u *uses) of(id string) use {
 		return how
 	}
 	var how use
-	if judges(u.s, u.host) {
-		for r := range rulesAbout(u.s, id) {
-			if how&useOf(r) == 0 && u.s.SecurityGroup(r.SecurityGroupID) != nil && u.has(r.SecurityGroupID) {
-				how |= useOf(r)
-			}
+	for r := range rulesAbout(u.s, id) {
+		if how&useOf(r) == 0 && u.s.SecurityGroup(r.SecurityGroupID) != nil && u.has(r.SecurityGroupID) {
+			how |= useOf(r)
 		}
 	}
 	u.by[id] = how

@@ -56,6 +56,13 @@ type Resources struct {
 	PortForwardings []PortForwarding
 	DHCPs           []DHCP
 	Endpoints       []Endpoint
+
+	// Firewalls are the firewall bridges of ports; what they judge by is in what follows.
+	Firewalls    []Firewall
+	GroupSets    []GroupSet
+	RemoteGroups []RemoteGroup
+	Remotes      []Remote
+
 	// Taps are those of all devices of the above.
 	Taps []Tap
 	// Uncarried are networks that a distributed router joins and the host does not carry: it has no local VLAN left.
@@ -87,6 +94,10 @@ func (r *Resources) add(o Resources) {
 	r.PortForwardings = append(r.PortForwardings, o.PortForwardings...)
 	r.DHCPs = append(r.DHCPs, o.DHCPs...)
 	r.Endpoints = append(r.Endpoints, o.Endpoints...)
+	r.Firewalls = append(r.Firewalls, o.Firewalls...)
+	r.GroupSets = append(r.GroupSets, o.GroupSets...)
+	r.RemoteGroups = append(r.RemoteGroups, o.RemoteGroups...)
+	r.Remotes = append(r.Remotes, o.Remotes...)
 	r.Taps = append(r.Taps, o.Taps...)
 	r.Uncarried = append(r.Uncarried, o.Uncarried...)
 }
@@ -119,7 +130,7 @@ func (l *Lookup) Resources(p Part) Resources {
 		}
 	case PortPart:
 		if n, lp, _ := l.port(p.ID); lp != nil {
-			return Resources{Ports: []PortBinding{binding(n, lp.ID, lp.Interface, lp.MAC, lp.Up)}}
+			return Resources{Ports: []PortBinding{binding(n, lp.ID, lp.Interface, lp.MAC, lp.Up)}, Firewalls: l.firewall(n, lp)}
 		}
 	case RouterPart:
 		return l.routerResources(p.ID)
@@ -144,6 +155,18 @@ func (l *Lookup) Resources(p Part) Resources {
 			if e := l.endpoint(o); e != nil {
 				return Resources{Endpoints: []Endpoint{*e}}
 			}
+		}
+	case GroupSetPart:
+		if gs, ok := l.groupSet(p.ID, byBridge); ok {
+			return Resources{GroupSets: []GroupSet{gs}}
+		}
+	case RemoteGroupPart:
+		if g, ok := l.filtered().group(p.ID); ok {
+			return Resources{RemoteGroups: []RemoteGroup{g}}
+		}
+	case RemotePart:
+		if r, ok := l.filtered().remote(p.ID); ok {
+			return Resources{Remotes: []Remote{r}}
 		}
 	}
 	return Resources{}

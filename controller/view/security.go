@@ -34,17 +34,31 @@ func (s Set) compare(t Set) int {
 	return cmp.Or(cmp.Compare(s.Number, t.Number), stateless(s)-stateless(t))
 }
 
-// judges says whether br-int of a host judges what ports send and hear. It does unless a Linux bridge before it does.
-func judges(s state.Snapshot, host string) bool {
+// hybrid says whether secured ports of a host get a Linux bridge before br-int, which judges them.
+func hybrid(s state.Snapshot, host string) bool {
 	h := s.Host(host)
-	return h != nil && h.FirewallDriver != model.FirewallHybrid
+	return h != nil && h.FirewallDriver == model.FirewallHybrid
 }
 
-// security is what a port is judged by on a host, or nil when nobody judges it there.
-func security(s state.Snapshot, host string, p *model.Port) *Security {
-	if !p.Secured() || !judges(s, host) {
+// QvoName is the name on br-int of the port that leads to the firewall bridge of a port: qvo and the first 11 characters of
+// the port's id, as os-vif has it.
+func QvoName(port string) string { return "qvo" + port[:min(11, len(port))] }
+
+// behindBridge says whether what a port sends has passed its firewall bridge when it comes to br-int. Until it does, br-int
+// judges the port, so that there is no moment in which nobody does.
+func behindBridge(s state.Snapshot, b *model.Binding) bool {
+	return hybrid(s, b.Host) && b.Interface == QvoName(b.PortID)
+}
+
+// security is what br-int judges a port by that is bound, or nil when it does not.
+func security(s state.Snapshot, b *model.Binding, p *model.Port) *Security {
+	if !p.Secured() || behindBridge(s, b) {
 		return nil
 	}
+	return securityOf(s, p)
+}
+
+func securityOf(s state.Snapshot, p *model.Port) *Security {
 	return &Security{Set: setOf(s, p.SecurityGroups, p.GroupSetKey()), Senders: p.Senders()}
 }
 
@@ -67,10 +81,30 @@ func setOf(s state.Snapshot, groups []string, key string) Set {
 	return set
 }
 
-// securedOn is the port that is bound by a binding, if the host judges it; else nil.
+// securedOn is the port that is bound by a binding, if the host judges it, in br-int or before; else nil.
 func securedOn(s state.Snapshot, b *model.Binding) *model.Port {
-	if p := s.Port(b.PortID); p != nil && p.NetworkID == b.NetworkID && p.Secured() {
+	if p := s.Port(b.PortID); p != nil && p.NetworkID == b.NetworkID && p.Secured() && s.Host(b.Host) != nil {
 		return p
 	}
 	return nil
+}
+
+// A judge is one of the two that may judge the ports of a host: it gives the port that is bound by a binding, if it judges
+// it. While a port moves from one to the other, both do.
+type judge func(s state.Snapshot, b *model.Binding) *model.Port
+
+// byRows is br-int.
+func byRows(s state.Snapshot, b *model.Binding) *model.Port {
+	if behindBridge(s, b) {
+		return nil
+	}
+	return securedOn(s, b)
+}
+
+// byBridge is the firewall bridges of a host.
+func byBridge(s state.Snapshot, b *model.Binding) *model.Port {
+	if !hybrid(s, b.Host) {
+		return nil
+	}
+	return securedOn(s, b)
 }

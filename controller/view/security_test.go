@@ -2,6 +2,7 @@ package view
 
 import (
 	"net/netip"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -72,7 +73,7 @@ func TestWhatAPartOfAFirewallHolds(t *testing.T) {
 	rule := func(n int) string { return viewtest.RuleID(1, n) }
 	gs, _ := ForGroupSet(s, h1, "web")
 	wantSet := GroupSet{web, []Rule{{ID: rule(1)}, {ID: rule(2), Ingress: true, Protocol: &tcp, Min: &from, Max: &to, Prefix: prefix("10.0.0.0/8")},
-		{ID: rule(3), Ingress: true, Protocol: &udp, Remote: 1}}}
+		{ID: rule(3), Ingress: true, Protocol: &udp, Remote: 1, RemoteID: "web"}}}
 	if d := cmp.Diff(wantSet, gs, same); d != "" {
 		t.Errorf("set of web (-want +got):\n%s", d)
 	}
@@ -189,21 +190,12 @@ func TestChangesOfAFirewallConcernOnlyWhomTheyConcern(t *testing.T) {
 	}
 }
 
-// A host on which a Linux bridge judges has no firewall in br-int, and gets one when that changes.
+// A host whose firewall driver is changed looks at everything again. br-int judges a port until it is behind its bridge.
 func TestFirewallDriver(t *testing.T) {
 	c := secured(t)
 	h := *c.Snapshot().Host("host3")
 	h.FirewallDriver = model.FirewallHybrid
 	before, after, changes := c.Change(func(tx viewtest.Tx) { tx.Put(&h) })
-	for p := range Parts(after, "host3") {
-		if p.Kind >= GroupSetPart {
-			t.Errorf("%v on a hybrid host", p)
-		}
-	}
-	host, _ := ForHost(after, "host3")
-	if _, lp, _ := ForPort(after, host, "red3"); lp.Security != nil {
-		t.Errorf("red3 on a hybrid host is judged by %v", lp.Security)
-	}
 	told := Affected(before, after, changes)
 	for p := range Parts(before, "host3") {
 		if _, is := told["host3"][p]; !is {
@@ -214,5 +206,33 @@ func TestFirewallDriver(t *testing.T) {
 		if host != "host3" {
 			t.Errorf("%s is told: %v", host, strings.Join(names(told)[host], " "))
 		}
+	}
+	host, _ := ForHost(after, "host3")
+	if _, lp, _ := ForPort(after, host, "red3"); lp.Security == nil {
+		t.Error("nobody judges red3 before its bridge does")
+	}
+	res := HostResources(after, "host3")
+	want := Firewall{PortID: "red3", NetworkID: "red", Interface: "tap-red3", MAC: viewtest.MAC(3), MTU: after.Network("red").MTU,
+		VLAN: after.LocalVLAN("host3", "red").VLAN, Security: *securityOf(after, after.Port("red3"))}
+	if len(res.Firewalls) != 1 || !reflect.DeepEqual(res.Firewalls[0], want) {
+		t.Errorf("firewalls: got %+v, want %+v", res.Firewalls, want)
+	}
+	if len(res.GroupSets) != 1 || len(res.RemoteGroups) != 2 || len(res.Remotes) == 0 {
+		t.Errorf("it judges by %+v, %+v, %+v", res.GroupSets, res.RemoteGroups, res.Remotes)
+	}
+
+	b := *after.Binding("red3")
+	b.Interface = QvoName("red3")
+	_, behind, _ := c.Change(func(tx viewtest.Tx) { tx.Put(&b) })
+	if _, lp, _ := ForPort(behind, host, "red3"); lp.Security != nil {
+		t.Errorf("red3 behind its bridge is judged by %v", lp.Security)
+	}
+	for p := range Parts(behind, "host3") {
+		if got := lookSecurity(behind, host, p); !got.nothing() {
+			t.Errorf("%v has rows of a firewall: %+v", p, got)
+		}
+	}
+	if d := len(HostResources(behind, "host3").Firewalls); d != 1 {
+		t.Errorf("%d firewalls", d)
 	}
 }

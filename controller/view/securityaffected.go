@@ -21,7 +21,7 @@ type securityChange struct {
 	members map[string]map[netip.Prefix]bool
 	// numbers are the groups that rules may have to name by another number.
 	numbers set
-	// drivers are hosts on which something else judges, or nothing did.
+	// drivers are hosts on which something else judges.
 	drivers set
 	placed  [2]map[string]placed
 }
@@ -33,13 +33,14 @@ type placed map[string]set
 func (a *affected) security(c state.Change) {
 	switch c.Kind {
 	case state.Hosts:
-		if judges(a.before, c.Key) != judges(a.after, c.Key) {
+		if hybrid(a.before, c.Key) != hybrid(a.after, c.Key) {
 			a.sec.drivers.add(c.Key)
 		}
 	case state.Ports:
 		a.securedPort(sides[model.Port](c))
 	case state.Bindings:
-		if o, n := sides[model.Binding](c); moved(o, n) {
+		// Behind a firewall bridge another judges the port.
+		if o, n := sides[model.Binding](c); moved(o, n) || o.Interface != n.Interface {
 			a.securedPlace(a.before, c.Key)
 			a.securedPlace(a.after, c.Key)
 		}
@@ -248,7 +249,7 @@ func (a *affected) placedIn(side int, s state.Snapshot, group string) placed {
 	at := placed{}
 	for p := range s.PortsSecuredBy(group) {
 		b := s.Binding(p.ID)
-		if b == nil || securedOn(s, b) == nil || !judges(s, b.Host) {
+		if b == nil || securedOn(s, b) == nil {
 			continue
 		}
 		keys := at[b.Host]

@@ -9,9 +9,6 @@ import (
 
 // securityParts lists the parts of a host that its firewall is made of, each once. False means that it was told to stop.
 func securityParts(s state.Snapshot, h Host, yield func(Part) bool) bool {
-	if !judges(s, h.Name) {
-		return true
-	}
 	seen := PartSet{}
 	once := func(k PartKind, id string) bool {
 		p := Part{k, id}
@@ -27,7 +24,7 @@ func securityParts(s state.Snapshot, h Host, yield func(Part) bool) bool {
 		if p == nil {
 			continue
 		}
-		if s.LocalVLAN(h.Name, p.NetworkID) != nil {
+		if !behindBridge(s, b) && s.LocalVLAN(h.Name, p.NetworkID) != nil {
 			if !once(MulticastPart, p.NetworkID) {
 				return false
 			}

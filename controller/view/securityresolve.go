@@ -25,8 +25,10 @@ func (a *affected) resolveSecurity() {
 	for host, keys := range a.sec.keys {
 		for key := range keys {
 			a.add(host, GroupSetPart, key)
-			if hasSet(a.before, host, key) != hasSet(a.after, host, key) {
-				a.sec.rules.add(host)
+			for _, by := range []judge{byRows, byBridge} {
+				if hasSet(a.before, host, key, by) != hasSet(a.after, host, key, by) {
+					a.sec.rules.add(host)
+				}
 			}
 		}
 	}
@@ -50,10 +52,12 @@ func (a *affected) resolveSecurity() {
 
 // namedGroups finds out which groups the rules in force on a host have begun or ceased to name.
 func (a *affected) namedGroups(host string) {
-	before, after := allUses(a.before, host), allUses(a.after, host)
-	for id := range union(before, after) {
-		if before[id] != after[id] {
-			a.remoteGroup(host, id)
+	for _, by := range []judge{byRows, byBridge} {
+		before, after := allUses(a.before, host, by), allUses(a.after, host, by)
+		for id := range union(before, after) {
+			if before[id] != after[id] {
+				a.remoteGroup(host, id)
+			}
 		}
 	}
 }
@@ -69,15 +73,12 @@ func union(a, b map[string]use) map[string]bool {
 	return out
 }
 
-// allUses are the groups that rules in force on a host name.
-func allUses(s state.Snapshot, host string) map[string]use {
+// allUses are the groups that rules name by which a judge judges on a host.
+func allUses(s state.Snapshot, host string, by judge) map[string]use {
 	out := map[string]use{}
-	if !judges(s, host) {
-		return out
-	}
 	done := map[string]bool{}
 	for b := range s.BindingsOn(host) {
-		p := securedOn(s, b)
+		p := by(s, b)
 		if p == nil || len(p.SecurityGroups) == 0 {
 			continue
 		}
@@ -133,11 +134,9 @@ func (a *affected) namedOn(id string) set {
 // judgedOn adds what leads frames to the judged ports of a host, which hangs on the ports, networks and bridges there.
 func (a *affected) judgedOn(host string, parts PartSet) {
 	for _, s := range []state.Snapshot{a.before, a.after} {
-		if judges(s, host) {
-			j := judged{a, s, host, map[string]bool{}}
-			for p := range maps.Clone(parts) {
-				j.part(p)
-			}
+		j := judged{a, s, host, map[string]bool{}}
+		for p := range maps.Clone(parts) {
+			j.part(p)
 		}
 	}
 }
@@ -170,7 +169,7 @@ func (j judged) network(id string) {
 	}
 	j.networks[id] = true
 	for b := range j.s.BindingsAt(j.host, id) {
-		if securedOn(j.s, b) != nil {
+		if byRows(j.s, b) != nil {
 			j.add(j.host, MulticastPart, id)
 			return
 		}
@@ -183,7 +182,7 @@ func (j judged) port(id string) {
 		return
 	}
 	j.network(b.NetworkID)
-	if p := securedOn(j.s, b); p != nil {
+	if p := byRows(j.s, b); p != nil {
 		for _, mac := range p.Stations() {
 			j.add(j.host, StationPart, StationID(p.NetworkID, mac))
 		}

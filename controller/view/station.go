@@ -85,7 +85,7 @@ func ForMulticast(s state.Snapshot, h Host, network string) (Multicast, bool) {
 // Multicast is as the function ForMulticast.
 func (l *Lookup) Multicast(network string) (Multicast, bool) {
 	n := l.network(network)
-	if n == nil || !n.Up || !judges(l.s, l.h.Name) {
+	if n == nil || !n.Up {
 		return Multicast{}, false
 	}
 	out := Multicast{Network: *n, Uplink: n.Physical.Int}

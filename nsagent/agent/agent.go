@@ -152,7 +152,7 @@ func New(cfg Config) (*Agent, error) {
 	dhcp := dnsmasq.New(dnsmasq.Config{StateDir: cfg.StateDir, LeaseTime: cfg.LeaseTime, Metrics: cfg.Metrics})
 	meta := metadata.New(metadata.Config{URL: cfg.MetadataURL, Secret: cfg.MetadataSecret, Log: cfg.Log, Metrics: cfg.Metrics})
 	a.close = meta.Close
-	a.spaces = namespaces.New(namespaces.Config{DHCP: dhcp, Metadata: meta, Notify: a.spaceNotice,
+	a.spaces = namespaces.New(namespaces.Config{DHCP: dhcp, Metadata: meta, Notify: a.spaceNotice, Connections: a.connections,
 		AuditInterval: cfg.AuditInterval, Log: cfg.Log, Metrics: cfg.Metrics})
 	if err := a.load(); err != nil {
 		return nil, errors.Join(err, dir.Close())

@@ -89,11 +89,20 @@ func (a *Agent) mayPass(p ovsdb.Problem) bool {
 }
 
 // tellInventory tells the controller which interfaces there are: all, or what changed since it was told.
-func (a *Agent) tellInventory(st *ovsdb.State) {
+//
+// Of a plug that takes another port's place nobody hears before the switch has added it: without either, the port would be
+// bound nowhere for a moment.
+func (a *Agent) tellInventory(st *ovsdb.State, plugs []ovsdb.Plug) {
 	if a.stream == nil {
 		return
 	}
 	now := st.Interfaces(a.bridges()...)
+	for _, p := range plugs {
+		if was, ok := a.inventory[p.Instead]; ok && now[p.Interface].OFPort == 0 && now[p.Interface].Error == "" {
+			delete(now, p.Interface)
+			now[p.Instead] = was
+		}
+	}
 	inv := &nodev1.Inventory{Full: a.inventory == nil}
 	for _, name := range slices.Sorted(maps.Keys(now)) {
 		if was, ok := a.inventory[name]; !ok || was != now[name] {

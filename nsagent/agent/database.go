@@ -116,7 +116,7 @@ func (a *Agent) reconcile(ctx context.Context) {
 	a.poke(ctx, out.State)
 	a.tellPlugged(out.State)
 	a.replug(ctx, out.State, want.Plugs)
-	a.tellInventory(out.State)
+	a.tellInventory(out.State, want.Plugs)
 	a.answer()
 	a.callBack(ctx, out.State)
 	a.keeper.Wake()

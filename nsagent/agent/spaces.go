@@ -9,6 +9,7 @@ import (
 
 	"github.com/weft-sdn/weft/nsagent/namespaces"
 	"github.com/weft-sdn/weft/nsagent/plan"
+	"github.com/weft-sdn/weft/nsagent/unixctl"
 	"github.com/weft-sdn/weft/ovsdb"
 	nodev1 "github.com/weft-sdn/weft/proto/weft/node/v1"
 )
@@ -66,6 +67,8 @@ func (h *held) devices() map[string]tapDevice {
 			add(r.Device)
 		case *plan.DHCP:
 			add(r.Device)
+		case *plan.PortFirewall:
+			h.taps[plan.OuterOf(r.PortID)] = tapDevice{r.PortID, name}
 		}
 	}
 	return h.taps
@@ -93,9 +96,32 @@ func (a *Agent) desired() ovsdb.Desired {
 	}
 	taps := a.held.devices()
 	for _, name := range slices.Sorted(maps.Keys(taps)) {
+		if a.held.bridged(taps[name].resource) {
+			// It is there with the machine, of which the report tells; as long as nobody has looked, it stays.
+			if r := taps[name].resource; !exists[name] && (a.report.Stale || a.report.Pending[r] || a.report.Problems[r] != namespaces.Problem{}) {
+				d.Plugs = append(d.Plugs, ovsdb.Plug{Interface: name, PortID: taps[name].portID, Absent: true})
+			}
+			continue
+		}
 		d.Plugs = append(d.Plugs, ovsdb.Plug{Interface: name, PortID: taps[name].portID, Absent: !exists[name]})
 	}
+	for _, t := range a.report.Devices {
+		if t.Instead != "" {
+			d.Plugs = append(d.Plugs, ovsdb.Plug{Interface: t.Name, PortID: t.PortID, MAC: t.MAC, Instead: t.Instead, Lent: t.Lent})
+		}
+	}
 	return d
+}
+
+// bridged says whether a resource is a firewall bridge.
+func (h *held) bridged(resource string) bool {
+	_, is := h.wants[resource].(*plan.PortFirewall)
+	return is
+}
+
+// connections is what br-int tracks in a zone.
+func (a *Agent) connections(ctx context.Context, zone uint16) (string, error) {
+	return unixctl.Call(ctx, a.cfg.RunDir, "ovs-vswitchd", "dpctl/dump-conntrack", fmt.Sprintf("zone=%d", zone))
 }
 
 // owner is the resource that a change or problem is about, as the controller knows it: of a plug, the one that wants it.

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/vishvananda/netlink"
@@ -25,7 +27,7 @@ type Failure struct {
 }
 
 func (f Failure) Error() string {
-	if _, nat := f.Step.(plan.Restore); nat {
+	if judges(f.Step) {
 		return f.Err.Error() // it names the program, and the line
 	}
 	return f.Step.String() + ": " + f.Err.Error()
@@ -57,6 +59,9 @@ func (n *Namespace) Apply(ctx context.Context, steps []plan.Step, linked func([]
 		if s, ok := steps[i].(plan.SetSysctl); ok {
 			// Those that follow each other are written in one go.
 			i += a.sysctls(append([]plan.SetSysctl{s}, following(steps[i+1:])...)) - 1
+			if a.n.name == plan.Home && len(a.failures) > 0 {
+				break // nobody would judge what a bridge passes
+			}
 			continue
 		}
 		if _, ok := steps[i].(plan.Restore); ok {
@@ -69,6 +74,9 @@ func (n *Namespace) Apply(ctx context.Context, steps []plan.Step, linked func([]
 		}
 		if err := a.step(steps[i]); err != nil {
 			a.failures = append(a.failures, Failure{steps[i], err})
+			if judges(steps[i]) {
+				break
+			}
 		}
 	}
 	return a.failures
@@ -108,6 +116,13 @@ func lastLink(steps []plan.Step) int {
 		}
 	}
 	return -1
+// judges says whether a step changes what judges packets, or translates their addresses.
+func judges(s plan.Step) bool {
+	switch s.(type) {
+	case plan.Restore, plan.RestoreEthernet, plan.RestoreSets:
+		return true
+	}
+	return false
 }
 
 type application struct {
@@ -137,7 +152,11 @@ func (a *application) sysctls(list []plan.SetSysctl) int {
 			if len(a.broken) > 0 && a.broken[plan.SysctlDevice(s.Key)] {
 				continue
 			}
-			if err := writeSysctl(s.Key, s.Value); err != nil {
+			err := writeSysctl(s.Key, s.Value)
+			if errors.Is(err, fs.ErrNotExist) && strings.HasPrefix(s.Key, "net/bridge/") {
+				err = fmt.Errorf("%w: this kernel does not show iptables what bridges pass; load its module br_netfilter", err)
+			}
+			if err != nil {
 				a.failures = append(a.failures, Failure{s, err})
 			}
 		}
@@ -198,8 +217,28 @@ func (a *application) step(s plan.Step) error {
 		return ignore(h.RuleAdd(rule(s.Rule)), unix.EEXIST)
 	case plan.DeleteRule:
 		return ignore(h.RuleDel(rule(s.Rule)), unix.ENOENT)
+	case plan.Restore:
+		return a.n.restore(a.ctx, s)
+	case plan.RestoreEthernet:
+		return a.n.feed(a.ctx, s.Text, "ebtables-restore", "--noflush")
+	case plan.RestoreSets:
+		return a.n.feed(a.ctx, s.Text, "ipset", "restore")
 	case plan.Forget:
 		return a.n.forget(s.Flows)
+	case plan.ForgetZone:
+		return a.n.forgetZone(s.Zone)
+	case plan.CopyConnections:
+		return a.n.copyConnections(a.ctx, s.Bridge)
+	case plan.MakeBridge:
+		return a.n.makeBridge(s.Bridge)
+	case plan.ChangeBridge:
+		return a.n.makeBridge(s.Bridge)
+	case plan.DeleteBridge:
+		return a.n.deleteBridge(s.Bridge)
+	case plan.TakeTap:
+		return a.n.takeTap(s.Bridge, s.Tap)
+	case plan.ReleaseTap:
+		return a.n.releaseTap(s.Tap)
 	case plan.Announce:
 		return nil
 	}

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -38,6 +39,8 @@ type Host struct {
 	ready   bool
 	// countsRules says whether iptables is the one whose rules the kernel counts the changes of.
 	countsRules func() bool
+	// Connections tells what br-int tracks in a zone, as "ovs-appctl dpctl/dump-conntrack" prints it; nil when nobody knows.
+	Connections func(ctx context.Context, zone uint16) (string, error)
 }
 
 // Open opens the network namespace that this process is in.
@@ -162,6 +165,9 @@ func (n *Namespace) Close() error {
 
 // Current says whether the namespace's name still stands for it.
 func (n *Namespace) Current() bool {
+	if n.name == plan.Home {
+		return true
+	}
 	now, err := netns.GetFromPath(filepath.Join(Dir, n.name))
 	if err != nil {
 		return false

@@ -22,12 +22,13 @@ func (n *Namespace) restore(ctx context.Context, s plan.Restore) error {
 		tool = "ip6tables-restore"
 	}
 	// -w: an iptables of the old kind locks all namespaces together; others may be at it.
-	c, err := n.start(ctx, s.Text, tool, "--noflush", "-w", "5")
-	if err != nil {
-		return err
-	}
-	if _, err = c.wait(); err != nil {
-		return fmt.Errorf("%w%s", err, failedLine(err, s.Text))
+	return n.feed(ctx, s.Text, tool, "--noflush", "-w", "5")
+}
+
+// feed gives a program lines, and says at which it failed.
+func (n *Namespace) feed(ctx context.Context, text string, argv ...string) error {
+	if _, err := n.run(ctx, text, argv...); err != nil {
+		return fmt.Errorf("%w%s", err, failedLine(err, text))
 	}
 	return nil
 }

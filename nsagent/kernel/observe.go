@@ -15,6 +15,9 @@ import (
 // Observe looks at the namespace. Of sysctls it looks at those that must be something; of what is wanted it takes which
 // devices are pairs to other namespaces.
 func (n *Namespace) Observe(ctx context.Context, want plan.Namespace) (plan.Namespace, error) {
+	if n.name == plan.Home {
+		return n.observeHome(ctx, want)
+	}
 	o := n.observation(want)
 	err := o.netlink()
 	if err == nil {

@@ -17,6 +17,7 @@ import (
 type rules struct {
 	generation uint32
 	v4, v6     plan.Ruleset
+	ethernet   plan.Ruleset
 	foreign    []plan.Line
 }
 
@@ -35,7 +36,7 @@ func (o *observation) iptables(ctx context.Context) error {
 		r.generation = o.generation
 		o.n.seen.Store(r)
 	}
-	o.have.IPv4, o.have.IPv6 = r.v4, r.v6
+	o.have.IPv4, o.have.IPv6, o.have.Ethernet = r.v4, r.v6, r.ethernet
 	o.have.Foreign = append(o.have.Foreign, r.foreign...)
 	return nil
 }
@@ -65,6 +66,12 @@ func (n *Namespace) save(ctx context.Context, ipv6 bool) (*rules, error) {
 			return nil, err
 		}
 		r.v6 = r.read("ip6tables ", text)
+	}
+	if n.name == plan.Home {
+		if text, err = n.run(ctx, "", "ebtables-save"); err != nil {
+			return nil, err
+		}
+		r.ethernet = r.read("ebtables ", text)
 	}
 	return r, nil
 }

@@ -10,11 +10,21 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/weft-sdn/weft/nsagent/plan"
 )
 
 // Groups of rtnetlink (linux/rtnetlink.h).
 var watched = []int{unix.RTNLGRP_LINK, unix.RTNLGRP_NEIGH, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV4_ROUTE, unix.RTNLGRP_IPV4_RULE,
 	unix.RTNLGRP_IPV6_IFADDR, unix.RTNLGRP_IPV6_ROUTE, unix.RTNLGRP_IPV6_RULE, unix.RTNLGRP_IPV4_NETCONF, unix.RTNLGRP_IPV6_NETCONF}
+
+// watched are the groups that matter in the namespace: in the host's own only devices are ours.
+func (n *Namespace) watched() []int {
+	if n.name == plan.Home {
+		return []int{unix.RTNLGRP_LINK}
+	}
+	return watched
+}
 
 // nftGroup announces changes of rules (NFNLGRP_NFTABLES of linux/netfilter/nfnetlink.h).
 const nftGroup = 7
@@ -31,7 +41,7 @@ func (n *Namespace) Watch(permanent func(netip.Addr) bool, changed func()) (stop
 	for _, s := range []struct {
 		protocol int
 		groups   []int
-	}{{unix.NETLINK_ROUTE, watched}, {unix.NETLINK_NETFILTER, []int{nftGroup}}} {
+	}{{unix.NETLINK_ROUTE, n.watched()}, {unix.NETLINK_NETFILTER, []int{nftGroup}}} {
 		f, err := n.listen(s.protocol, s.groups)
 		if err != nil {
 			shut()

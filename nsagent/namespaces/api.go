@@ -44,6 +44,8 @@ type Listeners interface {
 type Config struct {
 	DHCP     Processes
 	Metadata Listeners
+	// Connections tells what br-int tracks in a zone, as "ovs-appctl dpctl/dump-conntrack" prints it; it may be nil.
+	Connections func(ctx context.Context, zone uint16) (string, error)
 	// Notify is told what is worth telling people; it must not block. It may be nil.
 	Notify func(Notice)
 	// AuditInterval is how often a namespace is looked at when nothing announces a change; default 10 s.
@@ -107,6 +109,16 @@ type Device struct {
 	// Name is tap and the first 11 characters of the port's id.
 	Name   string
 	PortID string
+
+	// What follows is of a firewall bridge.
+
+	// MAC is the port's.
+	MAC string
+	// Instead is the port of br-int whose place it takes: of the bridge's qvo the machine's own device, and the other way round
+	// when the bridge goes.
+	Instead string
+	// Lent: it is the machine's own device, which others made.
+	Lent bool
 }
 
 // Report is how far the host is what is desired. It is not changed once it is made.

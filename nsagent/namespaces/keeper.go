@@ -76,6 +76,7 @@ func (k *Keeper) Run(ctx context.Context) error {
 		return nil
 	}
 	defer host.Close()
+	host.Connections = k.cfg.Connections
 	if raised := host.RaiseNeighbourTable(); len(raised) > 0 {
 		k.log.Info("room made for neighbours", "sysctl", raised)
 	}
@@ -206,6 +207,10 @@ func (k *Keeper) sweep(ctx context.Context, wg *sync.WaitGroup) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.swept = true
+	if k.workers[plan.Home] == nil {
+		w := k.add(plan.Home, nil)
+		wg.Go(func() { w.run(ctx) })
+	}
 	for _, name := range append(names, running...) {
 		if k.workers[name] == nil && plan.Ours(name) && !strings.ContainsRune(name, '/') {
 			w := k.add(name, nil)
@@ -261,6 +266,7 @@ func (k *Keeper) Report() Report {
 	for _, w := range k.workers {
 		if w.sources == nil {
 			out.Stale = out.Stale || w.tried < w.generation
+			out.Devices = append(out.Devices, w.devices...)
 			continue
 		}
 		if w.tried < w.generation {

@@ -24,7 +24,7 @@ func TestAll(t *testing.T) {
 	}
 	want := []Device{}
 	for _, n := range []int{9, 17, 20, 33, 34, 35} {
-		want = append(want, Device{plan.Tap(id('0', n)), id('0', n)})
+		want = append(want, Device{Name: plan.Tap(id('0', n)), PortID: id('0', n)})
 	}
 	if d := cmp.Diff(want, rep.Devices); d != "" {
 		t.Errorf("devices (-want +got):\n%s", d)

@@ -38,7 +38,11 @@ func (w *worker) pass(ctx context.Context) (gone bool) {
 	}
 	w.found = false
 	if w.built != generation {
-		w.target, w.invalid = sources.Build()
+		if err := w.assignZones(ctx, sources); err != nil {
+			w.again("not looked at", err)
+			return false
+		}
+		w.target, w.invalid = sources.Build(w.zones)
 		w.built = generation
 		w.remember()
 		w.backoff.Reset()
@@ -115,7 +119,11 @@ func (w *worker) keep(ctx context.Context, sources *plan.Sources, plugged map[st
 	} else if len(failures) == 0 {
 		w.waiting = time.Time{}
 	}
-	out.devices = w.present(failures)
+	if w.name != plan.Home {
+		out.devices = w.present(failures)
+	} else if len(failures) == 0 {
+		out.devices = bridged(w.target, have)
+	}
 	w.settled, w.remembered = nil, false
 	if len(failures) == 0 && !out.waits && len(out.problems) == len(w.invalid) && !slices.ContainsFunc(have.Links, w.leftover) {
 		settled := w.target
@@ -148,7 +156,7 @@ func (w *worker) open(ctx context.Context) (made bool, err error) {
 	if w.ns != nil {
 		return false, nil
 	}
-	ns, made, err := w.k.host.Ensure(w.name)
+	ns, made, err := w.ensure()
 	if err != nil {
 		return false, err
 	}
@@ -172,7 +180,9 @@ func (w *worker) open(ctx context.Context) (made bool, err error) {
 func (w *worker) difference(ctx context.Context, plugged map[string]bool) (plan.Namespace, []plan.Step, error) {
 	if w.remembered && w.settled != nil {
 		have := *w.settled
-		have.Links = withPlugs(have.Links, plugged)
+		if err := w.around(&have, plugged); err != nil {
+			return have, nil, err
+		}
 		return have, plan.Diff(w.target, have), nil
 	}
 	w.k.met.looks.Inc()
@@ -181,7 +191,9 @@ func (w *worker) difference(ctx context.Context, plugged map[string]bool) (plan.
 	if err != nil {
 		return have, nil, err
 	}
-	have.Links = withPlugs(have.Links, plugged)
+	if err := w.around(&have, plugged); err != nil {
+		return have, nil, err
+	}
 	w.tellForeign(have.Foreign)
 	steps := plan.Diff(w.target, have)
 	w.tellDrift(have, steps)
@@ -252,7 +264,7 @@ func (w *worker) present(failures []kernel.Failure) []Device {
 	for _, l := range w.target.Links {
 		failed := slices.ContainsFunc(failures, func(f kernel.Failure) bool { s, ok := f.Step.(plan.MakeLink); return ok && s.Name == l.Name })
 		if l.Tap.Name != "" && !failed {
-			out = append(out, Device{l.Tap.Name, l.Tap.PortID})
+			out = append(out, Device{Name: l.Tap.Name, PortID: l.Tap.PortID})
 		}
 	}
 	return out

@@ -14,6 +14,9 @@ import (
 // br-int.
 func (w *worker) remove(ctx context.Context, plugged map[string]bool) (gone bool) {
 	w.settled, w.remembered, w.announcer, w.target = nil, false, announcer{}, plan.Namespace{}
+	if w.name == plan.Home {
+		return w.removeHome(ctx, plugged)
+	}
 	w.stopServers(ctx)
 	if w.ns == nil {
 		ns, err := w.k.host.Open(w.name)

@@ -33,7 +33,10 @@ func (w *worker) tellDrift(have plan.Namespace, steps []plan.Step) {
 	var texts []string
 	for _, s := range steps {
 		switch s.(type) {
-		case plan.Announce, plan.Forget:
+		case plan.Announce, plan.Forget, plan.ForgetZone, plan.CopyConnections, plan.DeleteBridge, plan.ReleaseTap:
+			continue
+		}
+		if !w.knew(s) {
 			continue
 		}
 		if text := s.String(); before[text] {

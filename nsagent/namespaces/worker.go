@@ -65,7 +65,9 @@ type worker struct {
 	// remembered says that it need not be looked at before it is changed.
 	remembered bool
 	// served is the generation whose servers run.
-	served    int
+	served int
+	// zones are those of firewall bridges, by name; nil while they have not been looked for.
+	zones     map[string]uint16
 	foreign   map[plan.Line]bool
 	last      string // what was last said of problems
 	calm      *rate.Limiter
@@ -198,7 +200,7 @@ func (w *worker) due() bool {
 	}
 	if w.unplugged {
 		w.unplugged = false
-		looks = looks || w.sources == nil || !w.remembered
+		looks = looks || w.sources == nil || !w.remembered || w.name == plan.Home
 	}
 	return looks || w.generation != w.tried && w.retryAt.IsZero() || w.generation != w.built
 }

@@ -15,7 +15,7 @@ func Build(resources map[string]Resource) (map[string]Namespace, map[string]*Fie
 	errs := Homeless(resources, grouped)
 	out := make(map[string]Namespace, len(grouped))
 	for name, s := range grouped {
-		n, bad := s.Build()
+		n, bad := s.Build(s.Zones(nil))
 		out[name] = n
 		for r, e := range bad {
 			errs[r] = e
@@ -24,9 +24,14 @@ func Build(resources map[string]Resource) (map[string]Namespace, map[string]*Fie
 	return out, errs
 }
 
-// Build says what must be in the namespace. A resource with something that cannot be is named, and the rest is built.
-func (s *Sources) Build() (Namespace, map[string]*FieldError) {
+// Build says what must be in the namespace. A resource with something that cannot be is named, and the rest is built. zones
+// are those of the host's firewall bridges, by name.
+func (s *Sources) Build(zones map[string]uint16) (Namespace, map[string]*FieldError) {
 	b := &builder{n: Namespace{Name: s.Namespace, Sysctls: map[string]string{}, IPv4: Ruleset{}, IPv6: Ruleset{}}, s: s, own: s.Own(), errs: map[string]*FieldError{}, routed: map[routeKey]bool{}}
+	if s.Namespace == Home {
+		b.home(zones)
+		return b.n, b.errs
+	}
 	b.everywhere()
 	switch {
 	case s.Router != nil && s.Router.Distributed:

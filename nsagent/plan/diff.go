@@ -16,6 +16,10 @@ func Diff(want, have Namespace) []Step {
 		d.is[l.Name] = l
 		d.devices[l.Name] = true
 	}
+	if want.Name == Home {
+		d.home()
+		return d.steps
+	}
 	d.spread("net/ipv4/ip_forward", "net/ipv6/conf/all/", "net/ipv4/conf/all/", "net/ipv6/conf/default/", "net/ipv4/conf/default/")
 	d.links()
 	d.rest()

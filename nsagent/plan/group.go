@@ -19,6 +19,13 @@ type Sources struct {
 	FloatingIPs     []*FloatingIP
 	PortForwardings []*PortForwarding
 	Endpoints       []*Endpoint
+
+	// What follows is of the host's own namespace.
+
+	Firewalls       []*PortFirewall
+	GroupSets       []*GroupSet
+	RemoteGroups    []*RemoteGroup
+	RemoteAddresses []*RemoteAddress
 }
 
 // Group sorts resources by the namespaces that they say something about.
@@ -67,6 +74,10 @@ func (g *grouping) namespace(r Resource) {
 		g.fips[r.NetworkID] = r
 	case *DHCP:
 		g.on(r.NetworkID, g.add(&Sources{Namespace: QDHCP + r.NetworkID, DHCP: r}))
+	case *PortFirewall, *GroupSet, *RemoteGroup, *RemoteAddress:
+		if g.out[Home] == nil {
+			g.add(&Sources{Namespace: Home})
+		}
 	}
 }
 
@@ -95,6 +106,14 @@ func (g *grouping) part(r Resource) {
 		for _, s := range g.networks[r.NetworkID] {
 			s.Endpoints = append(s.Endpoints, r)
 		}
+	case *PortFirewall:
+		g.out[Home].Firewalls = append(g.out[Home].Firewalls, r)
+	case *GroupSet:
+		g.out[Home].GroupSets = append(g.out[Home].GroupSets, r)
+	case *RemoteGroup:
+		g.out[Home].RemoteGroups = append(g.out[Home].RemoteGroups, r)
+	case *RemoteAddress:
+		g.out[Home].RemoteAddresses = append(g.out[Home].RemoteAddresses, r)
 	}
 }
 
@@ -112,12 +131,16 @@ func (s *Sources) Equal(o *Sources) bool {
 		return s == o
 	}
 	return s.Namespace == o.Namespace && s.Router == o.Router && s.Snat == o.Snat && s.Fip == o.Fip && s.DHCP == o.DHCP && slices.Equal(s.Routers, o.Routers) &&
-		slices.Equal(s.FloatingIPs, o.FloatingIPs) && slices.Equal(s.PortForwardings, o.PortForwardings) && slices.Equal(s.Endpoints, o.Endpoints)
+		slices.Equal(s.FloatingIPs, o.FloatingIPs) && slices.Equal(s.PortForwardings, o.PortForwardings) && slices.Equal(s.Endpoints, o.Endpoints) &&
+		slices.Equal(s.Firewalls, o.Firewalls) && slices.Equal(s.GroupSets, o.GroupSets) && slices.Equal(s.RemoteGroups, o.RemoteGroups) &&
+		slices.Equal(s.RemoteAddresses, o.RemoteAddresses)
 }
 
-// Own is the resource that the namespace is.
+// Own is the resource that the namespace is; "" for the host's own namespace.
 func (s *Sources) Own() string {
 	switch {
+	case s.Namespace == Home:
+		return ""
 	case s.Router != nil:
 		return s.Router.Resource()
 	case s.Snat != nil:
@@ -129,9 +152,15 @@ func (s *Sources) Own() string {
 }
 
 // StandsFor are the resources that are not true while the namespace is not: itself, and the floating IPs and port
-// forwardings that it serves.
+// forwardings that it serves; of the host's own namespace, the firewall bridges.
 func (s *Sources) StandsFor() []string {
-	out := []string{s.Own()}
+	var out []string
+	if s.Namespace != Home {
+		out = append(out, s.Own())
+	}
+	for _, f := range s.Firewalls {
+		out = append(out, f.Resource())
+	}
 	for _, f := range s.FloatingIPs {
 		out = append(out, f.Resource())
 	}
@@ -146,6 +175,15 @@ func (s *Sources) Resources() []string {
 	out := s.StandsFor()
 	for _, e := range s.Endpoints {
 		out = append(out, e.Resource())
+	}
+	for _, g := range s.GroupSets {
+		out = append(out, g.Resource())
+	}
+	for _, g := range s.RemoteGroups {
+		out = append(out, g.Resource())
+	}
+	for _, a := range s.RemoteAddresses {
+		out = append(out, a.Resource())
 	}
 	return out
 }

@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -13,7 +14,7 @@ func ParseSave(text string) (set Ruleset, foreign []string) {
 	set = Ruleset{}
 	table, known := "", false
 	for line := range strings.Lines(text) {
-		line = strings.TrimRight(line, "\n ")
+		line = canonical(strings.TrimRight(line, "\n "))
 		switch {
 		case line == "" || line[0] == '#':
 		case line[0] == '*':
@@ -41,19 +42,43 @@ func ParseSave(text string) (set Ruleset, foreign []string) {
 	return set, foreign
 }
 
+var (
+	macPattern      = regexp.MustCompile(`--mac-source [0-9A-Fa-f:]+`)
+	protocolPattern = regexp.MustCompile(`-p ([a-z][a-z0-9.-]*)`)
+)
+
+// canonical is a line with protocols and MACs as rules of ours have them, whatever this host's iptables calls them.
+func canonical(line string) string {
+	if !strings.HasPrefix(line, "-A "+fw) {
+		return line
+	}
+	line = macPattern.ReplaceAllStringFunc(line, strings.ToLower)
+	if m := protocolPattern.FindStringSubmatchIndex(line); m != nil {
+		if n, known := protocols[line[m[2]:m[3]]]; known {
+			line = line[:m[2]] + protocolName(n) + line[m[3]:]
+		}
+	}
+	return line
+}
+
 // rewrites says whether a chain is better written anew than rid of some of its rules: each deletion is a search.
 func rewrites(deletions, rules int) bool { return deletions >= 8 && deletions*4 >= rules }
 
 // restore is the input of "iptables-restore --noflush" that makes what is what must be, or "" when it is so already. It
 // holds only what differs. removed are the rules of nat that go.
 func (s Ruleset) restore(have Ruleset) (text string, removed []string) {
+	return s.restoreAs(have, "- [0:0]")
+}
+
+// restoreAs is restore with what stands behind a chain's name where it is declared.
+func (s Ruleset) restoreAs(have Ruleset, declared string) (text string, removed []string) {
 	var out strings.Builder
 	for _, name := range tableOrder {
 		want, is := s[name], have[name]
 		head, adds, jumps, deletes := &strings.Builder{}, &strings.Builder{}, &strings.Builder{}, &strings.Builder{}
 		for _, c := range slices.Sorted(maps.Keys(want.Chains)) {
 			was, exists := is.Chains[c]
-			gone := restoreChain(c, want.Chains[c], was, exists, head, adds)
+			gone := restoreChain(c, declared, want.Chains[c], was, exists, head, adds)
 			if name == "nat" {
 				removed = append(removed, gone...)
 			}
@@ -71,7 +96,7 @@ func (s Ruleset) restore(have Ruleset) (text string, removed []string) {
 		}
 		unwanted := slices.DeleteFunc(slices.Sorted(maps.Keys(is.Chains)), func(c string) bool { _, ok := want.Chains[c]; return ok })
 		for _, c := range unwanted {
-			fmt.Fprintf(head, ":%s - [0:0]\n", c) // empties it, so that nothing leads from one to another
+			fmt.Fprintf(head, ":%s %s\n", c, declared) // empties it, so that nothing leads from one to another
 			if name == "nat" {
 				removed = append(removed, is.Chains[c].Rules...)
 			}
@@ -87,14 +112,14 @@ func (s Ruleset) restore(have Ruleset) (text string, removed []string) {
 }
 
 // restoreChain writes the difference of one chain. A chain that is new, or declared anew, is empty at first.
-func restoreChain(name string, want, is Chain, exists bool, head, adds *strings.Builder) (gone []string) {
+func restoreChain(name, declared string, want, is Chain, exists bool, head, adds *strings.Builder) (gone []string) {
 	missing, extra := difference(want.Rules, is.Rules)
 	same := len(missing) == 0 && len(extra) == 0
 	if exists && same && (!want.Ordered || slices.Equal(want.Rules, is.Rules)) {
 		return nil
 	}
 	if !exists || want.Ordered || rewrites(len(extra), len(is.Rules)) {
-		fmt.Fprintf(head, ":%s - [0:0]\n", name)
+		fmt.Fprintf(head, ":%s %s\n", name, declared)
 		for _, r := range want.Rules {
 			fmt.Fprintf(adds, "-A %s %s\n", name, r)
 		}

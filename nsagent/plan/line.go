@@ -4,7 +4,7 @@ import "slices"
 
 // Line is one thing that is, or should be, in a namespace.
 type Line struct {
-	// Section is link, address, route, rule, neighbour, sysctl, iptables or process.
+	// Section is link, address, route, rule, neighbour, sysctl, iptables, ipset or process.
 	Section string
 	// Text is the thing as the tool prints it: "10.0.1.1/24 dev qr-0123…".
 	Text string
@@ -28,6 +28,7 @@ const (
 	SectionNeighbour = "neighbour"
 	SectionSysctl    = "sysctl"
 	SectionIPTables  = "iptables"
+	SectionSet       = "ipset"
 	SectionProcess   = "process"
 )
 
@@ -53,7 +54,7 @@ func Lines(want, have Namespace) []Line {
 		l.State = Foreign
 		out = append(out, l)
 	}
-	order := []string{SectionLink, SectionAddress, SectionRoute, SectionRule, SectionNeighbour, SectionSysctl, SectionIPTables, SectionProcess}
+	order := []string{SectionLink, SectionAddress, SectionRoute, SectionRule, SectionNeighbour, SectionSysctl, SectionIPTables, SectionSet, SectionProcess}
 	slices.SortStableFunc(out, func(a, b Line) int { return slices.Index(order, a.Section) - slices.Index(order, b.Section) })
 	return out
 }

@@ -16,6 +16,14 @@ type Namespace struct {
 	Rules      []Rule
 	Neighbours []Neighbour
 	IPv4, IPv6 Ruleset
+
+	// What follows is of the host's own namespace.
+
+	// Ethernet are the rules of ebtables, Sets those of ipset by name.
+	Ethernet Ruleset
+	Sets     map[string]Set
+	Bridges  []Bridge
+
 	// Server and Listener are nil for a namespace without.
 	Server   *Server
 	Listener *Listener
@@ -26,6 +34,10 @@ type Namespace struct {
 	NoIPv6 bool
 	// Foreign is what we neither made nor may change.
 	Foreign []Line
+	// Devices are all devices of the host's own namespace, with the bridge that each is in, or "".
+	Devices map[string]string
+	// Plugged are the ports of br-int; nil when nobody has said.
+	Plugged map[string]bool
 }
 
 // Link is a device inside.

@@ -28,6 +28,14 @@ func Read(res *nodev1.Resource) (Resource, error) {
 		out = r.dhcp(s.Dhcp)
 	case *nodev1.Resource_Endpoint:
 		out = r.endpoint(s.Endpoint)
+	case *nodev1.Resource_Firewall:
+		out = r.portFirewall(s.Firewall)
+	case *nodev1.Resource_GroupSet:
+		out = r.groupSet(s.GroupSet)
+	case *nodev1.Resource_RemoteGroup:
+		out = r.remoteGroup(s.RemoteGroup)
+	case *nodev1.Resource_RemoteAddress:
+		out = r.remoteAddress(s.RemoteAddress)
 	default:
 		r.fail("spec", "it asks for nothing in a namespace")
 	}

@@ -57,6 +57,33 @@ type Restore struct {
 // Forget deletes entries of conntrack.
 type Forget struct{ Flows []Flow }
 
+// RestoreEthernet changes ebtables by one "ebtables-restore --noflush".
+type RestoreEthernet struct{ Text string }
+
+// RestoreSets changes sets of addresses by one "ipset restore".
+type RestoreSets struct{ Text string }
+
+// ForgetZone deletes all entries of conntrack in a zone.
+type ForgetZone struct{ Zone uint16 }
+
+// MakeBridge makes a firewall bridge, and the pair between it and br-int.
+type MakeBridge struct{ Bridge }
+
+// ChangeBridge puts settings, pair and MTU of a firewall bridge right.
+type ChangeBridge struct{ Bridge }
+
+// DeleteBridge deletes a firewall bridge with its pair.
+type DeleteBridge struct{ Bridge }
+
+// CopyConnections takes the connections of a port over that br-int has tracked.
+type CopyConnections struct{ Bridge }
+
+// TakeTap puts the machine's device into its firewall bridge.
+type TakeTap struct{ Bridge, Tap, For string }
+
+// ReleaseTap takes the machine's device out of its firewall bridge.
+type ReleaseTap struct{ Bridge, Tap string }
+
 // Announce tells the link who has an address now: by gratuitous ARP, or an unsolicited neighbour advertisement.
 type Announce struct {
 	Dev       string
@@ -100,12 +127,30 @@ func (s DeleteRule) String() string      { return "ip rule del " + s.Rule.String
 func (s PutNeighbour) String() string    { return "ip neigh replace " + s.Neighbour.String() }
 func (s DeleteNeighbour) String() string { return "ip neigh del " + s.Neighbour.String() }
 
+func (s RestoreEthernet) String() string { return "ebtables-restore --noflush: " + oneLine(s.Text) }
+func (s RestoreSets) String() string     { return "ipset restore: " + oneLine(s.Text) }
+func (s ForgetZone) String() string      { return fmt.Sprintf("conntrack -D -w %d", s.Zone) }
+func (s MakeBridge) String() string {
+	return fmt.Sprintf("ip link add %s mtu %d type bridge; ip link add %s type veth peer %s", s.Name, s.MTU, InnerOfBridge(s.Name), OuterOfBridge(s.Name))
+}
+func (s ChangeBridge) String() string { return fmt.Sprintf("ip link set %s mtu %d up", s.Name, s.MTU) }
+func (s DeleteBridge) String() string { return "ip link del " + s.Name }
+func (s CopyConnections) String() string {
+	return fmt.Sprintf("conntrack -I -w %d, what br-int tracks of port %s", s.Zone, s.PortID)
+}
+func (s TakeTap) String() string    { return "ip link set " + s.Tap + " master " + s.Bridge }
+func (s ReleaseTap) String() string { return "ip link set " + s.Tap + " nomaster" }
+
+func oneLine(text string) string {
+	return strings.ReplaceAll(strings.TrimSuffix(text, "\n"), "\n", "; ")
+}
+
 func (s Restore) String() string {
 	tool := "iptables-restore"
 	if s.IPv6 {
 		tool = "ip6tables-restore"
 	}
-	return tool + " --noflush: " + strings.ReplaceAll(strings.TrimSuffix(s.Text, "\n"), "\n", "; ")
+	return tool + " --noflush: " + oneLine(s.Text)
 }
 
 func (s Forget) String() string {
@@ -128,6 +173,14 @@ func For(s Step) string {
 	case AddRule:
 		return s.For
 	case PutNeighbour:
+		return s.For
+	case MakeBridge:
+		return s.Bridge.For
+	case ChangeBridge:
+		return s.Bridge.For
+	case CopyConnections:
+		return s.Bridge.For
+	case TakeTap:
 		return s.For
 	}
 	return ""

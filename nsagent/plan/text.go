@@ -29,6 +29,9 @@ func (n Namespace) lines() []Line {
 	for _, l := range n.Links {
 		add(SectionLink, l.String())
 	}
+	for _, b := range n.Bridges {
+		add(SectionLink, b.Name)
+	}
 	for _, a := range n.Addresses {
 		add(SectionAddress, a.String())
 	}
@@ -49,6 +52,15 @@ func (n Namespace) lines() []Line {
 	}
 	for _, l := range n.IPv6.lines("ip6tables") {
 		add(SectionIPTables, l)
+	}
+	for _, l := range n.Ethernet.lines("ebtables") {
+		add(SectionIPTables, l)
+	}
+	for _, name := range slices.Sorted(maps.Keys(n.Sets)) {
+		add(SectionSet, "create "+name)
+		for _, p := range n.Sets[name].Entries {
+			add(SectionSet, "add "+name+" "+p.String())
+		}
 	}
 	if n.Server != nil {
 		add(SectionProcess, n.Server.line())

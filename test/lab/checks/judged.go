@@ -23,6 +23,7 @@ var judged = []Check{
 	{Name: "connections that are forbidden are cut", Hosts: 2, Run: connectionsCut},
 	hostile("openvswitch"),
 	{Name: "nobody inherits connections", Hosts: 1, Run: heirs},
+	{Name: "firewall bridge by remote group", Hosts: 2, Run: bridgedByRemoteGroup},
 }
 
 // byRemoteGroup has a server that members of one group may ask, and nobody else: on the same host and on another. Who joins

@@ -21,8 +21,8 @@ var Host = &Kind{
 			Help: "compute or network"},
 		{Name: "draining", FlagName: "drain", Not: "no-drain", Default: "false",
 			Help: "put nothing new on the host, and move away what can be elsewhere"},
-		{Name: "firewall_driver", Values: []string{"openvswitch"}, Default: "openvswitch",
-			Help: "what judges ports on the host"},
+		{Name: "firewall_driver", Values: []string{"openvswitch", "iptables_hybrid"}, Default: "openvswitch",
+			Help: "what judges ports on the host: br-int, or iptables on a Linux bridge before it"},
 	},
 	Filters: []Filter{projectFilter, nameFilter},
 	Columns: []Column{

@@ -501,7 +501,7 @@ type Resource struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Unique on the host: "bridge/br-int", "tunnel/vxlan-0a5b0015", "port/<port id>", "router/<router id>",
 	// "snat/<router id>", "fip/<external network id>", "floatingip/<id>", "portforwarding/<id>", "dhcp/<network id>",
-	// "endpoint/<port id>".
+	// "endpoint/<port id>", "firewall/<port id>", "groupset/<number>", "remotegroup/<group id>", "remoteaddress/<address/length>".
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// Opaque; equal versions mean equal content.
 	Version string `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
@@ -517,6 +517,10 @@ type Resource struct {
 	//	*Resource_PortForwarding
 	//	*Resource_Dhcp
 	//	*Resource_Endpoint
+	//	*Resource_Firewall
+	//	*Resource_GroupSet
+	//	*Resource_RemoteGroup
+	//	*Resource_RemoteAddress
 	Spec          isResource_Spec `protobuf_oneof:"spec"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -663,6 +667,42 @@ func (x *Resource) GetEndpoint() *Endpoint {
 	return nil
 }
 
+func (x *Resource) GetFirewall() *PortFirewall {
+	if x != nil {
+		if x, ok := x.Spec.(*Resource_Firewall); ok {
+			return x.Firewall
+		}
+	}
+	return nil
+}
+
+func (x *Resource) GetGroupSet() *GroupSet {
+	if x != nil {
+		if x, ok := x.Spec.(*Resource_GroupSet); ok {
+			return x.GroupSet
+		}
+	}
+	return nil
+}
+
+func (x *Resource) GetRemoteGroup() *RemoteGroup {
+	if x != nil {
+		if x, ok := x.Spec.(*Resource_RemoteGroup); ok {
+			return x.RemoteGroup
+		}
+	}
+	return nil
+}
+
+func (x *Resource) GetRemoteAddress() *RemoteAddress {
+	if x != nil {
+		if x, ok := x.Spec.(*Resource_RemoteAddress); ok {
+			return x.RemoteAddress
+		}
+	}
+	return nil
+}
+
 type isResource_Spec interface {
 	isResource_Spec()
 }
@@ -707,6 +747,22 @@ type Resource_Endpoint struct {
 	Endpoint *Endpoint `protobuf:"bytes,12,opt,name=endpoint,proto3,oneof"`
 }
 
+type Resource_Firewall struct {
+	Firewall *PortFirewall `protobuf:"bytes,13,opt,name=firewall,proto3,oneof"`
+}
+
+type Resource_GroupSet struct {
+	GroupSet *GroupSet `protobuf:"bytes,14,opt,name=group_set,json=groupSet,proto3,oneof"`
+}
+
+type Resource_RemoteGroup struct {
+	RemoteGroup *RemoteGroup `protobuf:"bytes,15,opt,name=remote_group,json=remoteGroup,proto3,oneof"`
+}
+
+type Resource_RemoteAddress struct {
+	RemoteAddress *RemoteAddress `protobuf:"bytes,16,opt,name=remote_address,json=remoteAddress,proto3,oneof"`
+}
+
 func (*Resource_Bridge) isResource_Spec() {}
 
 func (*Resource_Tunnel) isResource_Spec() {}
@@ -726,6 +782,14 @@ func (*Resource_PortForwarding) isResource_Spec() {}
 func (*Resource_Dhcp) isResource_Spec() {}
 
 func (*Resource_Endpoint) isResource_Spec() {}
+
+func (*Resource_Firewall) isResource_Spec() {}
+
+func (*Resource_GroupSet) isResource_Spec() {}
+
+func (*Resource_RemoteGroup) isResource_Spec() {}
+
+func (*Resource_RemoteAddress) isResource_Spec() {}
 
 // Bridge is an OVS bridge of ours.
 type Bridge struct {
@@ -2151,6 +2215,434 @@ func (x *InstanceData) GetMeta() map[string]string {
 	return nil
 }
 
+// PortFirewall is a Linux bridge, qbr + the first 11 characters of the port's id, between a port and br-int, and the rules of
+// iptables that judge the port there.
+type PortFirewall struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	PortId string                 `protobuf:"bytes,1,opt,name=port_id,json=portId,proto3" json:"port_id,omitempty"`
+	// Of the port's binding: the machine's own device while it is a port of br-int, or qvo + the first 11 characters of the id.
+	Interface  string `protobuf:"bytes,2,opt,name=interface,proto3" json:"interface,omitempty"`
+	MacAddress string `protobuf:"bytes,3,opt,name=mac_address,json=macAddress,proto3" json:"mac_address,omitempty"`
+	NetworkId  string `protobuf:"bytes,4,opt,name=network_id,json=networkId,proto3" json:"network_id,omitempty"`
+	// Of the network, in bytes.
+	Mtu uint32 `protobuf:"varint,5,opt,name=mtu,proto3" json:"mtu,omitempty"`
+	// The network's local VLAN, which is also the zone in which br-int tracks the port's connections when it judges the port.
+	Vlan uint32 `protobuf:"varint,6,opt,name=vlan,proto3" json:"vlan,omitempty"`
+	// What the port may send from: its own addresses, and its allowed address pairs.
+	Senders []*Sender `protobuf:"bytes,7,rep,name=senders,proto3" json:"senders,omitempty"`
+	// The number of the GroupSet that the port is judged by; 0: nothing is allowed.
+	GroupSet uint32 `protobuf:"varint,8,opt,name=group_set,json=groupSet,proto3" json:"group_set,omitempty"`
+	// Every packet is judged by itself.
+	Stateless     bool `protobuf:"varint,9,opt,name=stateless,proto3" json:"stateless,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PortFirewall) Reset() {
+	*x = PortFirewall{}
+	mi := &file_weft_node_v1_node_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PortFirewall) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PortFirewall) ProtoMessage() {}
+
+func (x *PortFirewall) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_node_v1_node_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PortFirewall.ProtoReflect.Descriptor instead.
+func (*PortFirewall) Descriptor() ([]byte, []int) {
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *PortFirewall) GetPortId() string {
+	if x != nil {
+		return x.PortId
+	}
+	return ""
+}
+
+func (x *PortFirewall) GetInterface() string {
+	if x != nil {
+		return x.Interface
+	}
+	return ""
+}
+
+func (x *PortFirewall) GetMacAddress() string {
+	if x != nil {
+		return x.MacAddress
+	}
+	return ""
+}
+
+func (x *PortFirewall) GetNetworkId() string {
+	if x != nil {
+		return x.NetworkId
+	}
+	return ""
+}
+
+func (x *PortFirewall) GetMtu() uint32 {
+	if x != nil {
+		return x.Mtu
+	}
+	return 0
+}
+
+func (x *PortFirewall) GetVlan() uint32 {
+	if x != nil {
+		return x.Vlan
+	}
+	return 0
+}
+
+func (x *PortFirewall) GetSenders() []*Sender {
+	if x != nil {
+		return x.Senders
+	}
+	return nil
+}
+
+func (x *PortFirewall) GetGroupSet() uint32 {
+	if x != nil {
+		return x.GroupSet
+	}
+	return 0
+}
+
+func (x *PortFirewall) GetStateless() bool {
+	if x != nil {
+		return x.Stateless
+	}
+	return false
+}
+
+// Sender is an address, or a block of them, that a port may send from with a MAC.
+type Sender struct {
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	MacAddress string                 `protobuf:"bytes,1,opt,name=mac_address,json=macAddress,proto3" json:"mac_address,omitempty"`
+	// With prefix length: 10.0.1.5/32.
+	IpPrefix      string `protobuf:"bytes,2,opt,name=ip_prefix,json=ipPrefix,proto3" json:"ip_prefix,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Sender) Reset() {
+	*x = Sender{}
+	mi := &file_weft_node_v1_node_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Sender) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Sender) ProtoMessage() {}
+
+func (x *Sender) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_node_v1_node_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Sender.ProtoReflect.Descriptor instead.
+func (*Sender) Descriptor() ([]byte, []int) {
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *Sender) GetMacAddress() string {
+	if x != nil {
+		return x.MacAddress
+	}
+	return ""
+}
+
+func (x *Sender) GetIpPrefix() string {
+	if x != nil {
+		return x.IpPrefix
+	}
+	return ""
+}
+
+// GroupSet is a set of security groups that ports of the host have, with the rules of all of them.
+type GroupSet struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 1..2^31-1.
+	Number        uint32          `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
+	Rules         []*FirewallRule `protobuf:"bytes,2,rep,name=rules,proto3" json:"rules,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GroupSet) Reset() {
+	*x = GroupSet{}
+	mi := &file_weft_node_v1_node_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GroupSet) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GroupSet) ProtoMessage() {}
+
+func (x *GroupSet) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_node_v1_node_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GroupSet.ProtoReflect.Descriptor instead.
+func (*GroupSet) Descriptor() ([]byte, []int) {
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *GroupSet) GetNumber() uint32 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *GroupSet) GetRules() []*FirewallRule {
+	if x != nil {
+		return x.Rules
+	}
+	return nil
+}
+
+// FirewallRule is a rule of a security group.
+type FirewallRule struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// About what comes to the port; else about what it sends.
+	Ingress bool `protobuf:"varint,2,opt,name=ingress,proto3" json:"ingress,omitempty"`
+	Ipv6    bool `protobuf:"varint,3,opt,name=ipv6,proto3" json:"ipv6,omitempty"`
+	// The IP protocol's number; absent: any.
+	Protocol *uint32 `protobuf:"varint,4,opt,name=protocol,proto3,oneof" json:"protocol,omitempty"`
+	// Ports, or type and code of ICMP.
+	PortRangeMin *uint32 `protobuf:"varint,5,opt,name=port_range_min,json=portRangeMin,proto3,oneof" json:"port_range_min,omitempty"`
+	PortRangeMax *uint32 `protobuf:"varint,6,opt,name=port_range_max,json=portRangeMax,proto3,oneof" json:"port_range_max,omitempty"`
+	// Where the other side is; both empty: anywhere.
+	RemoteIpPrefix string `protobuf:"bytes,7,opt,name=remote_ip_prefix,json=remoteIpPrefix,proto3" json:"remote_ip_prefix,omitempty"`
+	// A RemoteGroup.
+	RemoteGroupId string `protobuf:"bytes,8,opt,name=remote_group_id,json=remoteGroupId,proto3" json:"remote_group_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FirewallRule) Reset() {
+	*x = FirewallRule{}
+	mi := &file_weft_node_v1_node_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FirewallRule) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FirewallRule) ProtoMessage() {}
+
+func (x *FirewallRule) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_node_v1_node_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FirewallRule.ProtoReflect.Descriptor instead.
+func (*FirewallRule) Descriptor() ([]byte, []int) {
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *FirewallRule) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *FirewallRule) GetIngress() bool {
+	if x != nil {
+		return x.Ingress
+	}
+	return false
+}
+
+func (x *FirewallRule) GetIpv6() bool {
+	if x != nil {
+		return x.Ipv6
+	}
+	return false
+}
+
+func (x *FirewallRule) GetProtocol() uint32 {
+	if x != nil && x.Protocol != nil {
+		return *x.Protocol
+	}
+	return 0
+}
+
+func (x *FirewallRule) GetPortRangeMin() uint32 {
+	if x != nil && x.PortRangeMin != nil {
+		return *x.PortRangeMin
+	}
+	return 0
+}
+
+func (x *FirewallRule) GetPortRangeMax() uint32 {
+	if x != nil && x.PortRangeMax != nil {
+		return *x.PortRangeMax
+	}
+	return 0
+}
+
+func (x *FirewallRule) GetRemoteIpPrefix() string {
+	if x != nil {
+		return x.RemoteIpPrefix
+	}
+	return ""
+}
+
+func (x *FirewallRule) GetRemoteGroupId() string {
+	if x != nil {
+		return x.RemoteGroupId
+	}
+	return ""
+}
+
+// RemoteGroup is a security group or an address group that rules name. Its addresses are a set of each family.
+type RemoteGroup struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	GroupId       string                 `protobuf:"bytes,1,opt,name=group_id,json=groupId,proto3" json:"group_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RemoteGroup) Reset() {
+	*x = RemoteGroup{}
+	mi := &file_weft_node_v1_node_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RemoteGroup) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RemoteGroup) ProtoMessage() {}
+
+func (x *RemoteGroup) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_node_v1_node_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RemoteGroup.ProtoReflect.Descriptor instead.
+func (*RemoteGroup) Descriptor() ([]byte, []int) {
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *RemoteGroup) GetGroupId() string {
+	if x != nil {
+		return x.GroupId
+	}
+	return ""
+}
+
+// RemoteAddress is an address, or a block, of remote groups.
+type RemoteAddress struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	IpPrefix      string                 `protobuf:"bytes,1,opt,name=ip_prefix,json=ipPrefix,proto3" json:"ip_prefix,omitempty"`
+	GroupIds      []string               `protobuf:"bytes,2,rep,name=group_ids,json=groupIds,proto3" json:"group_ids,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RemoteAddress) Reset() {
+	*x = RemoteAddress{}
+	mi := &file_weft_node_v1_node_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RemoteAddress) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RemoteAddress) ProtoMessage() {}
+
+func (x *RemoteAddress) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_node_v1_node_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RemoteAddress.ProtoReflect.Descriptor instead.
+func (*RemoteAddress) Descriptor() ([]byte, []int) {
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *RemoteAddress) GetIpPrefix() string {
+	if x != nil {
+		return x.IpPrefix
+	}
+	return ""
+}
+
+func (x *RemoteAddress) GetGroupIds() []string {
+	if x != nil {
+		return x.GroupIds
+	}
+	return nil
+}
+
 // Ask is a question about a namespace as it is now.
 type Ask struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2164,7 +2656,7 @@ type Ask struct {
 
 func (x *Ask) Reset() {
 	*x = Ask{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[23]
+	mi := &file_weft_node_v1_node_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2176,7 +2668,7 @@ func (x *Ask) String() string {
 func (*Ask) ProtoMessage() {}
 
 func (x *Ask) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[23]
+	mi := &file_weft_node_v1_node_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2189,7 +2681,7 @@ func (x *Ask) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ask.ProtoReflect.Descriptor instead.
 func (*Ask) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{23}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Ask) GetNonce() string {
@@ -2219,7 +2711,7 @@ type Answer struct {
 
 func (x *Answer) Reset() {
 	*x = Answer{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[24]
+	mi := &file_weft_node_v1_node_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2231,7 +2723,7 @@ func (x *Answer) String() string {
 func (*Answer) ProtoMessage() {}
 
 func (x *Answer) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[24]
+	mi := &file_weft_node_v1_node_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2244,7 +2736,7 @@ func (x *Answer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Answer.ProtoReflect.Descriptor instead.
 func (*Answer) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{24}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Answer) GetNonce() string {
@@ -2283,7 +2775,7 @@ type NamespaceLine struct {
 
 func (x *NamespaceLine) Reset() {
 	*x = NamespaceLine{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[25]
+	mi := &file_weft_node_v1_node_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2295,7 +2787,7 @@ func (x *NamespaceLine) String() string {
 func (*NamespaceLine) ProtoMessage() {}
 
 func (x *NamespaceLine) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[25]
+	mi := &file_weft_node_v1_node_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2308,7 +2800,7 @@ func (x *NamespaceLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NamespaceLine.ProtoReflect.Descriptor instead.
 func (*NamespaceLine) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{25}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *NamespaceLine) GetSection() string {
@@ -2346,7 +2838,7 @@ type Ack struct {
 
 func (x *Ack) Reset() {
 	*x = Ack{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[26]
+	mi := &file_weft_node_v1_node_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2358,7 +2850,7 @@ func (x *Ack) String() string {
 func (*Ack) ProtoMessage() {}
 
 func (x *Ack) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[26]
+	mi := &file_weft_node_v1_node_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2371,7 +2863,7 @@ func (x *Ack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ack.ProtoReflect.Descriptor instead.
 func (*Ack) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{26}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Ack) GetNonce() string {
@@ -2401,7 +2893,7 @@ type Nack struct {
 
 func (x *Nack) Reset() {
 	*x = Nack{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[27]
+	mi := &file_weft_node_v1_node_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2413,7 +2905,7 @@ func (x *Nack) String() string {
 func (*Nack) ProtoMessage() {}
 
 func (x *Nack) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[27]
+	mi := &file_weft_node_v1_node_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2426,7 +2918,7 @@ func (x *Nack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Nack.ProtoReflect.Descriptor instead.
 func (*Nack) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{27}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Nack) GetNonce() string {
@@ -2464,7 +2956,7 @@ type ResourceError struct {
 
 func (x *ResourceError) Reset() {
 	*x = ResourceError{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[28]
+	mi := &file_weft_node_v1_node_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2476,7 +2968,7 @@ func (x *ResourceError) String() string {
 func (*ResourceError) ProtoMessage() {}
 
 func (x *ResourceError) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[28]
+	mi := &file_weft_node_v1_node_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2489,7 +2981,7 @@ func (x *ResourceError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResourceError.ProtoReflect.Descriptor instead.
 func (*ResourceError) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{28}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ResourceError) GetResource() string {
@@ -2534,7 +3026,7 @@ type Inventory struct {
 
 func (x *Inventory) Reset() {
 	*x = Inventory{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[29]
+	mi := &file_weft_node_v1_node_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2546,7 +3038,7 @@ func (x *Inventory) String() string {
 func (*Inventory) ProtoMessage() {}
 
 func (x *Inventory) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[29]
+	mi := &file_weft_node_v1_node_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2559,7 +3051,7 @@ func (x *Inventory) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Inventory.ProtoReflect.Descriptor instead.
 func (*Inventory) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{29}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Inventory) GetFull() bool {
@@ -2602,7 +3094,7 @@ type InterfaceFact struct {
 
 func (x *InterfaceFact) Reset() {
 	*x = InterfaceFact{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[30]
+	mi := &file_weft_node_v1_node_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2614,7 +3106,7 @@ func (x *InterfaceFact) String() string {
 func (*InterfaceFact) ProtoMessage() {}
 
 func (x *InterfaceFact) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[30]
+	mi := &file_weft_node_v1_node_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2627,7 +3119,7 @@ func (x *InterfaceFact) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InterfaceFact.ProtoReflect.Descriptor instead.
 func (*InterfaceFact) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{30}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *InterfaceFact) GetName() string {
@@ -2691,7 +3183,7 @@ type Notice struct {
 
 func (x *Notice) Reset() {
 	*x = Notice{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[31]
+	mi := &file_weft_node_v1_node_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2703,7 +3195,7 @@ func (x *Notice) String() string {
 func (*Notice) ProtoMessage() {}
 
 func (x *Notice) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[31]
+	mi := &file_weft_node_v1_node_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2716,7 +3208,7 @@ func (x *Notice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Notice.ProtoReflect.Descriptor instead.
 func (*Notice) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{31}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Notice) GetReason() string {
@@ -2752,7 +3244,7 @@ type Checkpoint struct {
 
 func (x *Checkpoint) Reset() {
 	*x = Checkpoint{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[32]
+	mi := &file_weft_node_v1_node_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2764,7 +3256,7 @@ func (x *Checkpoint) String() string {
 func (*Checkpoint) ProtoMessage() {}
 
 func (x *Checkpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[32]
+	mi := &file_weft_node_v1_node_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2777,7 +3269,7 @@ func (x *Checkpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Checkpoint.ProtoReflect.Descriptor instead.
 func (*Checkpoint) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{32}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Checkpoint) GetBridge() string {
@@ -2840,7 +3332,7 @@ const file_weft_node_v1_node_proto_rawDesc = "" +
 	"\x04full\x18\x03 \x01(\bR\x04full\x120\n" +
 	"\aupserts\x18\x04 \x03(\v2\x16.weft.node.v1.ResourceR\aupserts\x12\x18\n" +
 	"\aremoved\x18\x05 \x03(\tR\aremoved\x12\x1c\n" +
-	"\tunchanged\x18\x06 \x03(\tR\tunchanged\"\xd4\x04\n" +
+	"\tunchanged\x18\x06 \x03(\tR\tunchanged\"\xcb\x06\n" +
 	"\bResource\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12.\n" +
@@ -2855,7 +3347,11 @@ const file_weft_node_v1_node_proto_rawDesc = "" +
 	"\x0fport_forwarding\x18\n" +
 	" \x01(\v2\x1c.weft.node.v1.PortForwardingH\x00R\x0eportForwarding\x12(\n" +
 	"\x04dhcp\x18\v \x01(\v2\x12.weft.node.v1.DhcpH\x00R\x04dhcp\x124\n" +
-	"\bendpoint\x18\f \x01(\v2\x16.weft.node.v1.EndpointH\x00R\bendpointB\x06\n" +
+	"\bendpoint\x18\f \x01(\v2\x16.weft.node.v1.EndpointH\x00R\bendpoint\x128\n" +
+	"\bfirewall\x18\r \x01(\v2\x1a.weft.node.v1.PortFirewallH\x00R\bfirewall\x125\n" +
+	"\tgroup_set\x18\x0e \x01(\v2\x16.weft.node.v1.GroupSetH\x00R\bgroupSet\x12>\n" +
+	"\fremote_group\x18\x0f \x01(\v2\x19.weft.node.v1.RemoteGroupH\x00R\vremoteGroup\x12D\n" +
+	"\x0eremote_address\x18\x10 \x01(\v2\x1b.weft.node.v1.RemoteAddressH\x00R\rremoteAddressB\x06\n" +
 	"\x04spec\"s\n" +
 	"\x06Bridge\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1f\n" +
@@ -2997,7 +3493,43 @@ const file_weft_node_v1_node_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a7\n" +
 	"\tMetaEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"9\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x96\x02\n" +
+	"\fPortFirewall\x12\x17\n" +
+	"\aport_id\x18\x01 \x01(\tR\x06portId\x12\x1c\n" +
+	"\tinterface\x18\x02 \x01(\tR\tinterface\x12\x1f\n" +
+	"\vmac_address\x18\x03 \x01(\tR\n" +
+	"macAddress\x12\x1d\n" +
+	"\n" +
+	"network_id\x18\x04 \x01(\tR\tnetworkId\x12\x10\n" +
+	"\x03mtu\x18\x05 \x01(\rR\x03mtu\x12\x12\n" +
+	"\x04vlan\x18\x06 \x01(\rR\x04vlan\x12.\n" +
+	"\asenders\x18\a \x03(\v2\x14.weft.node.v1.SenderR\asenders\x12\x1b\n" +
+	"\tgroup_set\x18\b \x01(\rR\bgroupSet\x12\x1c\n" +
+	"\tstateless\x18\t \x01(\bR\tstateless\"F\n" +
+	"\x06Sender\x12\x1f\n" +
+	"\vmac_address\x18\x01 \x01(\tR\n" +
+	"macAddress\x12\x1b\n" +
+	"\tip_prefix\x18\x02 \x01(\tR\bipPrefix\"T\n" +
+	"\bGroupSet\x12\x16\n" +
+	"\x06number\x18\x01 \x01(\rR\x06number\x120\n" +
+	"\x05rules\x18\x02 \x03(\v2\x1a.weft.node.v1.FirewallRuleR\x05rules\"\xc8\x02\n" +
+	"\fFirewallRule\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
+	"\aingress\x18\x02 \x01(\bR\aingress\x12\x12\n" +
+	"\x04ipv6\x18\x03 \x01(\bR\x04ipv6\x12\x1f\n" +
+	"\bprotocol\x18\x04 \x01(\rH\x00R\bprotocol\x88\x01\x01\x12)\n" +
+	"\x0eport_range_min\x18\x05 \x01(\rH\x01R\fportRangeMin\x88\x01\x01\x12)\n" +
+	"\x0eport_range_max\x18\x06 \x01(\rH\x02R\fportRangeMax\x88\x01\x01\x12(\n" +
+	"\x10remote_ip_prefix\x18\a \x01(\tR\x0eremoteIpPrefix\x12&\n" +
+	"\x0fremote_group_id\x18\b \x01(\tR\rremoteGroupIdB\v\n" +
+	"\t_protocolB\x11\n" +
+	"\x0f_port_range_minB\x11\n" +
+	"\x0f_port_range_max\"(\n" +
+	"\vRemoteGroup\x12\x19\n" +
+	"\bgroup_id\x18\x01 \x01(\tR\agroupId\"I\n" +
+	"\rRemoteAddress\x12\x1b\n" +
+	"\tip_prefix\x18\x01 \x01(\tR\bipPrefix\x12\x1b\n" +
+	"\tgroup_ids\x18\x02 \x03(\tR\bgroupIds\"9\n" +
 	"\x03Ask\x12\x14\n" +
 	"\x05nonce\x18\x01 \x01(\tR\x05nonce\x12\x1c\n" +
 	"\tnamespace\x18\x02 \x01(\tR\tnamespace\"g\n" +
@@ -3058,7 +3590,7 @@ func file_weft_node_v1_node_proto_rawDescGZIP() []byte {
 	return file_weft_node_v1_node_proto_rawDescData
 }
 
-var file_weft_node_v1_node_proto_msgTypes = make([]protoimpl.MessageInfo, 37)
+var file_weft_node_v1_node_proto_msgTypes = make([]protoimpl.MessageInfo, 43)
 var file_weft_node_v1_node_proto_goTypes = []any{
 	(*SyncRequest)(nil),     // 0: weft.node.v1.SyncRequest
 	(*SyncResponse)(nil),    // 1: weft.node.v1.SyncResponse
@@ -3083,33 +3615,39 @@ var file_weft_node_v1_node_proto_goTypes = []any{
 	(*EndpointAddress)(nil), // 20: weft.node.v1.EndpointAddress
 	(*DhcpOption)(nil),      // 21: weft.node.v1.DhcpOption
 	(*InstanceData)(nil),    // 22: weft.node.v1.InstanceData
-	(*Ask)(nil),             // 23: weft.node.v1.Ask
-	(*Answer)(nil),          // 24: weft.node.v1.Answer
-	(*NamespaceLine)(nil),   // 25: weft.node.v1.NamespaceLine
-	(*Ack)(nil),             // 26: weft.node.v1.Ack
-	(*Nack)(nil),            // 27: weft.node.v1.Nack
-	(*ResourceError)(nil),   // 28: weft.node.v1.ResourceError
-	(*Inventory)(nil),       // 29: weft.node.v1.Inventory
-	(*InterfaceFact)(nil),   // 30: weft.node.v1.InterfaceFact
-	(*Notice)(nil),          // 31: weft.node.v1.Notice
-	(*Checkpoint)(nil),      // 32: weft.node.v1.Checkpoint
-	nil,                     // 33: weft.node.v1.Hello.BridgeMappingsEntry
-	nil,                     // 34: weft.node.v1.Hello.ResourceVersionsEntry
-	nil,                     // 35: weft.node.v1.InstanceData.PublicKeysEntry
-	nil,                     // 36: weft.node.v1.InstanceData.MetaEntry
+	(*PortFirewall)(nil),    // 23: weft.node.v1.PortFirewall
+	(*Sender)(nil),          // 24: weft.node.v1.Sender
+	(*GroupSet)(nil),        // 25: weft.node.v1.GroupSet
+	(*FirewallRule)(nil),    // 26: weft.node.v1.FirewallRule
+	(*RemoteGroup)(nil),     // 27: weft.node.v1.RemoteGroup
+	(*RemoteAddress)(nil),   // 28: weft.node.v1.RemoteAddress
+	(*Ask)(nil),             // 29: weft.node.v1.Ask
+	(*Answer)(nil),          // 30: weft.node.v1.Answer
+	(*NamespaceLine)(nil),   // 31: weft.node.v1.NamespaceLine
+	(*Ack)(nil),             // 32: weft.node.v1.Ack
+	(*Nack)(nil),            // 33: weft.node.v1.Nack
+	(*ResourceError)(nil),   // 34: weft.node.v1.ResourceError
+	(*Inventory)(nil),       // 35: weft.node.v1.Inventory
+	(*InterfaceFact)(nil),   // 36: weft.node.v1.InterfaceFact
+	(*Notice)(nil),          // 37: weft.node.v1.Notice
+	(*Checkpoint)(nil),      // 38: weft.node.v1.Checkpoint
+	nil,                     // 39: weft.node.v1.Hello.BridgeMappingsEntry
+	nil,                     // 40: weft.node.v1.Hello.ResourceVersionsEntry
+	nil,                     // 41: weft.node.v1.InstanceData.PublicKeysEntry
+	nil,                     // 42: weft.node.v1.InstanceData.MetaEntry
 }
 var file_weft_node_v1_node_proto_depIdxs = []int32{
 	2,  // 0: weft.node.v1.SyncRequest.hello:type_name -> weft.node.v1.Hello
-	26, // 1: weft.node.v1.SyncRequest.ack:type_name -> weft.node.v1.Ack
-	27, // 2: weft.node.v1.SyncRequest.nack:type_name -> weft.node.v1.Nack
-	29, // 3: weft.node.v1.SyncRequest.inventory:type_name -> weft.node.v1.Inventory
-	31, // 4: weft.node.v1.SyncRequest.notice:type_name -> weft.node.v1.Notice
-	24, // 5: weft.node.v1.SyncRequest.answer:type_name -> weft.node.v1.Answer
+	32, // 1: weft.node.v1.SyncRequest.ack:type_name -> weft.node.v1.Ack
+	33, // 2: weft.node.v1.SyncRequest.nack:type_name -> weft.node.v1.Nack
+	35, // 3: weft.node.v1.SyncRequest.inventory:type_name -> weft.node.v1.Inventory
+	37, // 4: weft.node.v1.SyncRequest.notice:type_name -> weft.node.v1.Notice
+	30, // 5: weft.node.v1.SyncRequest.answer:type_name -> weft.node.v1.Answer
 	3,  // 6: weft.node.v1.SyncResponse.delta:type_name -> weft.node.v1.Delta
-	32, // 7: weft.node.v1.SyncResponse.checkpoint:type_name -> weft.node.v1.Checkpoint
-	23, // 8: weft.node.v1.SyncResponse.ask:type_name -> weft.node.v1.Ask
-	33, // 9: weft.node.v1.Hello.bridge_mappings:type_name -> weft.node.v1.Hello.BridgeMappingsEntry
-	34, // 10: weft.node.v1.Hello.resource_versions:type_name -> weft.node.v1.Hello.ResourceVersionsEntry
+	38, // 7: weft.node.v1.SyncResponse.checkpoint:type_name -> weft.node.v1.Checkpoint
+	29, // 8: weft.node.v1.SyncResponse.ask:type_name -> weft.node.v1.Ask
+	39, // 9: weft.node.v1.Hello.bridge_mappings:type_name -> weft.node.v1.Hello.BridgeMappingsEntry
+	40, // 10: weft.node.v1.Hello.resource_versions:type_name -> weft.node.v1.Hello.ResourceVersionsEntry
 	4,  // 11: weft.node.v1.Delta.upserts:type_name -> weft.node.v1.Resource
 	5,  // 12: weft.node.v1.Resource.bridge:type_name -> weft.node.v1.Bridge
 	6,  // 13: weft.node.v1.Resource.tunnel:type_name -> weft.node.v1.Tunnel
@@ -3121,33 +3659,39 @@ var file_weft_node_v1_node_proto_depIdxs = []int32{
 	16, // 19: weft.node.v1.Resource.port_forwarding:type_name -> weft.node.v1.PortForwarding
 	17, // 20: weft.node.v1.Resource.dhcp:type_name -> weft.node.v1.Dhcp
 	19, // 21: weft.node.v1.Resource.endpoint:type_name -> weft.node.v1.Endpoint
-	8,  // 22: weft.node.v1.Gateway.device:type_name -> weft.node.v1.Device
-	12, // 23: weft.node.v1.Router.interfaces:type_name -> weft.node.v1.RouterInterface
-	10, // 24: weft.node.v1.Router.gateway:type_name -> weft.node.v1.Gateway
-	9,  // 25: weft.node.v1.Router.routes:type_name -> weft.node.v1.Route
-	8,  // 26: weft.node.v1.RouterInterface.device:type_name -> weft.node.v1.Device
-	10, // 27: weft.node.v1.Snat.gateway:type_name -> weft.node.v1.Gateway
-	8,  // 28: weft.node.v1.Snat.interfaces:type_name -> weft.node.v1.Device
-	9,  // 29: weft.node.v1.Snat.routes:type_name -> weft.node.v1.Route
-	8,  // 30: weft.node.v1.FipNamespace.device:type_name -> weft.node.v1.Device
-	8,  // 31: weft.node.v1.Dhcp.device:type_name -> weft.node.v1.Device
-	18, // 32: weft.node.v1.Dhcp.subnets:type_name -> weft.node.v1.DhcpSubnet
-	9,  // 33: weft.node.v1.DhcpSubnet.host_routes:type_name -> weft.node.v1.Route
-	20, // 34: weft.node.v1.Endpoint.addresses:type_name -> weft.node.v1.EndpointAddress
-	21, // 35: weft.node.v1.Endpoint.dhcp_options:type_name -> weft.node.v1.DhcpOption
-	22, // 36: weft.node.v1.Endpoint.instance:type_name -> weft.node.v1.InstanceData
-	35, // 37: weft.node.v1.InstanceData.public_keys:type_name -> weft.node.v1.InstanceData.PublicKeysEntry
-	36, // 38: weft.node.v1.InstanceData.meta:type_name -> weft.node.v1.InstanceData.MetaEntry
-	25, // 39: weft.node.v1.Answer.lines:type_name -> weft.node.v1.NamespaceLine
-	28, // 40: weft.node.v1.Nack.errors:type_name -> weft.node.v1.ResourceError
-	30, // 41: weft.node.v1.Inventory.interfaces:type_name -> weft.node.v1.InterfaceFact
-	0,  // 42: weft.node.v1.NodeService.Sync:input_type -> weft.node.v1.SyncRequest
-	1,  // 43: weft.node.v1.NodeService.Sync:output_type -> weft.node.v1.SyncResponse
-	43, // [43:44] is the sub-list for method output_type
-	42, // [42:43] is the sub-list for method input_type
-	42, // [42:42] is the sub-list for extension type_name
-	42, // [42:42] is the sub-list for extension extendee
-	0,  // [0:42] is the sub-list for field type_name
+	23, // 22: weft.node.v1.Resource.firewall:type_name -> weft.node.v1.PortFirewall
+	25, // 23: weft.node.v1.Resource.group_set:type_name -> weft.node.v1.GroupSet
+	27, // 24: weft.node.v1.Resource.remote_group:type_name -> weft.node.v1.RemoteGroup
+	28, // 25: weft.node.v1.Resource.remote_address:type_name -> weft.node.v1.RemoteAddress
+	8,  // 26: weft.node.v1.Gateway.device:type_name -> weft.node.v1.Device
+	12, // 27: weft.node.v1.Router.interfaces:type_name -> weft.node.v1.RouterInterface
+	10, // 28: weft.node.v1.Router.gateway:type_name -> weft.node.v1.Gateway
+	9,  // 29: weft.node.v1.Router.routes:type_name -> weft.node.v1.Route
+	8,  // 30: weft.node.v1.RouterInterface.device:type_name -> weft.node.v1.Device
+	10, // 31: weft.node.v1.Snat.gateway:type_name -> weft.node.v1.Gateway
+	8,  // 32: weft.node.v1.Snat.interfaces:type_name -> weft.node.v1.Device
+	9,  // 33: weft.node.v1.Snat.routes:type_name -> weft.node.v1.Route
+	8,  // 34: weft.node.v1.FipNamespace.device:type_name -> weft.node.v1.Device
+	8,  // 35: weft.node.v1.Dhcp.device:type_name -> weft.node.v1.Device
+	18, // 36: weft.node.v1.Dhcp.subnets:type_name -> weft.node.v1.DhcpSubnet
+	9,  // 37: weft.node.v1.DhcpSubnet.host_routes:type_name -> weft.node.v1.Route
+	20, // 38: weft.node.v1.Endpoint.addresses:type_name -> weft.node.v1.EndpointAddress
+	21, // 39: weft.node.v1.Endpoint.dhcp_options:type_name -> weft.node.v1.DhcpOption
+	22, // 40: weft.node.v1.Endpoint.instance:type_name -> weft.node.v1.InstanceData
+	41, // 41: weft.node.v1.InstanceData.public_keys:type_name -> weft.node.v1.InstanceData.PublicKeysEntry
+	42, // 42: weft.node.v1.InstanceData.meta:type_name -> weft.node.v1.InstanceData.MetaEntry
+	24, // 43: weft.node.v1.PortFirewall.senders:type_name -> weft.node.v1.Sender
+	26, // 44: weft.node.v1.GroupSet.rules:type_name -> weft.node.v1.FirewallRule
+	31, // 45: weft.node.v1.Answer.lines:type_name -> weft.node.v1.NamespaceLine
+	34, // 46: weft.node.v1.Nack.errors:type_name -> weft.node.v1.ResourceError
+	36, // 47: weft.node.v1.Inventory.interfaces:type_name -> weft.node.v1.InterfaceFact
+	0,  // 48: weft.node.v1.NodeService.Sync:input_type -> weft.node.v1.SyncRequest
+	1,  // 49: weft.node.v1.NodeService.Sync:output_type -> weft.node.v1.SyncResponse
+	49, // [49:50] is the sub-list for method output_type
+	48, // [48:49] is the sub-list for method input_type
+	48, // [48:48] is the sub-list for extension type_name
+	48, // [48:48] is the sub-list for extension extendee
+	0,  // [0:48] is the sub-list for field type_name
 }
 
 func init() { file_weft_node_v1_node_proto_init() }
@@ -3179,14 +3723,19 @@ func file_weft_node_v1_node_proto_init() {
 		(*Resource_PortForwarding)(nil),
 		(*Resource_Dhcp)(nil),
 		(*Resource_Endpoint)(nil),
+		(*Resource_Firewall)(nil),
+		(*Resource_GroupSet)(nil),
+		(*Resource_RemoteGroup)(nil),
+		(*Resource_RemoteAddress)(nil),
 	}
+	file_weft_node_v1_node_proto_msgTypes[26].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_weft_node_v1_node_proto_rawDesc), len(file_weft_node_v1_node_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   37,
+			NumMessages:   43,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

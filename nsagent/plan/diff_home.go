@@ -1,0 +1,168 @@
+package plan
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// home says by which steps firewall bridges and what judges on them become what they must be. What judges comes first; a
+// machine is put into a bridge only then.
+func (d *differ) home() {
+	adds, deletes := setChanges(d.want.Sets, d.have.Sets)
+	if adds != "" {
+		d.step(RestoreSets{adds})
+	}
+	d.spread("net/bridge/")
+	d.restore(false, d.want.IPv4, d.have.IPv4)
+	if !d.have.NoIPv6 {
+		d.restore(true, d.want.IPv6, d.have.IPv6)
+	}
+	if text, _ := d.want.Ethernet.restoreAs(d.have.Ethernet, "RETURN"); text != "" {
+		d.step(RestoreEthernet{text})
+	}
+	if deletes != "" {
+		d.step(RestoreSets{deletes})
+	}
+	zones := ReadZones(d.have.IPv4)
+	is := map[string]Bridge{}
+	for _, b := range d.have.Bridges {
+		is[b.Name] = b
+	}
+	for _, b := range d.want.Bridges {
+		if zones[b.Name] != b.Zone {
+			d.step(ForgetZone{b.Zone})
+		}
+		have, there := is[b.Name]
+		if tap := d.have.Machine(b); tap != "" || there && !have.Ours {
+			delete(is, b.Name)
+			d.bridge(b, have, there, tap)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(is)) {
+		d.unbridge(is[name])
+	}
+}
+
+// bridge makes a bridge, and puts the machine into it.
+func (d *differ) bridge(b, have Bridge, there bool, tap string) {
+	switch {
+	case !there:
+		b.Machine = tap
+		d.step(MakeBridge{b})
+	case have.Ours && (!have.Right || have.MTU != b.MTU || have.Machine != tap && tap != ""):
+		b.Machine = tap
+		d.step(ChangeBridge{b})
+	}
+	// One that os-vif made gets its machine from who plugs it.
+	if tap == "" || slices.Contains(have.Taps, tap) || there && !have.Ours && d.have.Devices[tap] != "" {
+		return
+	}
+	if d.have.Plugged[tap] {
+		d.step(CopyConnections{b})
+	}
+	if d.have.Devices[tap] == "" { // else Open vSwitch's datapath has to let go of it first
+		d.step(TakeTap{Bridge: b.Name, Tap: tap, For: b.For})
+	}
+}
+
+// unbridge takes away what is ours of a bridge that is not wanted, or has no machine any more. A machine is let go first, so
+// that br-int can have it back.
+func (d *differ) unbridge(b Bridge) {
+	if !b.Ours {
+		return
+	}
+	for _, tap := range b.Taps {
+		d.step(ReleaseTap{Bridge: b.Name, Tap: tap})
+	}
+	if outer := OuterOfBridge(b.Name); !d.have.Plugged[outer] && d.have.Plugged != nil {
+		d.step(DeleteBridge{b})
+	}
+}
+
+// Machine is the device of the machine that a bridge is for, or "" when it is not there: what is in the bridge, else what was
+// put into it, else the port's interface on br-int, else what Nova would call it.
+func (n Namespace) Machine(want Bridge) string {
+	var candidates []string
+	for _, b := range n.Bridges {
+		if b.Name == want.Name {
+			candidates = append(append(candidates, b.Taps...), b.Machine)
+		}
+	}
+	for _, name := range append(candidates, want.Interface, Tap(want.PortID)) {
+		if _, exists := n.Devices[name]; exists && name != OuterOfBridge(want.Name) {
+			return name
+		}
+	}
+	return ""
+}
+
+// setChanges are the input of "ipset restore" that adds what is missing, and the one that takes away what is too much.
+func setChanges(want, have map[string]Set) (adds, deletes string) {
+	var add, del strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(want)) {
+		w, h := want[name], have[name]
+		if _, there := have[name]; !there {
+			family := "inet"
+			if w.IPv6 {
+				family = "inet6"
+			}
+			fmt.Fprintf(&add, "create %s hash:net family %s maxelem %d -exist\n", name, family, maxElements)
+		}
+		missing, extra := difference(w.Entries, h.Entries)
+		for _, p := range missing {
+			fmt.Fprintf(&add, "add %s %v -exist\n", name, p)
+		}
+		for _, p := range extra {
+			fmt.Fprintf(&del, "del %s %v -exist\n", name, p)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(have)) {
+		if _, wanted := want[name]; !wanted {
+			fmt.Fprintf(&del, "destroy %s\n", name)
+		}
+	}
+	return add.String(), del.String()
+}
+
+// maxElements is how many addresses a set may have; the kernel's default is 65,536.
+const maxElements = 1 << 20
+
+// ParseSets reads what ipset save printed: the sets that have a name of ours.
+func ParseSets(text string) map[string]Set {
+	out := map[string]Set{}
+	for line := range strings.Lines(text) {
+		words := strings.Fields(line)
+		if len(words) < 3 || !OurSet(words[1]) {
+			continue
+		}
+		s := out[words[1]]
+		switch words[0] {
+		case "create":
+			s.IPv6 = slices.Contains(words, "inet6")
+		case "add":
+			if p, ok := parseEntry(words[2]); ok {
+				s.Entries = append(s.Entries, p)
+			}
+		}
+		out[words[1]] = s
+	}
+	for _, s := range out {
+		slices.SortFunc(s.Entries, comparePrefixes)
+	}
+	return out
+}
+
+// parseEntry reads an entry: an address stands for itself.
+func parseEntry(s string) (netip.Prefix, bool) {
+	if p, err := netip.ParsePrefix(s); err == nil {
+		return p, true
+	}
+	a, err := netip.ParseAddr(s)
+	if err != nil {
+		return netip.Prefix{}, false
+	}
+	return single(a), true
+}
