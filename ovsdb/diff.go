@@ -73,6 +73,7 @@ type differ struct {
 	claimed  map[string]string // interface → port id
 	bound    map[string]bool   // interfaces that some binding wants
 	plugged  map[string]string // interface → port id, for ports that we put there
+	leaving  map[string]bool   // interfaces whose place a plug takes
 	changes  []Change
 	problems map[string]Problem
 }
@@ -81,7 +82,7 @@ type differ struct {
 // the problem that keeps it from being true. Resources that are to be left out have a problem already.
 func diff(want Desired, have *State, leftOut map[string]Problem) ([]Change, map[string]Problem) {
 	x := &differ{want: want.sorted(), have: have, bridges: map[string]string{}, claimed: make(map[string]string, len(want.Bindings)),
-		bound: make(map[string]bool, len(want.Bindings)), plugged: map[string]string{}, problems: maps.Clone(leftOut)}
+		bound: make(map[string]bool, len(want.Bindings)), plugged: map[string]string{}, leaving: map[string]bool{}, problems: maps.Clone(leftOut)}
 	if x.problems == nil {
 		x.problems = map[string]Problem{}
 	}

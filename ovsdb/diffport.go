@@ -102,7 +102,7 @@ func (x *differ) stale() {
 	}
 	marked := map[string]*interfaceRow{}
 	for name, iface := range x.have.interfaces {
-		if id := iface.ExternalIDs[portKey]; id != "" && x.claimed[name] == "" && x.have.portOf[iface.UUID] != nil && (known[id] || x.want.Prune) {
+		if id := iface.ExternalIDs[portKey]; id != "" && x.claimed[name] == "" && !x.leaving[name] && x.have.portOf[iface.UUID] != nil && (known[id] || x.want.Prune) {
 			marked[name] = iface
 		}
 	}

@@ -43,6 +43,7 @@ func (x *differ) plug(p Plug) {
 	}
 	port, on := x.have.find(p.Interface)
 	iface := x.have.interfaces[p.Interface]
+	x.leaving[p.Instead] = true
 	switch {
 	case port == nil && iface == nil:
 		x.change(Change{Resource: p.Resource(), Text: "port " + p.Interface + " was missing"}, func(o *operations) { x.putIn(o, p, hub, bridgeUUID) })

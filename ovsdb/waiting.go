@@ -19,7 +19,7 @@ func (x *differ) waiting() {
 	found := map[string]*interfaceRow{}
 	for name, iface := range x.have.interfaces {
 		port := x.have.portOf[iface.UUID]
-		if iface.ExternalIDs[ifaceKey] == "" || iface.ExternalIDs[portKey] != "" || x.claimed[name] != "" || x.plugged[name] != "" {
+		if iface.ExternalIDs[ifaceKey] == "" || iface.ExternalIDs[portKey] != "" || x.claimed[name] != "" || x.plugged[name] != "" || x.leaving[name] {
 			continue
 		}
 		if port == nil || len(port.Interfaces) != 1 || owned(port.ExternalIDs) {

@@ -92,7 +92,10 @@ func (w *worker) set(s *plan.Sources) {
 	w.sources = s
 	w.generation++
 	if s == nil {
-		w.devices, w.problems = nil, nil
+		w.problems = nil
+		if w.name != plan.Home { // there, machines have yet to be given back
+			w.devices = nil
+		}
 	}
 	poke(w.wake)
 }

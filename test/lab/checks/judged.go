@@ -24,6 +24,9 @@ var judged = []Check{
 	hostile("openvswitch"),
 	{Name: "nobody inherits connections", Hosts: 1, Run: heirs},
 	{Name: "firewall bridge by remote group", Hosts: 2, Run: bridgedByRemoteGroup},
+	{Name: "firewall bridge stops spoofing", Hosts: 2, Run: bridgeStopsSpoofing},
+	{Name: "firewall bridge heals", Hosts: 2, Run: bridgeHeals},
+	{Name: "a host moves to firewall bridges and back", Hosts: 2, Run: driverMoves},
 }
 
 // byRemoteGroup has a server that members of one group may ask, and nobody else: on the same host and on another. Who joins
