@@ -5,7 +5,6 @@ import (
 	"maps"
 
 	"github.com/weft-sdn/weft/controller/model"
-	"github.com/weft-sdn/weft/controller/view"
 	"github.com/weft-sdn/weft/controller/view/viewtest"
 )
 
@@ -101,7 +100,7 @@ func hybrid(t viewtest.T) *viewtest.Cloud {
 	for b := range c.Snapshot().BindingsOn("host1") {
 		if c.Snapshot().Port(b.PortID).Secured() {
 			behind := *b
-			behind.Interface = view.QvoName(b.PortID)
+			behind.Firewalled = true
 			c.Put(&behind)
 		}
 	}

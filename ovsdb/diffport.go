@@ -128,7 +128,7 @@ func (x *differ) prune() {
 	for _, b := range byName(x.have.bridges) {
 		for _, u := range b.Ports {
 			p := x.have.portByUUID[u]
-			if p == nil || !owned(p.ExternalIDs) || wanted[p.Name] == b.Name {
+			if p == nil || !owned(p.ExternalIDs) || wanted[p.Name] == b.Name || x.leaving[p.Name] {
 				continue
 			}
 			x.change(Change{Resource: x.resourceOf(p, b), Row: u, Text: "port " + p.Name + " is no longer wanted"}, func(o *operations) {

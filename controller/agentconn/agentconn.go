@@ -250,7 +250,7 @@ func (s *Server) inventory(sess *Session, inv *nodev1.Inventory) error {
 			removed = append(removed, f.Name)
 		default:
 			upserts = append(upserts, model.Interface{Host: sess.Host, Name: f.Name, OFPort: f.Ofport,
-				IfaceID: f.IfaceId, AttachedMAC: f.AttachedMac})
+				IfaceID: f.IfaceId, AttachedMAC: f.AttachedMac, Firewalled: f.Firewalled})
 		}
 	}
 	if after := ports(sess.inventory); inv.Full || !maps.Equal(before, after) {

@@ -131,7 +131,7 @@ func TestAgentReportsAndAcknowledges(t *testing.T) {
 		{Name: "gre-0a000003", Bridge: "br-tun", Type: "gre"},
 	}}}})
 	w.await(t, "host compute1 tunnel 10.0.0.1 ports map[patch-tun:1 vxlan-0a000002:5]")
-	w.await(t, "interfaces of compute1 full=true [{compute1 tap1 2 p1 fa:16:3e:00:00:01 0}] removed [tap2]")
+	w.await(t, "interfaces of compute1 full=true [{compute1 tap1 2 p1 fa:16:3e:00:00:01 false 0}] removed [tap2]")
 
 	if err := w.sessions["compute1"].SendDelta(&nodev1.Delta{Nonce: "n1", Full: true}); err != nil {
 		t.Fatal(err)

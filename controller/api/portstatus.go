@@ -116,6 +116,9 @@ func bound(s *sight, p *model.Port, b *model.Binding, st *model.PortState) *weft
 		c.Status = conditionFalse
 		c.Reason, c.Message = unplugged(s, p)
 	}
+	if b != nil && b.Firewalled {
+		c.Message += "; the firewall bridge before it judges the port"
+	}
 	return c
 }
 

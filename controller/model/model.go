@@ -167,6 +167,8 @@ type Interface struct {
 	OFPort      uint32 `json:"ofport"`
 	IfaceID     string `json:"iface_id,omitempty"`
 	AttachedMAC string `json:"attached_mac,omitempty"`
+	// Firewalled: a firewall bridge before it judges what passes.
+	Firewalled bool `json:"firewalled,omitempty"`
 	// Seen orders interfaces by their appearance: the store revision on which the report rested that first showed the
 	// interface with this iface-id and attached-mac.
 	Seen int64 `json:"seen"`
@@ -187,6 +189,8 @@ type Binding struct {
 	Interface string `json:"interface"`
 	OFPort    uint32 `json:"ofport"`
 	BoundBy   string `json:"bound_by"`
+	// Firewalled is the interface's.
+	Firewalled bool `json:"firewalled,omitempty"`
 }
 
 // LocalVLAN is the allocation of a VLAN tag (1..4094) that stands for a network in br-int of one host. It exists as

@@ -148,7 +148,7 @@ func (t *Tx) wanted(p *model.Port) *model.Binding {
 		return nil
 	}
 	return &model.Binding{
-		PortID: p.ID, NetworkID: p.NetworkID, Host: best.Host, Interface: best.Name, OFPort: best.OFPort, BoundBy: by,
+		PortID: p.ID, NetworkID: p.NetworkID, Host: best.Host, Interface: best.Name, OFPort: best.OFPort, BoundBy: by, Firewalled: best.Firewalled,
 	}
 }
 

@@ -154,7 +154,7 @@ func moved(o, n *model.Binding) bool {
 
 // rebound is a binding that has changed for its own host only.
 func (a *affected) rebound(o, n *model.Binding) {
-	if o.OFPort != n.OFPort || o.Interface != n.Interface {
+	if o.OFPort != n.OFPort || o.Interface != n.Interface || o.Firewalled != n.Firewalled {
 		a.add(n.Host, PortPart, n.PortID)
 	}
 }

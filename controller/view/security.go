@@ -40,15 +40,9 @@ func hybrid(s state.Snapshot, host string) bool {
 	return h != nil && h.FirewallDriver == model.FirewallHybrid
 }
 
-// QvoName is the name on br-int of the port that leads to the firewall bridge of a port: qvo and the first 11 characters of
-// the port's id, as os-vif has it.
-func QvoName(port string) string { return "qvo" + port[:min(11, len(port))] }
-
-// behindBridge says whether what a port sends has passed its firewall bridge when it comes to br-int. Until it does, br-int
-// judges the port, so that there is no moment in which nobody does.
-func behindBridge(s state.Snapshot, b *model.Binding) bool {
-	return hybrid(s, b.Host) && b.Interface == QvoName(b.PortID)
-}
+// behindBridge says whether a firewall bridge judges what a port sends before it comes to br-int, as its host says. Until it
+// does, br-int judges the port, so that there is no moment in which nobody does.
+func behindBridge(s state.Snapshot, b *model.Binding) bool { return hybrid(s, b.Host) && b.Firewalled }
 
 // security is what br-int judges a port by that is bound, or nil when it does not.
 func security(s state.Snapshot, b *model.Binding, p *model.Port) *Security {

@@ -222,7 +222,7 @@ func TestFirewallDriver(t *testing.T) {
 	}
 
 	b := *after.Binding("red3")
-	b.Interface = QvoName("red3")
+	b.Interface, b.Firewalled = "qvored3", true
 	_, behind, _ := c.Change(func(tx viewtest.Tx) { tx.Put(&b) })
 	if _, lp, _ := ForPort(behind, host, "red3"); lp.Security != nil {
 		t.Errorf("red3 behind its bridge is judged by %v", lp.Security)

@@ -40,7 +40,7 @@ func (a *affected) security(c state.Change) {
 		a.securedPort(sides[model.Port](c))
 	case state.Bindings:
 		// Behind a firewall bridge another judges the port.
-		if o, n := sides[model.Binding](c); moved(o, n) || o.Interface != n.Interface {
+		if o, n := sides[model.Binding](c); moved(o, n) || o.Firewalled != n.Firewalled {
 			a.securedPlace(a.before, c.Key)
 			a.securedPlace(a.after, c.Key)
 		}

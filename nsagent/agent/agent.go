@@ -87,7 +87,7 @@ type Agent struct {
 
 	sessions chan *ovsdb.Session
 	streams  chan streamEvent
-	told     chan event
+	events   chan event
 	over     chan struct{} // closed when the loop has ended
 	asks     chan struct{} // holds one for each question that is being answered
 	asked    sync.WaitGroup
@@ -124,9 +124,11 @@ type Agent struct {
 	// freshTunnel is the transaction that made the first tunnel of a type; 0 for none that the switch has not carried out.
 	freshTunnel int64
 
-	links     map[string]link            // by bridge
-	inventory map[string]ovsdb.Interface // what the stream was told
-	notices   []*nodev1.Notice           // for the next stream
+	links     map[string]link // by bridge
+	inventory map[string]told // what the stream was told
+	// looked: the keeper of namespaces has looked at everything once.
+	looked  bool
+	notices []*nodev1.Notice // for the next stream
 
 	retryAt    time.Time
 	retryAfter time.Duration
@@ -142,7 +144,7 @@ func New(cfg Config) (*Agent, error) {
 		return nil, err
 	}
 	a := &Agent{cfg: cfg, log: cfg.Log, dir: dir,
-		sessions: make(chan *ovsdb.Session), streams: make(chan streamEvent), told: make(chan event, 64), over: make(chan struct{}),
+		sessions: make(chan *ovsdb.Session), streams: make(chan streamEvent), events: make(chan event, 64), over: make(chan struct{}),
 		asks: make(chan struct{}, maxAsks),
 		held: nothingHeld(site{cfg.IntegrationBridge, cfg.TunnelBridge, cfg.DatapathType, cfg.SSL}), unsaved: map[string]bool{}, need: map[string]int64{}, settled: map[string]string{}, late: map[string]time.Time{},
 		calm: rate.NewLimiter(rate.Every(time.Second), 20)}
@@ -215,7 +217,7 @@ func (a *Agent) run(ctx context.Context) {
 		case e := <-a.streams:
 			a.streamEvent(ctx, e)
 		case <-a.spaces.Changed():
-		case e := <-a.told:
+		case e := <-a.events:
 			a.heard(e)
 			continue
 		case <-timer.C:

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/weft-sdn/weft/nsagent/namespaces"
+	"github.com/weft-sdn/weft/nsagent/plan"
 	"github.com/weft-sdn/weft/nsagent/replay"
 	"github.com/weft-sdn/weft/ovsdb"
 	nodev1 "github.com/weft-sdn/weft/proto/weft/node/v1"
@@ -96,7 +98,10 @@ func (a *Agent) tellInventory(st *ovsdb.State, plugs []ovsdb.Plug) {
 	if a.stream == nil {
 		return
 	}
-	now := st.Interfaces(a.bridges()...)
+	now := map[string]told{}
+	for name, i := range st.Interfaces(a.bridges()...) {
+		now[name] = told{i, a.firewalled(name)}
+	}
 	for _, p := range plugs {
 		if was, ok := a.inventory[p.Instead]; ok && now[p.Interface].OFPort == 0 && now[p.Interface].Error == "" {
 			delete(now, p.Interface)
@@ -120,6 +125,25 @@ func (a *Agent) tellInventory(st *ovsdb.State, plugs []ovsdb.Plug) {
 	a.inventory = now
 }
 
+// told is what a controller is told of an interface.
+type told struct {
+	ovsdb.Interface
+	firewalled bool
+}
+
+// firewalled says whether an interface is the outer end of a firewall bridge which judges. While that is being looked at, it is
+// so if it was; an agent that has just begun goes by what it had written down.
+func (a *Agent) firewalled(name string) bool {
+	if slices.ContainsFunc(a.report.Devices, func(d namespaces.Device) bool { return d.Name == name && plan.FirewallDevice(name) && !d.Lent }) {
+		return true
+	}
+	d, wanted := a.held.devices()[name]
+	if !wanted || !a.held.bridged(d.resource) || !a.report.Stale && !a.report.Pending[d.resource] {
+		return false
+	}
+	return !a.looked || a.inventory[name].firewalled
+}
+
 // bridges are the names of the bridges that the host was given, and of those that a controller wants.
 func (a *Agent) bridges() []string {
 	names := []string{a.cfg.IntegrationBridge, a.cfg.TunnelBridge}
@@ -133,8 +157,8 @@ func (a *Agent) bridges() []string {
 	return slices.Compact(names)
 }
 
-func fact(i ovsdb.Interface) *nodev1.InterfaceFact {
-	f := &nodev1.InterfaceFact{Name: i.Name, Bridge: i.Bridge, Type: i.Type, Ofport: i.OFPort, IfaceId: i.IfaceID, AttachedMac: i.AttachedMAC, Error: i.Error}
+func fact(i told) *nodev1.InterfaceFact {
+	f := &nodev1.InterfaceFact{Firewalled: i.firewalled, Name: i.Name, Bridge: i.Bridge, Type: i.Type, Ofport: i.OFPort, IfaceId: i.IfaceID, AttachedMac: i.AttachedMAC, Error: i.Error}
 	if mac, err := net.ParseMAC(i.AttachedMAC); err == nil {
 		f.AttachedMac = mac.String()
 	}
@@ -164,7 +188,7 @@ type event struct {
 // tell takes an event of a keeper, whose goroutines must not wait for the loop.
 func (a *Agent) tell(e event) {
 	select {
-	case a.told <- e:
+	case a.events <- e:
 	default:
 		a.log.Warn("notice not passed on", "object", e.resource, "reason", e.reason, "message", e.message)
 	}

@@ -89,6 +89,7 @@ func (a *Agent) databaseDown() {
 // reconcile makes the host what is desired, as far as it can be now, and tells what was found.
 func (a *Agent) reconcile(ctx context.Context) {
 	a.report = a.spaces.Report()
+	a.looked = a.looked || !a.report.Stale && len(a.report.Pending) == 0
 	if a.db == nil {
 		a.away("ovsdb-server does not answer at " + a.cfg.OVSDB)
 		return

@@ -116,6 +116,8 @@ func lastLink(steps []plan.Step) int {
 		}
 	}
 	return -1
+}
+
 // judges says whether a step changes what judges packets, or translates their addresses.
 func judges(s plan.Step) bool {
 	switch s.(type) {

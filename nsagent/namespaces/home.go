@@ -55,7 +55,11 @@ func bridged(want, have plan.Namespace) []Device {
 	var out []Device
 	for _, b := range want.Bridges {
 		tap := have.Machine(b)
-		if x, there := is[b.Name]; tap == "" || there && !x.Ours {
+		if x, there := is[b.Name]; there && !x.Ours {
+			out = append(out, Device{Name: plan.OuterOfBridge(b.Name), PortID: b.PortID}) // plugged by who made it
+			continue
+		}
+		if tap == "" {
 			continue
 		}
 		wanted[b.Name] = true

@@ -75,7 +75,7 @@ func (w Walk) Step(tx Tx) {
 	case kind == "binding" && gone:
 		tx.Delete(state.Bindings, port)
 	case kind == "binding":
-		tx.Put(&model.Binding{PortID: port, NetworkID: network, Host: host, OFPort: uint32(w.n("ofport", 3)), Interface: w.one("interface", "tap", "tap", "qvo"+port)})
+		tx.Put(&model.Binding{PortID: port, NetworkID: network, Host: host, OFPort: uint32(w.n("ofport", 3)), Interface: w.one("interface", "tap", "qvo"), Firewalled: w.bool("firewalled")})
 	case gone:
 		tx.Delete(state.LocalVLANs, host+"/"+network)
 	default:

@@ -330,3 +330,79 @@ func driverMoves(ctx context.Context, s *cloud.Scope) (string, error) {
 }
 
 func stop(ctx context.Context, session *lab.Session) error { _, err := session.Stop(ctx); return err }
+
+// plugged is how os-vif plugs a machine for a firewall bridge; unplugged takes it away again.
+const (
+	pluggedByVif = `set -e
+ip link add QBR type bridge stp_state 0 forward_delay 0 ageing_time 0 mcast_snooping 0
+ip link add QVB type veth peer name QVO
+ip link set QVB master QBR up; ip link set QVO up; ip link set QBR up
+ethtool -K QVB tx off >/dev/null; ethtool -K QVO tx off >/dev/null
+echo 1 >/proc/sys/net/ipv6/conf/QVO/disable_ipv6
+ovs-vsctl --timeout=20 -- del-port br-int TAP -- add-port br-int QVO -- set Interface QVO external_ids:iface-id=ID external_ids:iface-status=active 'external_ids:attached-mac="MAC"'
+ip link set TAP master QBR`
+	unpluggedByVif = `ovs-vsctl --timeout=20 --if-exists del-port br-int QVO; ip link set TAP nomaster; ip link del QVB; ip link del QBR; true`
+)
+
+// foreignBridge has a firewall bridge that os-vif made: it is judged when the host's driver says so, and stays as it is.
+func foreignBridge(ctx context.Context, s *cloud.Scope) (string, error) {
+	h := s.Lab.Hosts[0]
+	o, err := buildOffice(ctx, s, "10.0.11.0/24")
+	if err != nil {
+		return "", err
+	}
+	vm := o.server
+	fill := strings.NewReplacer("QBR", bridgeOf(vm), "QVB", innerOf(vm), "QVO", outerOf(vm), "TAP", vm.Interface(), "ID", vm.PortID, "MAC", vm.MAC)
+	s.Defer(func(ctx context.Context) error {
+		_, err := h.Exec(ctx, "sh", "-c", fill.Replace(unpluggedByVif))
+		return err
+	})
+	s.Defer(func(ctx context.Context) error { return driver(ctx, s, h.Name, inSwitch) })
+	if _, err := h.Exec(ctx, "sh", "-c", fill.Replace(pluggedByVif)); err != nil {
+		return "", err
+	}
+	works := func(with string, chains bool) error {
+		if err := s.Settle(ctx); err != nil {
+			return err
+		}
+		return lab.Poll(ctx, 20*time.Second, func() error {
+			saved, err := h.Exec(ctx, "iptables-save")
+			if err == nil && strings.Contains(saved, "weft-fw-i"+vm.PortID[:10]) != chains {
+				err = errors.New("chains")
+			}
+			if err == nil {
+				err = o.mustWork(ctx)
+			}
+			if err != nil {
+				err = fmt.Errorf("with %s: %w", with, err)
+			}
+			return err
+		})
+	}
+	look := func() (string, error) {
+		return h.Exec(ctx, "sh", "-c", "ip -d -o link show dev "+bridgeOf(vm)+"; ls /proc/sys/net/ipv4/conf | grep "+vm.PortID[:11])
+	}
+	if err := works(inSwitch, false); err != nil {
+		return "", err
+	}
+	before, err := look()
+	if err != nil {
+		return "", err
+	}
+	for _, to := range []string{onBridge, inSwitch} {
+		if err := driver(ctx, s, h.Name, to); err != nil {
+			return "", err
+		}
+		if err := works(to, to == onBridge); err != nil {
+			return "", err
+		}
+		now, err := look()
+		if err != nil {
+			return "", err
+		}
+		if strings.Contains(now, "alias") || strings.Count(now, "qvo") != strings.Count(before, "qvo") {
+			return "", fmt.Errorf("with %s the bridge was %q, and is %q", to, before, now)
+		}
+	}
+	return "judged as told, and left as it was", nil
+}

@@ -26,6 +26,7 @@ var judged = []Check{
 	{Name: "firewall bridge by remote group", Hosts: 2, Run: bridgedByRemoteGroup},
 	{Name: "firewall bridge stops spoofing", Hosts: 2, Run: bridgeStopsSpoofing},
 	{Name: "firewall bridge heals", Hosts: 2, Run: bridgeHeals},
+	{Name: "firewall bridge of os-vif is adopted", Hosts: 2, Run: foreignBridge},
 	{Name: "a host moves to firewall bridges and back", Hosts: 2, Run: driverMoves},
 }
 

@@ -3087,7 +3087,9 @@ type InterfaceFact struct {
 	IfaceId     string `protobuf:"bytes,5,opt,name=iface_id,json=ifaceId,proto3" json:"iface_id,omitempty"`
 	AttachedMac string `protobuf:"bytes,6,opt,name=attached_mac,json=attachedMac,proto3" json:"attached_mac,omitempty"`
 	// OVSDB's error column.
-	Error         string `protobuf:"bytes,7,opt,name=error,proto3" json:"error,omitempty"`
+	Error string `protobuf:"bytes,7,opt,name=error,proto3" json:"error,omitempty"`
+	// It is the qvo of a firewall bridge, and what judges there is in force: br-int need not judge what comes by it.
+	Firewalled    bool `protobuf:"varint,8,opt,name=firewalled,proto3" json:"firewalled,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3169,6 +3171,13 @@ func (x *InterfaceFact) GetError() string {
 		return x.Error
 	}
 	return ""
+}
+
+func (x *InterfaceFact) GetFirewalled() bool {
+	if x != nil {
+		return x.Firewalled
+	}
+	return false
 }
 
 // Notice is something worth telling people.
@@ -3558,7 +3567,7 @@ const file_weft_node_v1_node_proto_rawDesc = "" +
 	"\n" +
 	"interfaces\x18\x02 \x03(\v2\x1b.weft.node.v1.InterfaceFactR\n" +
 	"interfaces\x12-\n" +
-	"\x12removed_interfaces\x18\x03 \x03(\tR\x11removedInterfaces\"\xbb\x01\n" +
+	"\x12removed_interfaces\x18\x03 \x03(\tR\x11removedInterfaces\"\xdb\x01\n" +
 	"\rInterfaceFact\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06bridge\x18\x02 \x01(\tR\x06bridge\x12\x12\n" +
@@ -3566,7 +3575,10 @@ const file_weft_node_v1_node_proto_rawDesc = "" +
 	"\x06ofport\x18\x04 \x01(\rR\x06ofport\x12\x19\n" +
 	"\biface_id\x18\x05 \x01(\tR\aifaceId\x12!\n" +
 	"\fattached_mac\x18\x06 \x01(\tR\vattachedMac\x12\x14\n" +
-	"\x05error\x18\a \x01(\tR\x05error\"V\n" +
+	"\x05error\x18\a \x01(\tR\x05error\x12\x1e\n" +
+	"\n" +
+	"firewalled\x18\b \x01(\bR\n" +
+	"firewalled\"V\n" +
 	"\x06Notice\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x1a\n" +
