@@ -225,6 +225,8 @@ func (a *application) step(s plan.Step) error {
 		return a.n.feed(a.ctx, s.Text, "ebtables-restore", "--noflush")
 	case plan.RestoreSets:
 		return a.n.feed(a.ctx, s.Text, "ipset", "restore")
+	case plan.DestroySets:
+		return a.n.destroySets(a.ctx, s.Names)
 	case plan.Forget:
 		return a.n.forget(s.Flows)
 	case plan.ForgetZone:

@@ -32,7 +32,8 @@ const (
 	otherTimeout = 120
 )
 
-// copyConnections makes entries of a bridge's zone out of those that br-int has tracked. One that is there already stays.
+// copyConnections makes entries of a bridge's zone out of those that br-int has tracked. One that is there already stays; one
+// that the kernel does not take has to begin anew, and keeps no other from moving.
 func (n *Namespace) copyConnections(ctx context.Context, b plan.Bridge) error {
 	if n.host.Connections == nil {
 		return nil
@@ -41,16 +42,13 @@ func (n *Namespace) copyConnections(ctx context.Context, b plan.Bridge) error {
 	if err != nil {
 		return fmt.Errorf("connections of port %s in br-int: %w", b.PortID, err)
 	}
-	var errs []error
 	for _, c := range plan.ParseConnections(text) {
 		if !c.Of(b.Senders) || c.Over() {
 			continue
 		}
-		if err := n.track(b.Zone, c); err != nil && !errors.Is(err, unix.EEXIST) {
-			errs = append(errs, fmt.Errorf("connection %v to %v: %w", c.Orig.Src, c.Orig.Dst, err))
-		}
+		_ = n.track(b.Zone, c)
 	}
-	return errors.Join(errs...)
+	return nil
 }
 
 // track makes an entry. Nobody knows its sequence numbers, so that the kernel must not judge by them.

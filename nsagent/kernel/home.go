@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
@@ -71,6 +72,23 @@ func (n *Namespace) sets(ctx context.Context, want plan.Namespace) (map[string]p
 		return nil, nil
 	}
 	return plan.ParseSets(text), err
+}
+
+// destroySets takes sets away. The kernel lets go of them some time after the rules that named them are gone.
+func (n *Namespace) destroySets(ctx context.Context, names []string) error {
+	for _, name := range names {
+		for i := 0; ; i++ {
+			_, err := n.run(ctx, "", "ipset", "destroy", name)
+			if err == nil {
+				break
+			}
+			if i == 20 || ctx.Err() != nil {
+				return err
+			}
+			time.Sleep(25 * time.Millisecond)
+		}
+	}
+	return nil
 }
 
 // run runs a command inside, to its end.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 
+	"github.com/weft-sdn/weft/nsagent/kernel"
 	"github.com/weft-sdn/weft/nsagent/plan"
 )
 
@@ -23,7 +24,11 @@ func (k *Keeper) Describe(ctx context.Context, namespace string) ([]plan.Line, e
 	if host == nil {
 		return nil, errors.New("the agent is only just starting; try again")
 	}
-	ns, err := host.Open(namespace)
+	open := host.Open
+	if namespace == plan.Home {
+		open = func(string) (*kernel.Namespace, error) { return host.Home() }
+	}
+	ns, err := open(namespace)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && desired:
 		return plan.Lines(want, plan.Namespace{}), nil

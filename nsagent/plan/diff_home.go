@@ -11,7 +11,7 @@ import (
 // home says by which steps firewall bridges and what judges on them become what they must be. What judges comes first; a
 // machine is put into a bridge only then.
 func (d *differ) home() {
-	adds, deletes := setChanges(d.want.Sets, d.have.Sets)
+	adds, deletes, unused := setChanges(d.want.Sets, d.have.Sets)
 	if adds != "" {
 		d.step(RestoreSets{adds})
 	}
@@ -26,13 +26,13 @@ func (d *differ) home() {
 	if deletes != "" {
 		d.step(RestoreSets{deletes})
 	}
-	zones := ReadZones(d.have.IPv4)
+	wants, zones := ReadZones(d.want.IPv4), ReadZones(d.have.IPv4)
 	is := map[string]Bridge{}
 	for _, b := range d.have.Bridges {
 		is[b.Name] = b
 	}
 	for _, b := range d.want.Bridges {
-		if zones[b.Name] != b.Zone {
+		if zones[b.Name] != wants[b.Name] && wants[b.Name] != 0 {
 			d.step(ForgetZone{b.Zone})
 		}
 		have, there := is[b.Name]
@@ -43,6 +43,9 @@ func (d *differ) home() {
 	}
 	for _, name := range slices.Sorted(maps.Keys(is)) {
 		d.unbridge(is[name])
+	}
+	if len(unused) > 0 {
+		d.step(DestroySets{unused})
 	}
 }
 
@@ -99,8 +102,9 @@ func (n Namespace) Machine(want Bridge) string {
 	return ""
 }
 
-// setChanges are the input of "ipset restore" that adds what is missing, and the one that takes away what is too much.
-func setChanges(want, have map[string]Set) (adds, deletes string) {
+// setChanges are the input of "ipset restore" that adds what is missing, the one that takes away what is too much, and the sets
+// that nobody needs any more.
+func setChanges(want, have map[string]Set) (adds, deletes string, unused []string) {
 	var add, del strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(want)) {
 		w, h := want[name], have[name]
@@ -121,10 +125,10 @@ func setChanges(want, have map[string]Set) (adds, deletes string) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(have)) {
 		if _, wanted := want[name]; !wanted {
-			fmt.Fprintf(&del, "destroy %s\n", name)
+			unused = append(unused, name)
 		}
 	}
-	return add.String(), del.String()
+	return add.String(), del.String(), unused
 }
 
 // maxElements is how many addresses a set may have; the kernel's default is 65,536.

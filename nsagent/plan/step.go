@@ -63,6 +63,9 @@ type RestoreEthernet struct{ Text string }
 // RestoreSets changes sets of addresses by one "ipset restore".
 type RestoreSets struct{ Text string }
 
+// DestroySets takes sets away that no rule names any more.
+type DestroySets struct{ Names []string }
+
 // ForgetZone deletes all entries of conntrack in a zone.
 type ForgetZone struct{ Zone uint16 }
 
@@ -129,6 +132,7 @@ func (s DeleteNeighbour) String() string { return "ip neigh del " + s.Neighbour.
 
 func (s RestoreEthernet) String() string { return "ebtables-restore --noflush: " + oneLine(s.Text) }
 func (s RestoreSets) String() string     { return "ipset restore: " + oneLine(s.Text) }
+func (s DestroySets) String() string     { return "ipset destroy " + strings.Join(s.Names, " ") }
 func (s ForgetZone) String() string      { return fmt.Sprintf("conntrack -D -w %d", s.Zone) }
 func (s MakeBridge) String() string {
 	return fmt.Sprintf("ip link add %s mtu %d type bridge; ip link add %s type veth peer %s", s.Name, s.MTU, InnerOfBridge(s.Name), OuterOfBridge(s.Name))
