@@ -69,6 +69,7 @@ func newNames(ctx context.Context, c *cloud.Cloud) (*names, error) {
 		n.ids[name] = id
 		call(id, "<id of "+name+">")
 		call(id[:11], "<"+name+">")
+		call(id[:10], "<"+name+">") // of chains
 		call(o.GetMacAddress(), "<MAC of "+name+">")
 	}
 	hosts, err := c.Hosts.ListHosts(ctx, &weftv1.ListHostsRequest{})
@@ -134,7 +135,11 @@ var (
 	index    = regexp.MustCompile(`^\d+: ([a-z]{2,3}-|tap|lo)`)
 	peer     = regexp.MustCompile(`@if\d+`)
 	pid      = regexp.MustCompile(`\d+/weft-nsagent|pid=\d+,fd=\d+`)
-	spaces   = regexp.MustCompile(`\s+`)
+	// setNumber and ruleID are in chains of a firewall bridge.
+	setNumber = regexp.MustCompile(`(weft-fw-g[io])\d+`)
+	ruleID    = regexp.MustCompile(`"rule [0-9a-f-]{36}"`)
+
+	spaces = regexp.MustCompile(`\s+`)
 )
 
 // lines is an output of a host with names in it.
@@ -168,6 +173,7 @@ func (n *names) lines(host, out string) []string {
 			}
 			return "<MAC>"
 		})
+		line = ruleID.ReplaceAllString(setNumber.ReplaceAllString(line, "${1}<set>"), `"rule <id>"`)
 		line = index.ReplaceAllString(line, "$1")
 		line = lifetime.ReplaceAllString(nsid.ReplaceAllString(line, ""), "")
 		line = peer.ReplaceAllString(line, "")

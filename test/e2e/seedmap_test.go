@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/fieldmaskpb"
 
 	weftv1 "github.com/weft-sdn/weft/proto/weft/v1"
 	"github.com/weft-sdn/weft/test/lab"
@@ -192,7 +193,12 @@ func buildLegacy(ctx context.Context, s *cloud.Scope) error {
 	if err != nil {
 		return err
 	}
-	vm, err := s.VMWith(ctx, private, "vm10-1-0-2", "compute1", &weftv1.Port{FixedIps: []*weftv1.FixedIP{{IpAddress: "10.1.0.2"}}})
+	group, err := buildFirewall(ctx, s)
+	if err != nil {
+		return err
+	}
+	vm, err := s.VMWith(ctx, private, "vm10-1-0-2", "compute1", &weftv1.Port{FixedIps: []*weftv1.FixedIP{{IpAddress: "10.1.0.2"}},
+		PortSecurityEnabled: proto.Bool(true), SecurityGroups: []string{group.GetMetadata().GetId()}})
 	if err != nil {
 		return err
 	}
@@ -205,4 +211,38 @@ func buildLegacy(ctx context.Context, s *cloud.Scope) error {
 		return err
 	}
 	return s.Settle(ctx)
+}
+
+// buildFirewall has compute1 judge by firewall bridges, and a group with the document's rules.
+func buildFirewall(ctx context.Context, s *cloud.Scope) (*weftv1.SecurityGroup, error) {
+	judge := func(driver string) error {
+		_, err := s.Hosts.UpdateHost(ctx, &weftv1.UpdateHostRequest{Host: &weftv1.Host{Metadata: &weftv1.Metadata{Id: "compute1"}, FirewallDriver: driver},
+			UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"firewall_driver"}}})
+		return err
+	}
+	s.Defer(func(ctx context.Context) error {
+		all, err := s.SecurityGroups.ListSecurityGroups(ctx, &weftv1.ListSecurityGroupsRequest{ProjectId: "default", Name: "default"})
+		for _, g := range all.GetSecuritygroups() {
+			_, err = s.SecurityGroups.DeleteSecurityGroup(ctx, &weftv1.DeleteSecurityGroupRequest{Id: g.GetMetadata().GetId()})
+		}
+		return err
+	})
+	s.Defer(func(context.Context) error { return judge("openvswitch") })
+	if err := judge("iptables_hybrid"); err != nil {
+		return nil, err
+	}
+	group, err := s.SecurityGroup(ctx, "opened")
+	if err != nil {
+		return nil, err
+	}
+	for _, port := range []uint32{0, 22, 80} {
+		r := &weftv1.SecurityGroupRule{Direction: "ingress", Ethertype: "IPv4", Protocol: "icmp"}
+		if port != 0 {
+			r.Protocol, r.PortRangeMin, r.PortRangeMax = "tcp", proto.Uint32(port), proto.Uint32(port)
+		}
+		if _, err := s.Allow(ctx, group, r); err != nil {
+			return nil, err
+		}
+	}
+	return group, nil
 }
