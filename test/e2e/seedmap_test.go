@@ -215,20 +215,13 @@ func buildLegacy(ctx context.Context, s *cloud.Scope) error {
 
 // buildFirewall has compute1 judge by firewall bridges, and a group with the document's rules.
 func buildFirewall(ctx context.Context, s *cloud.Scope) (*weftv1.SecurityGroup, error) {
-	judge := func(driver string) error {
+	judge := func(ctx context.Context, driver string) error {
 		_, err := s.Hosts.UpdateHost(ctx, &weftv1.UpdateHostRequest{Host: &weftv1.Host{Metadata: &weftv1.Metadata{Id: "compute1"}, FirewallDriver: driver},
 			UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"firewall_driver"}}})
 		return err
 	}
-	s.Defer(func(ctx context.Context) error {
-		all, err := s.SecurityGroups.ListSecurityGroups(ctx, &weftv1.ListSecurityGroupsRequest{ProjectId: "default", Name: "default"})
-		for _, g := range all.GetSecuritygroups() {
-			_, err = s.SecurityGroups.DeleteSecurityGroup(ctx, &weftv1.DeleteSecurityGroupRequest{Id: g.GetMetadata().GetId()})
-		}
-		return err
-	})
-	s.Defer(func(context.Context) error { return judge("openvswitch") })
-	if err := judge("iptables_hybrid"); err != nil {
+	s.Defer(func(ctx context.Context) error { return judge(ctx, "openvswitch") })
+	if err := judge(ctx, "iptables_hybrid"); err != nil {
 		return nil, err
 	}
 	group, err := s.SecurityGroup(ctx, "opened")

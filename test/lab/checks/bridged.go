@@ -96,8 +96,7 @@ type office struct {
 }
 
 func buildOffice(ctx context.Context, s *cloud.Scope, cidr string) (*office, error) {
-	s.Defer(func(ctx context.Context) error { return forgetDefaultGroup(ctx, s) })
-	n, err := s.Network(ctx, "office", &weftv1.Network{PortSecurityEnabled: proto.Bool(true)}, cidr)
+	n, err := s.Network(ctx, "office", &weftv1.Network{}, cidr)
 	if err != nil {
 		return nil, err
 	}
