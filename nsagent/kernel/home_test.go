@@ -72,7 +72,7 @@ func settle(t *testing.T, n *Namespace, want plan.Namespace, plugged map[string]
 		if round == 1 || len(steps) == 0 {
 			return steps
 		}
-		for _, f := range n.Apply(ctx, steps) {
+		for _, f := range n.Apply(ctx, steps, nil) {
 			t.Fatalf("%v: %v", f.Step, f)
 		}
 	}

@@ -119,7 +119,7 @@ func (w *worker) removeHome(ctx context.Context, plugged map[string]bool) (gone 
 		return false
 	}
 	steps := plan.Diff(want, have)
-	for _, f := range w.ns.Apply(ctx, steps) {
+	for _, f := range w.ns.Apply(ctx, steps, nil) {
 		w.again("not removed", f)
 		return false
 	}
