@@ -35,11 +35,12 @@ that programs the switches, with symbols in the place of values:
 | ` + "`SET`" + ` | number of a set of security groups that ports have; ` + "`STATELESS_SET`" + ` that of stateless ones, with the bit 31 |
 | ` + "`G`, `MEMBER`" + ` | number of a security group or address group that rules name, and an address that it has |
 | ` + "`LL`, `REMOTE`" + ` | link-local address of a port's MAC; block of addresses that a rule names |
+| ` + "`BITS_OUT`, `PACKETS_OUT`, `BITS_IN`, `PACKETS_IN`" + ` | meters of a port for what it sends and hears: four times the port's number, plus 0, 1, 2 and 3; ` + "`DSCP`" + ` the mark of a policy |
 | ` + "`PAIR_M`, `PAIR_IP`" + ` | MAC and address of an allowed address pair |
 | ` + "`patch-tun`, `vxlan`, `port`" + ` … | OpenFlow number of that port; ` + "`port`" + ` is that of a virtual machine, ` + "`qr`" + ` that of a router's device |
 
 The cookie of a row tells who wanted it: ` + "`0x57`" + `, one byte for the kind that is named here (` + "`network` 0x01, `subnet` 0x02, `port` 0x03, `host` 0x04, `router` 0x05" + `,
-` + "`securitygroup` 0x08, `securitygrouprule` 0x09, `addressgroup` 0x0a, `pipeline` 0x0f, `learned` 0x1f" + `),
+` + "`securitygroup` 0x08, `securitygrouprule` 0x09, `addressgroup` 0x0a, `qospolicy` 0x0b, `pipeline` 0x0f, `learned` 0x1f" + `),
 and the first 12 hex digits of the object's id; for hosts and pipelines, whose ids are no UUIDs, 48 bits of a hash. ` + "`weft explain COOKIE`" + ` looks it up.
 
 A row that names a port is there only while the host has reported the port's number. Rows of ports and networks that are
@@ -109,6 +110,7 @@ func example() Rows {
 	}
 	routed(vxlan)
 	firewallExample(rows, h, vxlan, local)
+	qosExample(rows, h, vxlan, local)
 	rows.add(view.BrTun, brtun.LocalPort(vxlan, local))
 	rows.add(view.BrTun, brtun.RemotePort(h, vxlan, view.RemotePort{ID: "port", MAC: mac, IPs: ips, Up: true, Tunnel: 9013}))
 	for _, typ := range []string{model.VLAN, model.Flat} {
@@ -143,7 +145,7 @@ func symbolic(rows []flow.Flow, table uint8) []string {
 			continue
 		}
 		kind, _, _ := flow.ParseCookie(f.Cookie)
-		l := learnedCookie.ReplaceAllString(firewallSymbols.Replace(docSymbols.Replace(f.Line())), "cookie=learned")
+		l := learnedCookie.ReplaceAllString(qosSymbols.Replace(firewallSymbols.Replace(docSymbols.Replace(f.Line()))), "cookie=learned")
 		l = "cookie=" + kind.String() + ", " + l
 		if !slices.Contains(lines, l) {
 			lines = append(lines, l)

@@ -52,6 +52,12 @@ func startNamed(t *testing.T, s state.Snapshot, name string) *realHost {
 		h.port(view.BrInt, p.Interface, ofport)
 		h.Vsctl("set", "port", p.Interface, fmt.Sprintf("tag=%d", p.VLAN))
 	}
+	for p := range view.Parts(s, name) {
+		for _, m := range Meters(s, name, p) {
+			unit := map[bool]string{true: "pktps", false: "kbps"}[m.Packets]
+			h.Ofctl("add-meter", view.BrInt, fmt.Sprintf("meter=%d,%s,burst,band=type=drop,rate=%d,burst_size=%d", m.ID, unit, m.Rate, m.Burst))
+		}
+	}
 	load(t, h.Switch, RenderAll(s, name))
 	// "    tap-1 11/7: (dummy)": OpenFlow number, then datapath number.
 	shown := regexp.MustCompile(`(?m)^\s+(\S+) (\d+|LOCAL|none)/(\d+):`)
@@ -111,7 +117,7 @@ func (h *realHost) traceMACs(t *testing.T, bridge, packet string, options ...str
 	}
 	var left []string
 	vlan, source, target := "", "", ""
-	for _, a := range action.FindAllString(m[1], -1) {
+	for _, a := range action.FindAllString(metered(t, m[1]), -1) {
 		switch {
 		case strings.HasPrefix(a, "push_vlan"), strings.HasPrefix(a, "set(vlan"):
 			vlan = " vlan " + vlanID.FindStringSubmatch(a)[1]
@@ -144,6 +150,43 @@ func (h *realHost) traceMACs(t *testing.T, bridge, packet string, options ...str
 	}
 	slices.Sort(left)
 	return left
+}
+
+// longer is what Open vSwitch does with a packet that is longer than any: nothing. What it does else begins after it.
+var longer = regexp.MustCompile(`check_pkt_len\(size=65535,gt\(`)
+
+// metered puts in the place of each check of a packet's length, which parts it from its copies, what is done then; there a meter
+// must come before the packet leaves.
+func metered(t *testing.T, actions string) string {
+	t.Helper()
+	for {
+		at := longer.FindStringIndex(actions)
+		if at == nil {
+			return actions
+		}
+		// The two branches, which are alike, end with the parentheses that they began with.
+		closing := func(from int) int {
+			for depth, i := 1, from; i < len(actions); i++ {
+				switch actions[i] {
+				case '(':
+					depth++
+				case ')':
+					if depth--; depth == 0 {
+						return i
+					}
+				}
+			}
+			t.Fatalf("parentheses do not close in %s", actions)
+			return 0
+		}
+		end := closing(at[1])
+		branch := actions[at[1]:end]
+		rest := "),le(" + branch + "))"
+		if !strings.HasPrefix(actions[end:], rest) || branch != "drop" && !strings.HasPrefix(branch, "meter(") {
+			t.Fatalf("a copy for a limited port is not metered in %s", actions)
+		}
+		actions = actions[:at[0]] + branch + actions[end+len(rest):]
+	}
 }
 
 // rewritten says what a MAC of a packet has become, if it is another than it was.

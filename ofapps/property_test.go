@@ -13,6 +13,7 @@ import (
 	"github.com/weft-sdn/weft/controller/model"
 	"github.com/weft-sdn/weft/controller/view"
 	"github.com/weft-sdn/weft/controller/view/viewtest"
+	"github.com/weft-sdn/weft/ofapps/flow"
 )
 
 // lines are rows as texts by bridge and part: what a host's loop holds.
@@ -26,6 +27,17 @@ func (l lines) set(p view.Part, rows Rows) {
 		}
 		l[p][bridge] = texts(flows)
 	}
+}
+
+// meters are told as well.
+func (l lines) meters(p view.Part, meters []flow.Meter) {
+	if len(meters) == 0 {
+		return
+	}
+	if l[p] == nil {
+		l[p] = map[string][]string{}
+	}
+	l[p]["meters"] = []string{fmt.Sprint(meters)}
 }
 
 // Rendering only the parts that a change affects must come to the same rows as rendering everything, whatever happens.
@@ -54,12 +66,14 @@ func TestRenderingAffectedPartsIsRenderingAll(t *testing.T) {
 				}
 				for p := range parts {
 					held[h].set(p, Render(after, h, p))
+					held[h].meters(p, Meters(after, h, p))
 				}
 			}
 			for _, h := range w.Hosts() {
 				whole := lines{}
 				for p := range view.Parts(after, h) {
 					whole.set(p, Render(after, h, p))
+					whole.meters(p, Meters(after, h, p))
 				}
 				if d := cmp.Diff(whole, held[h], cmpopts.EquateEmpty()); d != "" {
 					rt.Fatalf("step %d, %s: (-whole +incremental):\n%s\nchanges: %s", step, h, d, viewtest.Tell(changes))
@@ -135,6 +149,9 @@ func drawCloud(rt *rapid.T) *viewtest.Cloud {
 				}
 			}
 		}
+	}
+	if rapid.Bool().Draw(rt, "limited") {
+		limitAll(c)
 	}
 	return c
 }

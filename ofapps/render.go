@@ -104,6 +104,33 @@ func render(s state.Snapshot, h view.Host, p view.Part, l *view.Lookup) Rows {
 	return rows
 }
 
+// Meters are those that rows of a part name on br-int. They must be there before the rows, and can go when these have gone.
+func Meters(s state.Snapshot, host string, p view.Part) []flow.Meter {
+	if p.Kind != view.PortPart || !view.Limited(s, host, p.ID) {
+		return nil
+	}
+	h, ok := view.ForHost(s, host)
+	if !ok {
+		return nil
+	}
+	return meters(p, view.Once(s, h))
+}
+
+// Meters are as the function Meters.
+func (r Renderer) Meters(p view.Part) []flow.Meter {
+	if !r.ok || p.Kind != view.PortPart || !view.Limited(r.s, r.h.Name, p.ID) {
+		return nil
+	}
+	return meters(p, r.lookup)
+}
+
+func meters(p view.Part, l *view.Lookup) []flow.Meter {
+	if _, local, _ := l.ForPort(p.ID); local != nil {
+		return brint.Meters(*local)
+	}
+	return nil
+}
+
 // firewall renders the parts that br-int's firewall is made of.
 func firewall(p view.Part, l *view.Lookup) []flow.Flow {
 	switch p.Kind {

@@ -185,7 +185,29 @@ func na(dst, target string) string {
 
 // routedTraces traces packets on several hosts of a cloud.
 func routedTraces(t *testing.T, cloud func(viewtest.T) *viewtest.Cloud, byHost map[string][]packet) {
-	s := cloud(t).Snapshot()
+	c := cloud(t)
+	tracesOnHosts(t, "", c.Snapshot(), byHost)
+	// With limits and marks on all networks, everything comes to the same ports.
+	limitAll(c)
+	tracesOnHosts(t, "limited ", c.Snapshot(), byHost)
+}
+
+// limitAll limits and marks what all ports of people send and hear.
+func limitAll(c *viewtest.Cloud) {
+	q := &model.QoSPolicy{Meta: model.Meta{ID: "90500000-0000-4000-8000-000000000001"}, Rules: []model.QoSRule{{Type: model.DSCPMarking, Direction: model.Egress, DSCPMark: 46}}}
+	for _, direction := range []string{model.Egress, model.Ingress} {
+		q.Rules = append(q.Rules, model.QoSRule{Type: model.BandwidthLimit, Direction: direction, MaxKbps: 1000},
+			model.QoSRule{Type: model.PacketRateLimit, Direction: direction, MaxKpps: 1})
+	}
+	c.Put(q)
+	for n := range c.Snapshot().Networks() {
+		limited := *n
+		limited.QoSPolicyID = q.ID
+		c.Put(&limited)
+	}
+}
+
+func tracesOnHosts(t *testing.T, kind string, s state.Snapshot, byHost map[string][]packet) {
 	for _, host := range []string{"host1", "host2", "host3"} {
 		if byHost[host] == nil {
 			continue
@@ -193,7 +215,7 @@ func routedTraces(t *testing.T, cloud func(viewtest.T) *viewtest.Cloud, byHost m
 		h := startNamed(t, s, host)
 		learn(s, h, host)
 		for _, p := range byHost[host] {
-			t.Run(host+": "+p.name, func(t *testing.T) {
+			t.Run(kind+host+": "+p.name, func(t *testing.T) {
 				slices.Sort(p.leaves)
 				if d := cmp.Diff(p.leaves, h.traceMACs(t, p.bridge, p.is)); d != "" {
 					t.Errorf("%s leaves by (-want +got):\n%s", p.is, d)

@@ -31,6 +31,12 @@ const (
 	MeterKeeping uint16 = 1 << 3 // OFPMF_STATS
 )
 
+// Codes of ErrorMeterModFailed (OpenFlow 1.5.1, 7.5.4.13).
+const (
+	MeterExists  uint16 = 1
+	MeterUnknown uint16 = 3
+)
+
 // Meter band types.
 const (
 	BandDrop       uint16 = 1

@@ -50,6 +50,8 @@ func applied(k state.Kind) applier {
 		return securityGroupRules
 	case state.AddressGroups:
 		return addressGroups
+	case state.QoSPolicies:
+		return qosPolicies
 	}
 	panic(fmt.Sprintf("api: no requests are about %s", k))
 }

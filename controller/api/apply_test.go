@@ -98,7 +98,7 @@ func TestApplyEmptiesWhatTheMaskNames(t *testing.T) {
 	diff(t, "again", []string{"unchanged network blue", "unchanged port web", "unchanged port bare", "unchanged subnet v4"}, actions(d.apply(objs()...)))
 	diff(t, "a mask of what there is not", refusal{Code: codes.InvalidArgument, Reason: "INVALID_FIELDS", Violations: []string{
 		`objects[0].update_mask: "cidr" is no field of a network; valid are metadata.name, metadata.project_id, metadata.description, metadata.labels, ` +
-			`admin_state_up, mtu, provider_network_type, provider_physical_network, provider_segmentation_id, l2_population, router_external, port_security_enabled`,
+			`admin_state_up, mtu, provider_network_type, provider_physical_network, provider_segmentation_id, l2_population, router_external, port_security_enabled, qos_policy_id`,
 		`objects[1].port.mac_address: "x" is not a MAC address: write six pairs of hex digits, e.g. fa:16:3e:00:00:01`}},
 		d.applyRefused(&weftv1.ApplyRequest{Objects: []*weftv1.Object{masked(network("pink"), "cidr"), port("p", "pink", func(p *weftv1.Port) { p.MacAddress = "x" })}}))
 }
@@ -175,11 +175,11 @@ func TestApplyIsAllOrNothing(t *testing.T) {
 			`objects[2].subnet.gateway_ip: "10.0.0" is not an IP address: write e.g. 10.0.1.5 or fd00::5`,
 			`objects[3].port.mac_address: "fa:16:3e:00:00" is not a MAC address: write six pairs of hex digits, e.g. fa:16:3e:00:00:01`,
 			`objects[4].network.mtu: 9000 is too large; at most 1450 fit (underlay MTU 1500 minus 50 for vxlan over IPv4)`,
-			`objects[6]: holds no object; set one of addressgroup, floatingip, host, network, port, portforwarding, router, securitygroup, securitygrouprule, subnet`,
+			`objects[6]: holds no object; set one of addressgroup, floatingip, host, network, port, portforwarding, qospolicy, router, securitygroup, securitygrouprule, subnet`,
 			`objects[7].network.metadata: has neither id nor name; give one, so that the object is found again the next time`,
 			`objects[8].network.metadata: has neither id nor name; give one, so that the object is found again the next time`,
 			fmt.Sprintf(`objects[9].port.mac_address: fa:16:3e:00:00:01 is taken by port "web" (%s)`, portID),
-			`deletes[0].kind: "vpn" is no kind of object; choose one of addressgroup, floatingip, host, network, port, portforwarding, router, securitygroup, securitygrouprule, subnet`,
+			`deletes[0].kind: "vpn" is no kind of object; choose one of addressgroup, floatingip, host, network, port, portforwarding, qospolicy, router, securitygroup, securitygrouprule, subnet`,
 			`deletes[1].id: is missing; give an id or a name`,
 		)},
 		{"one object twice", &weftv1.ApplyRequest{Objects: []*weftv1.Object{network("x"), network("x"), withID(network("y"), blueID), network("blue")}}, fields(

@@ -316,7 +316,7 @@ func TestGetStatus(t *testing.T) {
 	}
 	res.Hosts, res.StartTime, res.Revision = nil, nil, 0
 	diff(t, "status", &weftv1.GetStatusResponse{Version: "v0-test", Store: "embedded", PortsActive: 1, DriftRepaired: 5,
-		Objects: map[string]int64{"host": 1, "network": 1, "subnet": 1, "port": 2, "router": 0, "floatingip": 0, "portforwarding": 0,
+		Objects: map[string]int64{"host": 1, "network": 1, "subnet": 1, "port": 2, "router": 0, "floatingip": 0, "portforwarding": 0, "qospolicy": 0,
 			"securitygroup": 1, "securitygrouprule": 4, "addressgroup": 0},
 		UnknownSwitches: []string{"0000000000000001 from 192.0.2.8:4711", "000000000000dead from 192.0.2.9:4711"}}, res)
 }

@@ -42,6 +42,7 @@ type door struct {
 	weftv1.SecurityGroupServiceClient
 	weftv1.SecurityGroupRuleServiceClient
 	weftv1.AddressGroupServiceClient
+	weftv1.QosPolicyServiceClient
 	weftv1.WeftServiceClient
 	weftv1.DiagnosticsServiceClient
 
@@ -225,6 +226,7 @@ func openDoor(t *testing.T, change func(*store.Config)) *door {
 	d.SecurityGroupServiceClient = weftv1.NewSecurityGroupServiceClient(conn)
 	d.SecurityGroupRuleServiceClient = weftv1.NewSecurityGroupRuleServiceClient(conn)
 	d.AddressGroupServiceClient = weftv1.NewAddressGroupServiceClient(conn)
+	d.QosPolicyServiceClient = weftv1.NewQosPolicyServiceClient(conn)
 	d.WeftServiceClient = weftv1.NewWeftServiceClient(conn)
 	d.DiagnosticsServiceClient = weftv1.NewDiagnosticsServiceClient(conn)
 	return d

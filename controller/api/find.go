@@ -178,6 +178,8 @@ func metaOf(obj any) *model.Meta {
 		return &o.Meta
 	case *model.AddressGroup:
 		return &o.Meta
+	case *model.QoSPolicy:
+		return &o.Meta
 	}
 	panic(fmt.Sprintf("api: a %T has no Meta", obj))
 }
@@ -196,7 +198,7 @@ func refTo(k state.Kind, obj any) store.Ref {
 }
 
 // kinds are the kinds of objects that people ask for, each after those that it refers to.
-var kinds = []state.Kind{state.Hosts, state.AddressGroups, state.SecurityGroups, state.SecurityGroupRules, state.Networks, state.Subnets, state.Ports,
+var kinds = []state.Kind{state.Hosts, state.AddressGroups, state.SecurityGroups, state.SecurityGroupRules, state.QoSPolicies, state.Networks, state.Subnets, state.Ports,
 	state.Routers, state.FloatingIPs, state.PortForwardings}
 
 // kindNamed finds a kind by the word for one of it, as requests spell it.

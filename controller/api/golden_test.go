@@ -71,6 +71,7 @@ func TestGoldenObjects(t *testing.T) {
 			named(f.Metadata)
 			f.Metadata.Name, f.ExternalPort, f.ExternalPortRange = "pages", 0, "8000:8010"
 		}), "bf000000-0000-4000-8000-00000000000a"),
+		withID(qosPolicy("gold", func(p *weftv1.QosPolicy) { named(p.Metadata); p.Metadata.Name = "gold" }), goldID),
 		withID(addressGroup("office", "192.0.2.0/24", "2001:db8::1"), officeID),
 		withID(securityGroup("web"), webID),
 		withID(rule("web", "ingress", func(r *weftv1.SecurityGroupRule) {
@@ -80,6 +81,7 @@ func TestGoldenObjects(t *testing.T) {
 			named(p.Metadata)
 			p.PortSecurityEnabled, p.SecurityGroups = proto.Bool(true), []string{webID}
 			p.MacAddress, p.FixedIps, p.AdminStateUp = "fa:16:3e:00:00:01", []*weftv1.FixedIP{{IpAddress: "10.0.0.5"}}, proto.Bool(true)
+			p.QosPolicyId = "gold"
 			p.DeviceId, p.DeviceOwner, p.BindingHostId = "vm1", "compute:nova", "compute1"
 			p.AllowedAddressPairs = []*weftv1.AddressPair{{IpAddress: "10.0.0.100"}, {IpAddress: "10.0.0.128/28", MacAddress: "fa:16:3e:00:00:09"}}
 			p.ExtraDhcpOpts = []*weftv1.DHCPOption{{OptName: "bootfile-name", OptValue: "undionly.kpxe"}}
@@ -99,7 +101,8 @@ func TestGoldenObjects(t *testing.T) {
 
 	for kind, path := range map[string]string{"network": "/v1/networks/blue", "subnet": "/v1/subnets/blue-v4", "port": "/v1/ports/web", "host": "/v1/hosts/compute1",
 		"router": "/v1/routers/edge", "floatingip": "/v1/floatingips/203.0.113.7", "portforwarding": "/v1/portforwardings/pages",
-		"securitygroup": "/v1/securitygroups/web", "securitygrouprule": "/v1/securitygrouprules/" + ruleID, "addressgroup": "/v1/addressgroups/office"} {
+		"securitygroup": "/v1/securitygroups/web", "securitygrouprule": "/v1/securitygrouprules/" + ruleID, "addressgroup": "/v1/addressgroups/office",
+		"qospolicy": "/v1/qospolicies/gold"} {
 		code, body := r.do("GET", path, "")
 		if code != 200 {
 			t.Fatalf("%s: %d %s", path, code, body)

@@ -31,6 +31,7 @@ var networks = &resource[model.Network, *weftv1.Network]{
 			L2Population:            proto.Bool(n.L2Population),
 			RouterExternal:          proto.Bool(n.RouterExternal),
 			PortSecurityEnabled:     proto.Bool(n.PortSecurityEnabled),
+			QosPolicyId:             n.QoSPolicyID,
 		}
 	},
 	read: func(r *reading, in *weftv1.Network) *model.Network {
@@ -45,6 +46,7 @@ var networks = &resource[model.Network, *weftv1.Network]{
 			RouterExternal:  unset(in.RouterExternal, false),
 
 			PortSecurityEnabled: unset(in.PortSecurityEnabled, defaultPortSecurity),
+			QoSPolicyID:         r.groupRef("qos_policy_id", state.QoSPolicies, in.QosPolicyId, in.GetMetadata().GetProjectId()),
 		}
 	},
 	status: networkStatus,

@@ -104,6 +104,7 @@ var cookieKinds = map[flow.CookieKind]state.Kind{
 	flow.SecurityGroupCookie:     state.SecurityGroups,
 	flow.SecurityGroupRuleCookie: state.SecurityGroupRules,
 	flow.AddressGroupCookie:      state.AddressGroups,
+	flow.QoSPolicyCookie:         state.QoSPolicies,
 }
 
 // sentence names an owner for people.

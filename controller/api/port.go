@@ -46,6 +46,7 @@ func spellPort(p *model.Port) *weftv1.Port {
 
 		PortSecurityEnabled: proto.Bool(p.PortSecurityEnabled),
 		SecurityGroups:      p.SecurityGroups,
+		QosPolicyId:         p.QoSPolicyID,
 	}
 	for _, f := range p.FixedIPs {
 		out.FixedIps = append(out.FixedIps, &weftv1.FixedIP{SubnetId: f.SubnetID, IpAddress: f.IP.String()})
@@ -107,6 +108,7 @@ func readPort(r *reading, in *weftv1.Port) *model.Port {
 			IPVersion: int(cmp.Or(o.GetIpVersion(), 4))})
 	}
 	p.Instance = readInstance(in.Instance)
+	p.QoSPolicyID = r.groupRef("qos_policy_id", state.QoSPolicies, in.QosPolicyId, in.GetMetadata().GetProjectId())
 	readSecurity(r, in, p)
 	return p
 }
@@ -203,10 +205,16 @@ func portsLike(snap state.Snapshot, req *weftv1.ListPortsRequest) (iter.Seq[*mod
 	if err != nil {
 		return nil, err
 	}
+	qos, err := groupFilter(snap, state.QoSPolicies, req.QosPolicyId, "")
+	if err != nil {
+		return nil, err
+	}
 	all := snap.Ports()
 	switch {
 	case group != "":
 		all = snap.PortsSecuredBy(group)
+	case qos != "":
+		all = snap.PortsWithQoS(qos)
 	case req.DeviceId != "":
 		all = snap.PortsOfDevice(req.DeviceId)
 	case onHost != nil:
@@ -220,7 +228,7 @@ func portsLike(snap state.Snapshot, req *weftv1.ListPortsRequest) (iter.Seq[*mod
 	return func(yield func(*model.Port) bool) {
 		for p := range all {
 			if req.DeviceId != "" && p.DeviceID != req.DeviceId || network != "" && p.NetworkID != network || onHost != nil && onHost[p.ID] == nil ||
-				req.DeviceOwner != "" && p.DeviceOwner != req.DeviceOwner {
+				req.DeviceOwner != "" && p.DeviceOwner != req.DeviceOwner || qos != "" && p.QoSPolicyID != qos {
 				continue
 			}
 			if !yield(p) {

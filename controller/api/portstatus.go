@@ -51,6 +51,9 @@ func portStatus(s *sight, p *model.Port, out *weftv1.Port) {
 		out.Status.Ofport, out.Status.BoundBy = b.OFPort, b.BoundBy
 	}
 	out.Status.Conditions = []*weftv1.Condition{bound(s, p, b, st), programmed(s, p, b, st)}
+	if c := qosEnforced(s, p, b, st); c != nil {
+		out.Status.Conditions = append(out.Status.Conditions, c)
+	}
 }
 
 // copiedStatus is the status of a port of a distributed router, which is on every host that has the router.

@@ -175,10 +175,10 @@ func TestRefusals(t *testing.T) {
 				Violations: []string{"tunnel_ip: 192.0.2.1 is taken by host compute1"}}},
 
 		{"a mask with fields that there are not", edit([]string{"mtuu", "metadata.labels.a", "mtu.x", "metadata.nme", "mtu"}, func(*weftv1.Network) {}), fields(
-			`update_mask: "mtuu" is no field of a network; did you mean "mtu"?; valid are metadata.name, metadata.project_id, metadata.description, metadata.labels, admin_state_up, mtu, provider_network_type, provider_physical_network, provider_segmentation_id, l2_population, router_external, port_security_enabled`,
+			`update_mask: "mtuu" is no field of a network; did you mean "mtu"?; valid are metadata.name, metadata.project_id, metadata.description, metadata.labels, admin_state_up, mtu, provider_network_type, provider_physical_network, provider_segmentation_id, l2_population, router_external, port_security_enabled, qos_policy_id`,
 			`update_mask: "metadata.labels.a" is a part of "metadata.labels", which is written as a whole`,
 			`update_mask: "mtu.x" is a part of "mtu", which is written as a whole`,
-			`update_mask: "metadata.nme" is no field of a network; did you mean "metadata.name"?; valid are metadata.name, metadata.project_id, metadata.description, metadata.labels, admin_state_up, mtu, provider_network_type, provider_physical_network, provider_segmentation_id, l2_population, router_external, port_security_enabled`)},
+			`update_mask: "metadata.nme" is no field of a network; did you mean "metadata.name"?; valid are metadata.name, metadata.project_id, metadata.description, metadata.labels, admin_state_up, mtu, provider_network_type, provider_physical_network, provider_segmentation_id, l2_population, router_external, port_security_enabled, qos_policy_id`)},
 		{"what cannot be changed", edit(nil, func(n *weftv1.Network) { n.ProviderNetworkType, n.ProviderSegmentationId = "gre", 4711 }), fields(
 			"provider_network_type: is vxlan and cannot be changed", "provider_segmentation_id: is 1 and cannot be changed")},
 		{"an update of nothing", func() error {

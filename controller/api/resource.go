@@ -124,6 +124,8 @@ func wrap(p object) *weftv1.Object {
 		return &weftv1.Object{Object: &weftv1.Object_Securitygrouprule{Securitygrouprule: o}}
 	case *weftv1.AddressGroup:
 		return &weftv1.Object{Object: &weftv1.Object_Addressgroup{Addressgroup: o}}
+	case *weftv1.QosPolicy:
+		return &weftv1.Object{Object: &weftv1.Object_Qospolicy{Qospolicy: o}}
 	}
 	return &weftv1.Object{}
 }
@@ -151,6 +153,8 @@ func unwrap(o *weftv1.Object) (state.Kind, object) {
 		return state.SecurityGroupRules, o.Securitygrouprule
 	case *weftv1.Object_Addressgroup:
 		return state.AddressGroups, o.Addressgroup
+	case *weftv1.Object_Qospolicy:
+		return state.QoSPolicies, o.Qospolicy
 	}
 	return "", nil
 }

@@ -117,6 +117,7 @@ func newGateway(conn *grpc.ClientConn) (http.Handler, error) {
 		weftv1.RegisterSecurityGroupServiceHandler,
 		weftv1.RegisterSecurityGroupRuleServiceHandler,
 		weftv1.RegisterAddressGroupServiceHandler,
+		weftv1.RegisterQosPolicyServiceHandler,
 		weftv1.RegisterWeftServiceHandler,
 		weftv1.RegisterDiagnosticsServiceHandler,
 	} {

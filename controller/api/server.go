@@ -57,6 +57,7 @@ type Server struct {
 	weftv1.UnimplementedSecurityGroupServiceServer
 	weftv1.UnimplementedSecurityGroupRuleServiceServer
 	weftv1.UnimplementedAddressGroupServiceServer
+	weftv1.UnimplementedQosPolicyServiceServer
 	weftv1.UnimplementedWeftServiceServer
 	weftv1.UnimplementedDiagnosticsServiceServer
 
@@ -100,6 +101,7 @@ var services = []string{
 	weftv1.SecurityGroupService_ServiceDesc.ServiceName,
 	weftv1.SecurityGroupRuleService_ServiceDesc.ServiceName,
 	weftv1.AddressGroupService_ServiceDesc.ServiceName,
+	weftv1.QosPolicyService_ServiceDesc.ServiceName,
 	weftv1.WeftService_ServiceDesc.ServiceName,
 	weftv1.DiagnosticsService_ServiceDesc.ServiceName,
 }
@@ -116,6 +118,7 @@ func (s *Server) Register(r grpc.ServiceRegistrar) {
 	weftv1.RegisterSecurityGroupServiceServer(r, s)
 	weftv1.RegisterSecurityGroupRuleServiceServer(r, s)
 	weftv1.RegisterAddressGroupServiceServer(r, s)
+	weftv1.RegisterQosPolicyServiceServer(r, s)
 	weftv1.RegisterWeftServiceServer(r, s)
 	weftv1.RegisterDiagnosticsServiceServer(r, s)
 	healthv1.RegisterHealthServer(r, s.health)

@@ -26,6 +26,10 @@ func touchedBy(s state.Snapshot, changes []state.Change) map[ident]string {
 						touch(state.Ports, p.ID)
 					}
 				}
+				if before, after := networkPolicies(c); before != after {
+					touchPolicy(o.QoSPolicyID, touch)
+					touchPorts(s, o.ID, touch)
+				}
 			case *model.Subnet:
 				touch(state.Subnets, o.ID)
 				touch(state.Networks, o.NetworkID) // its DHCP
@@ -33,6 +37,9 @@ func touchedBy(s state.Snapshot, changes []state.Change) map[ident]string {
 				touch(state.Ports, o.ID)
 				touchUsers(s, o, touch)
 				touchGroups(o, c, touch)
+				if before, after := portPolicies(c); before != after {
+					touchPolicy(o.QoSPolicyID, touch)
+				}
 				touch(state.Hosts, o.BindingHostID) // its DHCP servers
 				// Those with the same MAC are, or are no longer, ambiguous.
 				for p := range s.PortsByAttachedMAC(o.MAC) {
@@ -44,6 +51,10 @@ func touchedBy(s state.Snapshot, changes []state.Change) map[ident]string {
 				touchHost(s, o.Host, touch)
 			case *model.HostHealth:
 				touchHost(s, o.Host, touch)
+			case *model.SwitchFacts:
+				for b := range s.BindingsOn(o.Host) {
+					touch(state.Ports, b.PortID)
+				}
 			case *model.LocalVLAN:
 				touch(state.Networks, o.NetworkID)
 				touchRouters(s, o.NetworkID, "", touch)
@@ -76,6 +87,14 @@ func touchedBy(s state.Snapshot, changes []state.Change) map[ident]string {
 				touch(state.SecurityGroups, o.SecurityGroupID)
 			case *model.AddressGroup:
 				touch(state.AddressGroups, o.ID)
+			case *model.QoSPolicy:
+				touch(state.QoSPolicies, o.ID)
+				for p := range s.PortsWithQoS(o.ID) {
+					touch(state.Ports, p.ID)
+				}
+				for n := range s.NetworksWithQoS(o.ID) {
+					touchPorts(s, n.ID, touch)
+				}
 			}
 		}
 		if c.Old == nil && slices.Contains(kinds, c.Kind) {
@@ -200,5 +219,40 @@ func touchFloatingIP(s state.Snapshot, id string, touch func(state.Kind, string)
 	touch(state.FloatingIPs, id)
 	for pf := range s.PortForwardingsOf(id) {
 		touch(state.PortForwardings, pf.ID)
+	}
+}
+
+// portPolicies and networkPolicies are the QoS policies that a port, or a network, named and names.
+func portPolicies(c state.Change) (before, after string) {
+	if o, _ := c.Old.(*model.Port); o != nil {
+		before = o.QoSPolicyID
+	}
+	if n, _ := c.New.(*model.Port); n != nil {
+		after = n.QoSPolicyID
+	}
+	return before, after
+}
+
+func networkPolicies(c state.Change) (before, after string) {
+	if o, _ := c.Old.(*model.Network); o != nil {
+		before = o.QoSPolicyID
+	}
+	if n, _ := c.New.(*model.Network); n != nil {
+		after = n.QoSPolicyID
+	}
+	return before, after
+}
+
+// touchPolicy touches a QoS policy, whose status counts who names it.
+func touchPolicy(policy string, touch func(state.Kind, string)) {
+	if policy != "" {
+		touch(state.QoSPolicies, policy)
+	}
+}
+
+// touchPorts touches the bound ports of a network, whose status tells whether the network's QoS policy is in force.
+func touchPorts(s state.Snapshot, network string, touch func(state.Kind, string)) {
+	for b := range s.BindingsOf(network) {
+		touch(state.Ports, b.PortID)
 	}
 }

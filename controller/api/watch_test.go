@@ -216,7 +216,7 @@ func TestWatchSaysWhenItCannotGoOn(t *testing.T) {
 	_, now := d.store.Snapshot()
 	diff(t, "a revision of another store", refusal{Code: codes.OutOfRange, Reason: "COMPACTED"}, refused(t, end(&weftv1.WatchRequest{FromRevision: now + 1000})))
 	diff(t, "a kind that there is not", refusal{Code: codes.InvalidArgument, Reason: "INVALID_FIELDS", Violations: []string{
-		`kinds[1]: "vpn" is no kind of object; choose one of addressgroup, floatingip, host, network, port, portforwarding, router, securitygroup, securitygrouprule, subnet`}}, refused(t, end(&weftv1.WatchRequest{Kinds: []string{"port", "vpn"}})))
+		`kinds[1]: "vpn" is no kind of object; choose one of addressgroup, floatingip, host, network, port, portforwarding, qospolicy, router, securitygroup, securitygrouprule, subnet`}}, refused(t, end(&weftv1.WatchRequest{Kinds: []string{"port", "vpn"}})))
 	diff(t, "a negative revision", refusal{Code: codes.InvalidArgument, Reason: "INVALID_FIELDS", Violations: []string{
 		`from_revision: -1 is negative; 0 begins with every object as it is now`}}, refused(t, end(&weftv1.WatchRequest{FromRevision: -1})))
 }

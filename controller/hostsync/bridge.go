@@ -45,6 +45,10 @@ type bridge struct {
 	rows   int
 
 	repaired int64
+	// hasMeters says that the switch, when it was last asked, had any.
+	hasMeters bool
+	// drifted are the meters that the last comparison found otherwise than they should be.
+	drifted meterChange
 }
 
 func (b *bridge) close() {
@@ -170,6 +174,7 @@ func (b *bridge) audit(ctx context.Context) error {
 	diffs, err := b.compareAndApply(ctx)
 	if err == nil && !expected {
 		b.tell(diffs)
+		b.tellMeters()
 	}
 	return err
 }
@@ -178,17 +183,23 @@ func (b *bridge) audit(ctx context.Context) error {
 func (b *bridge) compareAndApply(ctx context.Context) ([]flow.Difference, error) {
 	h := b.host
 	var cmp *flow.Comparison
-	var parts []view.Part
+	var wanted wantedRows
 	var rows int
+	if err := b.askMeters(ctx); err != nil {
+		return nil, err
+	}
+	limits, err := b.readMeters(ctx)
+	if err != nil {
+		return nil, err
+	}
 	// The switch takes as long to list its rows as we do to render ours, so each begins at once; what arrives before ours
 	// are there is kept.
 	rendered := make(chan struct{})
 	var renderErr error
 	go func() {
 		defer close(rendered)
-		var wanted flow.Set
-		wanted, parts, renderErr = h.rendered.take(h, b)
-		cmp, rows = flow.NewComparison(b.conn.Version(), wanted, func(cookie uint64) bool { return b.tolerates(cookie) != "" }), len(wanted)
+		wanted, renderErr = h.rendered.take(h, b)
+		cmp, rows = flow.NewComparison(b.conn.Version(), wanted.set, func(cookie uint64) bool { return b.tolerates(cookie) != "" }), len(wanted.set)
 	}()
 	var kept early
 	ready := func() error {
@@ -198,7 +209,8 @@ func (b *bridge) compareAndApply(ctx context.Context) ([]flow.Difference, error)
 		}
 		return kept.release(cmp.Observe)
 	}
-	err := b.conn.DumpFlows(ctx, openflow.AllFlows(), func(s *openflow.FlowStats) error {
+	err = b.conn.DumpFlows(ctx, openflow.AllFlows(), func(s *openflow.FlowStats) error {
+		limits.keepNamed(b, s)
 		select {
 		case <-rendered:
 		default:
@@ -222,7 +234,7 @@ func (b *bridge) compareAndApply(ctx context.Context) ([]flow.Difference, error)
 	for _, d := range diffs {
 		var p view.Part // rows that nobody wants belong to the host
 		if d.Owner >= 0 {
-			p = parts[d.Owner]
+			p = wanted.parts[d.Owner]
 		}
 		if groups[p] == nil {
 			groups[p] = &group{part: p}
@@ -233,15 +245,17 @@ func (b *bridge) compareAndApply(ctx context.Context) ([]flow.Difference, error)
 		return nil, err
 	}
 	b.failed = map[view.Part]string{}
-	if err := b.apply(ctx, ordered(groups)); err != nil {
+	change := limits.change(wanted.meters)
+	if err := b.applyLimited(ctx, change, ordered(groups)); err != nil {
 		return nil, err
 	}
 	b.base, b.all, b.pending = h.snap, false, nil
 	b.rows = rows
 	b.auditAt = time.Now().Add(h.fleet.cfg.AuditInterval)
-	if b.changed == 0 || len(diffs) > 0 {
+	if b.changed == 0 || len(diffs) > 0 || !change.empty() {
 		b.changed = h.rev
 	}
+	b.drifted = change
 	return diffs, nil
 }
 
@@ -273,7 +287,8 @@ func (b *bridge) applyPending(ctx context.Context) error {
 	if err := b.forgetPending(ctx); err != nil {
 		return err
 	}
-	if err := b.apply(ctx, ordered(groups)); err != nil {
+	change := b.pendingMeters()
+	if err := b.applyLimited(ctx, change, ordered(groups)); err != nil {
 		return err
 	}
 	for p := range b.pending {
@@ -282,7 +297,7 @@ func (b *bridge) applyPending(ctx context.Context) error {
 		}
 	}
 	b.base, b.pending = h.snap, nil
-	if len(groups) > 0 {
+	if len(groups) > 0 || !change.empty() {
 		b.changed = h.rev
 	}
 	return nil

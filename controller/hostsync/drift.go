@@ -92,6 +92,7 @@ func (b *bridge) repair(ctx context.Context, seen *foreign) error {
 			diffs, err := b.compareAndApply(ctx)
 			if err == nil {
 				b.tell(diffs)
+				b.tellMeters()
 			}
 			return err
 		}
@@ -105,7 +106,11 @@ func (b *bridge) repair(ctx context.Context, seen *foreign) error {
 	}
 	if err := b.conn.Bundle(ctx, mods); err != nil {
 		h.fleet.cfg.Log.Warn("drift not repaired row by row; the bridge is compared", "host", h.name, "bridge", b.name, "err", err)
-		_, err := b.compareAndApply(ctx)
+		diffs, err := b.compareAndApply(ctx)
+		if err == nil {
+			b.tell(diffs)
+			b.tellMeters()
+		}
 		return err
 	}
 	h.fleet.metrics.flowMods.WithLabelValues(h.name, b.name).Add(float64(len(mods)))
@@ -156,6 +161,10 @@ func partsOf(s state.Snapshot, host string, cookie uint64) []view.Part {
 	return parts
 }
 
+// mended says what became of what was not as it should be.
+var mended = map[flow.Kind]string{flow.Missing: "was missing and is back", flow.Changed: "was changed and is as it was",
+	flow.Foreign: "was foreign and is gone"}
+
 // tell records what was repaired. That an agent made a plain switch of the bridge, until we came, was none.
 func (b *bridge) tell(diffs []flow.Difference) {
 	h := b.host
@@ -170,9 +179,7 @@ func (b *bridge) tell(diffs []flow.Difference) {
 			h.fleet.event(h.name, "DriftRepaired", "", "%s of %s: and %d more rows", b.name, h.name, len(diffs)-i)
 			return
 		}
-		what := map[flow.Kind]string{flow.Missing: "was missing and is back", flow.Changed: "was changed and is as it was",
-			flow.Foreign: "was foreign and is gone"}[d.Kind]
-		h.fleet.event(h.name, "DriftRepaired", "", "%s of %s: a row %s: %v", b.name, h.name, what, d.Flow)
+		h.fleet.event(h.name, "DriftRepaired", "", "%s of %s: a row %s: %v", b.name, h.name, mended[d.Kind], d.Flow)
 	}
 }
 
@@ -181,15 +188,27 @@ func (b *bridge) drift(ctx context.Context) ([]report.Drift, error) {
 	if b.conn == nil {
 		return nil, fmt.Errorf("OpenFlow not connected since %s", b.since.Format(time.TimeOnly))
 	}
-	wanted, _, err := b.host.rendered.take(b.host, b)
+	wanted, err := b.host.rendered.take(b.host, b)
 	if err != nil {
 		return nil, err
 	}
-	cmp := flow.NewComparison(b.conn.Version(), wanted, flow.Learned)
-	if err := b.conn.DumpFlows(ctx, openflow.AllFlows(), cmp.Observe); err != nil {
+	limits, err := b.readMeters(ctx)
+	if err != nil {
+		return nil, err
+	}
+	cmp := flow.NewComparison(b.conn.Version(), wanted.set, flow.Learned)
+	err = b.conn.DumpFlows(ctx, openflow.AllFlows(), func(s *openflow.FlowStats) error {
+		limits.keepNamed(b, s)
+		return cmp.Observe(s)
+	})
+	if err != nil {
 		return nil, err
 	}
 	var out []report.Drift
+	for _, d := range limits.change(wanted.meters).drifts() {
+		out = append(out, report.Drift{Host: b.host.name, Bridge: b.name, Kind: d.kind.String(), Text: d.text, Action: "being repaired"})
+		b.auditAt = time.Time{}
+	}
 	for _, d := range cmp.Differences() {
 		dr := report.Drift{Host: b.host.name, Bridge: b.name, Kind: d.Kind.String(), Text: d.Flow.String(), Cookie: d.Flow.Cookie}
 		if d.Kind == flow.Foreign {

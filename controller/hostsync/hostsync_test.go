@@ -41,6 +41,8 @@ type cloud struct {
 	openflow string
 	agents   *grpc.ClientConn
 	hosts    map[string]*simHost
+	// noMeters makes switches without meters.
+	noMeters bool
 	refuse   atomic.Pointer[func(*openflow.FlowMod) *openflow.Error]
 }
 
@@ -144,7 +146,7 @@ func (c *cloud) add(agent *fakeagent.Agent) *simHost {
 	c.await("host "+name+" is registered", func() bool { s, _ := c.store.Snapshot(); return s.Host(name) != nil && s.HostFacts(name) != nil })
 	s, _ := c.store.Snapshot()
 	for _, br := range view.PartResources(s, name, view.Part{Kind: view.HostPart}).Bridges {
-		sw := fakeswitch.New(fakeswitch.Config{DatapathID: br.DatapathID, Refuse: func(m *openflow.FlowMod) *openflow.Error {
+		sw := fakeswitch.New(fakeswitch.Config{DatapathID: br.DatapathID, NoMeters: c.noMeters, Refuse: func(m *openflow.FlowMod) *openflow.Error {
 			if f := c.refuse.Load(); f != nil {
 				return (*f)(m)
 			}

@@ -20,25 +20,37 @@ type rendered struct {
 	version openflow.Version
 	sets    map[string]flow.Set
 	parts   []view.Part
-	err     error
-	sizes   map[string]int // of the sets before, so that these need not grow
+	// meters are those of br-int.
+	meters []flow.Meter
+	err    error
+	sizes  map[string]int // of the sets before, so that these need not grow
 }
 
 // take gives a bridge its rows, once: a comparison marks them. The owner of a row is the index of the part that wants it.
-func (r *rendered) take(h *host, b *bridge) (flow.Set, []view.Part, error) {
+func (r *rendered) take(h *host, b *bridge) (wantedRows, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	v := b.conn.Version()
 	if r.sets[b.name] == nil || r.rev != h.rev || r.version != v {
 		r.render(h, v)
 	}
-	set := r.sets[b.name]
+	w := wantedRows{set: r.sets[b.name], parts: r.parts}
+	if b.limits() {
+		w.meters = r.meters
+	}
 	delete(r.sets, b.name)
-	return set, r.parts, r.err
+	return w, r.err
+}
+
+// wantedRows is what a bridge should have.
+type wantedRows struct {
+	set    flow.Set
+	parts  []view.Part
+	meters []flow.Meter
 }
 
 func (r *rendered) render(h *host, v openflow.Version) {
-	r.rev, r.version, r.err, r.parts, r.until = h.rev, v, nil, nil, time.Now().Add(latecomers)
+	r.rev, r.version, r.err, r.parts, r.meters, r.until = h.rev, v, nil, nil, nil, time.Now().Add(latecomers)
 	r.sets = map[string]flow.Set{}
 	for name := range h.bridges {
 		r.sets[name] = make(flow.Set, r.sizes[name])
@@ -62,6 +74,7 @@ func (r *rendered) render(h *host, v openflow.Version) {
 				return
 			}
 		}
+		r.meters = append(r.meters, renderer.Meters(p)...)
 		r.parts = append(r.parts, p)
 	}
 }
@@ -80,7 +93,7 @@ func (r *rendered) drop(h *host) {
 			}
 		}
 	}
-	r.sets, r.parts = nil, nil
+	r.sets, r.parts, r.meters = nil, nil, nil
 }
 
 // held is until when rows are held; the zero Time when there are none.

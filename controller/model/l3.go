@@ -166,6 +166,16 @@ type Schedule struct {
 	Since  time.Time `json:"since"`
 }
 
+// SwitchFacts is what a host's switch, asked by a controller, cannot do. Absent means that it can do all, or has not been asked.
+type SwitchFacts struct {
+	Host string `json:"host"`
+	// MeterKbps and MeterPktps say whether it can limit bits and packets.
+	MeterKbps  bool `json:"meter_kbps,omitempty"`
+	MeterPktps bool `json:"meter_pktps,omitempty"`
+	// Reason is what it said.
+	Reason string `json:"reason,omitempty"`
+}
+
 // HostHealth is what the controllers found out about a host's life. Absent means alive.
 type HostHealth struct {
 	Host string `json:"host"`

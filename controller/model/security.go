@@ -78,32 +78,3 @@ const (
 	// FirewallHybrid is iptables on a Linux bridge before br-int (qbr, qvb, qvo).
 	FirewallHybrid = "iptables_hybrid"
 )
-
-// Types of QoS rules.
-const (
-	BandwidthLimit  = "bandwidth_limit"
-	PacketRateLimit = "packet_rate_limit"
-	DSCPMarking     = "dscp_marking"
-)
-
-// QoSPolicy is a set of limits and marks for ports and networks.
-type QoSPolicy struct {
-	Meta
-	Rules []QoSRule `json:"rules,omitempty"`
-}
-
-// QoSRule is one limit or mark; at most one of each type and direction.
-type QoSRule struct {
-	// Type is bandwidth_limit, packet_rate_limit or dscp_marking.
-	Type string `json:"type"`
-	// Direction is ingress or egress; dscp_marking is egress.
-	Direction string `json:"direction"`
-	// MaxKbps is kilobits (1000 bits) per second, MaxBurstKbps kilobits; 0 burst: 80 % of MaxKbps.
-	MaxKbps      uint32 `json:"max_kbps,omitempty"`
-	MaxBurstKbps uint32 `json:"max_burst_kbps,omitempty"`
-	// MaxKpps is thousands of packets per second, MaxBurstKpps thousands of packets.
-	MaxKpps      uint32 `json:"max_kpps,omitempty"`
-	MaxBurstKpps uint32 `json:"max_burst_kpps,omitempty"`
-	// DSCPMark is 0..56, as Neutron allows.
-	DSCPMark uint8 `json:"dscp_mark,omitempty"`
-}

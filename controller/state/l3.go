@@ -31,6 +31,11 @@ func (s Snapshot) Schedule(router string) *model.Schedule {
 	return get[model.Schedule](s, Schedules, "id", router)
 }
 
+// SwitchFacts returns what the host's switch cannot do, or nil: it can do all as far as anybody knows.
+func (s Snapshot) SwitchFacts(host string) *model.SwitchFacts {
+	return get[model.SwitchFacts](s, SwitchFacts, "id", host)
+}
+
 // HostHealth returns what is known of the host's life, or nil: it is alive as far as anybody knows.
 func (s Snapshot) HostHealth(host string) *model.HostHealth {
 	return get[model.HostHealth](s, HostHealths, "id", host)

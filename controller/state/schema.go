@@ -42,6 +42,7 @@ func schema() (map[Kind]*table, int) {
 			"segment": by(func(o *model.Network) []string {
 				return []string{o.Type, o.PhysicalNetwork, fmt.Sprint(o.SegmentID)}
 			}),
+			"qos": by(func(o *model.Network) []string { return optional(o.QoSPolicyID) }),
 		},
 		Subnets: {
 			"id":      byKey[model.Subnet](),
@@ -169,6 +170,7 @@ func schema() (map[Kind]*table, int) {
 			"host": by(func(o *model.Schedule) []string { return []string{o.Host} }),
 		},
 		HostHealths: {"id": byKey[model.HostHealth]()},
+		SwitchFacts: {"id": byKey[model.SwitchFacts]()},
 		SecurityGroups: {
 			"id":      byKey[model.SecurityGroup](),
 			"name":    by(func(o *model.SecurityGroup) []string { return named(&o.Meta) }),

@@ -101,3 +101,8 @@ func (s Snapshot) PortsWithGroupSet(key string) iter.Seq[*model.Port] {
 func (s Snapshot) PortsWithQoS(policy string) iter.Seq[*model.Port] {
 	return all[model.Port](s, Ports, "qos", policy)
 }
+
+// NetworksWithQoS iterates over the networks that name a QoS policy.
+func (s Snapshot) NetworksWithQoS(policy string) iter.Seq[*model.Network] {
+	return all[model.Network](s, Networks, "qos", policy)
+}

@@ -31,6 +31,7 @@ const (
 	RouterHosts     Kind = "routerhosts"
 	Schedules       Kind = "schedules"
 	HostHealths     Kind = "hosthealths"
+	SwitchFacts     Kind = "switchfacts"
 
 	SecurityGroups     Kind = "securitygroups"
 	SecurityGroupRules Kind = "securitygrouprules"
@@ -41,7 +42,7 @@ const (
 
 // Kinds lists all kinds in the order in which a reader may depend on them.
 var Kinds = []Kind{Hosts, HostFacts, Networks, Subnets, Ports, Interfaces, Bindings, LocalVLANs, PortStates,
-	Routers, FloatingIPs, PortForwardings, RouterHosts, Schedules, HostHealths,
+	Routers, FloatingIPs, PortForwardings, RouterHosts, Schedules, HostHealths, SwitchFacts,
 	SecurityGroups, SecurityGroupRules, AddressGroups, GroupSets, QoSPolicies}
 
 // Change is one object before and after: Old is nil for a new one, New is nil for a removed one.
@@ -185,6 +186,8 @@ func Key(obj any) string {
 	case *model.Schedule:
 		return o.RouterID
 	case *model.HostHealth:
+		return o.Host
+	case *model.SwitchFacts:
 		return o.Host
 	case *model.SecurityGroup:
 		return o.ID

@@ -49,6 +49,7 @@ var newObject = map[state.Kind]func() any{
 	state.RouterHosts:     func() any { return new(model.RouterHost) },
 	state.Schedules:       func() any { return new(model.Schedule) },
 	state.HostHealths:     func() any { return new(model.HostHealth) },
+	state.SwitchFacts:     func() any { return new(model.SwitchFacts) },
 
 	state.SecurityGroups:     func() any { return new(model.SecurityGroup) },
 	state.SecurityGroupRules: func() any { return new(model.SecurityGroupRule) },

@@ -151,3 +151,19 @@ func (t *Tx) SetHostDown(host string, down bool) error {
 	t.hostChanged(host, before)
 	return nil
 }
+
+// SetSwitchFacts takes what a host's switch says that it cannot do; nil: it can do all.
+func (t *Tx) SetSwitchFacts(host string, facts *model.SwitchFacts) error {
+	if t.Host(host) == nil {
+		return &ErrNotFound{state.Hosts, host}
+	}
+	old := t.SwitchFacts(host)
+	switch {
+	case facts == nil && old != nil:
+		t.delete(state.SwitchFacts, host)
+	case facts != nil && (old == nil || *old != *facts):
+		now := *facts
+		t.put(state.SwitchFacts, &now)
+	}
+	return nil
+}

@@ -91,6 +91,7 @@ func (t *Tx) DeleteHost(id string, expected int64) error {
 	t.delete(state.Hosts, id)
 	t.delete(state.HostFacts, id)
 	t.delete(state.HostHealths, id)
+	t.delete(state.SwitchFacts, id)
 	t.pending.fitness = true
 	t.pending.floating.add(id)
 	for i := range t.InterfacesOf(id) {

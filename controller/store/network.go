@@ -19,6 +19,7 @@ func (t *Tx) CreateNetwork(in *model.Network) (*model.Network, error) {
 		c.take("metadata.id", n.ID, state.Networks, old)
 	}
 	t.checkMTU(&c, n)
+	t.checkQoS(&c, n.QoSPolicyID)
 	t.checkSegment(&c, n)
 	if err := c.err(); err != nil {
 		return nil, err
@@ -51,6 +52,7 @@ func (t *Tx) UpdateNetwork(in *model.Network, expected int64) (*model.Network, e
 	immutable(&c, "provider_physical_network", old.PhysicalNetwork, n.PhysicalNetwork)
 	immutable(&c, "provider_segmentation_id", old.SegmentID, n.SegmentID)
 	t.checkMTU(&c, n)
+	t.checkQoS(&c, n.QoSPolicyID)
 	t.checkExternalChange(&c, old, n)
 	if n.MTU < model.MinMTUv6 && n.MTU != old.MTU {
 		for s := range t.SubnetsOf(n.ID) {

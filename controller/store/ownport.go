@@ -128,6 +128,7 @@ func (t *Tx) checkOwnPort(c *checks, old, p *model.Port) {
 		{"port_security_enabled", old.PortSecurityEnabled, p.PortSecurityEnabled},
 		{"security_groups", cloneSlice(old.SecurityGroups), p.SecurityGroups},
 		{"allowed_address_pairs", old.AllowedAddressPairs, p.AllowedAddressPairs},
+		{"qos_policy_id", old.QoSPolicyID, p.QoSPolicyID},
 		{"extra_dhcp_opts", old.ExtraDHCPOpts, p.ExtraDHCPOpts},
 		{"instance", old.Instance, p.Instance},
 	} {

@@ -28,6 +28,7 @@ func (t *Tx) CreatePort(in *model.Port) (*model.Port, error) {
 	}
 	t.checkBindingHost(&c, p)
 	t.checkSecurity(&c, p)
+	t.checkQoS(&c, p.QoSPolicyID)
 	checkOwner(&c, p)
 	err := c.err()
 	if err != nil {
@@ -82,6 +83,7 @@ func (t *Tx) UpdatePort(in *model.Port, expected int64) (*model.Port, error) {
 			t.checkBindingHost(&c, p)
 		}
 		t.checkSecurity(&c, p)
+		t.checkQoS(&c, p.QoSPolicyID)
 		checkOwner(&c, p)
 	}
 	// Addresses are chosen even when there are mistakes, for what depends on them to be told too.

@@ -24,8 +24,9 @@ func Affected(before, after state.Snapshot, changes []state.Change) map[string]P
 	var touched, ports set
 	for _, c := range changes {
 		a.security(c)
+		a.policy(c)
 		switch c.Kind {
-		case state.Hosts, state.HostFacts:
+		case state.Hosts, state.HostFacts, state.SwitchFacts:
 			touched.add(c.Key)
 		case state.Networks:
 			a.network(sides[model.Network](c))
@@ -297,8 +298,8 @@ func (a *affected) tunnelIP(name string) {
 // hostItself is a change of what the host's own rows, bridges and provider networks are made of.
 func (a *affected) hostItself(was, is Host) {
 	o, n := a.before.Host(was.Name), a.after.Host(is.Name)
-	if was.AnswersND != is.AnswersND {
-		// Another datapath is rare enough to look at everything again.
+	if was.AnswersND != is.AnswersND || was.Meters != is.Meters {
+		// Another datapath, or switch, is rare enough to look at everything again.
 		for s := range a.snapshots() {
 			for p := range Parts(s, is.Name) {
 				a.add(is.Name, p.Kind, p.ID)

@@ -38,6 +38,8 @@ type Host struct {
 	// userspace datapath (netdev) can; the kernel's cannot set the fields of ND's options, and Open vSwitch refuses
 	// every row that tries (ofproto-dpif.c, check_actions).
 	AnswersND bool
+	// Meters says what br-int's switch can limit.
+	Meters Meters
 	// PatchTun is the port of br-int that leads to br-tun.
 	PatchTun uint32
 	// PatchInt is the port of br-tun that leads to br-int.
@@ -48,6 +50,9 @@ type Host struct {
 	mappings map[string]string
 	ports    map[string]uint32
 }
+
+// Meters is what a switch can limit: bits, and packets.
+type Meters struct{ Kbps, Pktps bool }
 
 // Physical is a bridge that leads to a physical network. Its port numbers are 0 while they are unknown.
 type Physical struct {
@@ -65,7 +70,7 @@ func ForHost(s state.Snapshot, name string) (Host, bool) {
 	if o == nil {
 		return Host{}, false
 	}
-	h := Host{Name: name, DVRMAC: o.DVRMAC, TunnelIP: o.TunnelIP, mappings: o.BridgeMappings}
+	h := Host{Name: name, DVRMAC: o.DVRMAC, TunnelIP: o.TunnelIP, mappings: o.BridgeMappings, Meters: meters(s.SwitchFacts(name))}
 	if f := s.HostFacts(name); f != nil {
 		h.TunnelIP = tunnelIP(o, f)
 		h.mappings = bridgeMappings(o, f)
@@ -78,6 +83,14 @@ func ForHost(s state.Snapshot, name string) (Host, bool) {
 		h.Physical = append(h.Physical, h.physical(br))
 	}
 	return h, true
+}
+
+// meters are what a switch can do as far as is known: one that has not been asked is taken to be able to do everything.
+func meters(f *model.SwitchFacts) Meters {
+	if f == nil {
+		return Meters{Kbps: true, Pktps: true}
+	}
+	return Meters{Kbps: f.MeterKbps, Pktps: f.MeterPktps}
 }
 
 func (h Host) physical(bridge string) Physical {

@@ -86,7 +86,12 @@ type LocalPort struct {
 	Hearers []RouterPort
 	// Security is what br-int judges the port by; nil when it does not.
 	Security *Security
+	// QoS is what it is limited to and marked with; nil: nothing.
+	QoS *QoS
 }
+
+// LimitsHearing says whether there is a limit to what the port may hear.
+func (p *LocalPort) LimitsHearing() bool { return p.QoS != nil && p.QoS.Ingress.Any() }
 
 // RemotePort is a port that is bound to another host which carries the network too.
 type RemotePort struct {
@@ -151,7 +156,7 @@ func (l *Lookup) port(id string) (Network, *LocalPort, *RemotePort) {
 	if b.Host == l.h.Name {
 		r := l.routed(n.ID)
 		lp := &LocalPort{ID: id, Interface: b.Interface, OFPort: b.OFPort, MAC: p.MAC, IPs: l.owned(p), Up: up, Via: r.via(l.s, p),
-			Security: security(l.s, b, p)}
+			Security: security(l.s, b, p), QoS: qos(l.s, l.h, p)}
 		if len(r.Ports) > 0 && l.roams(p) {
 			lp.Hearers = r.here()
 		}

@@ -88,15 +88,15 @@ func TestWhatAPartOfAFirewallHolds(t *testing.T) {
 	}
 	st, _ := ForStation(s, h1, StationID("red", viewtest.MAC(1)))
 	receivers := []Receiver{{"red1", 11, web}}
-	if d := cmp.Diff(Station{red, viewtest.MAC(1), receivers, true}, st, same); d != "" {
+	if d := cmp.Diff(Station{Network: red, MAC: viewtest.MAC(1), Receivers: receivers, Alone: true}, st, same); d != "" {
 		t.Errorf("own MAC of red1 (-want +got):\n%s", d)
 	}
 	st, _ = ForStation(s, h1, StationID("red", virtual))
-	if d := cmp.Diff(Station{red, virtual, receivers, false}, st, same); d != "" {
+	if d := cmp.Diff(Station{Network: red, MAC: virtual, Receivers: receivers}, st, same); d != "" {
 		t.Errorf("MAC of an allowed address pair (-want +got):\n%s", d)
 	}
 	m, _ := ForMulticast(s, h1, "red")
-	if d := cmp.Diff(Multicast{red, []Hearers{{web, []uint32{11}}}, []uint32{18}, 1}, m, same); d != "" {
+	if d := cmp.Diff(Multicast{Network: red, Judged: []Hearers{{Set: web, Ports: []uint32{11}}}, Ports: []uint32{18}, Uplink: 1}, m, same); d != "" {
 		t.Errorf("red on host1 (-want +got):\n%s", d)
 	}
 	for what, is := range map[string]bool{

@@ -7,7 +7,8 @@ import (
 	"github.com/weft-sdn/weft/controller/state"
 )
 
-// securityParts lists the parts of a host that its firewall is made of, each once. False means that it was told to stop.
+// securityParts lists the parts of a host that its firewall is made of, and what leads to limited ports, each once. False
+// means that it was told to stop.
 func securityParts(s state.Snapshot, h Host, yield func(Part) bool) bool {
 	seen := PartSet{}
 	once := func(k PartKind, id string) bool {
@@ -20,19 +21,19 @@ func securityParts(s state.Snapshot, h Host, yield func(Part) bool) bool {
 	}
 	sets := map[string][]string{}
 	for b := range s.BindingsOn(h.Name) {
-		p := securedOn(s, b)
-		if p == nil {
-			continue
-		}
-		if !behindBridge(s, b) && s.LocalVLAN(h.Name, p.NetworkID) != nil {
+		if p := led(s, b); p != nil && s.LocalVLAN(h.Name, p.NetworkID) != nil {
 			if !once(MulticastPart, p.NetworkID) {
 				return false
 			}
-			for _, mac := range p.Stations() {
+			for mac := range stations(s, b, p) {
 				if !once(StationPart, StationID(p.NetworkID, mac)) {
 					return false
 				}
 			}
+		}
+		p := securedOn(s, b)
+		if p == nil {
+			continue
 		}
 		if key := p.GroupSetKey(); key != "" && s.GroupSet(key) != nil {
 			sets[key] = p.SecurityGroups

@@ -131,9 +131,9 @@ func (a *affected) namedOn(id string) set {
 	return hosts
 }
 
-// judgedOn adds what leads frames to the judged ports of a host, which hangs on the ports, networks and bridges there.
+// judgedOn adds what leads frames to the judged and limited ports of a host, which hangs on the ports, networks and bridges there.
 func (a *affected) judgedOn(host string, parts PartSet) {
-	for _, s := range []state.Snapshot{a.before, a.after} {
+	for s := range a.snapshots() {
 		j := judged{a, s, host, map[string]bool{}}
 		for p := range maps.Clone(parts) {
 			j.part(p)
@@ -162,14 +162,14 @@ func (j judged) part(p Part) {
 	}
 }
 
-// network adds a network's multicast part if the host has judged ports of it.
+// network adds a network's multicast part if the host has judged or limited ports of it.
 func (j judged) network(id string) {
 	if j.networks[id] {
 		return
 	}
 	j.networks[id] = true
 	for b := range j.s.BindingsAt(j.host, id) {
-		if byRows(j.s, b) != nil {
+		if led(j.s, b) != nil {
 			j.add(j.host, MulticastPart, id)
 			return
 		}
@@ -182,8 +182,8 @@ func (j judged) port(id string) {
 		return
 	}
 	j.network(b.NetworkID)
-	if p := byRows(j.s, b); p != nil {
-		for _, mac := range p.Stations() {
+	if p := led(j.s, b); p != nil {
+		for mac := range stations(j.s, b, p) {
 			j.add(j.host, StationPart, StationID(p.NetworkID, mac))
 		}
 	}

@@ -44,10 +44,8 @@ func Newcomers(before, after state.Snapshot, host string, parts PartSet) []Stale
 		}
 	}
 	out = slices.DeleteFunc(out, func(s Stale) bool { return whole[s.Zone] })
-	if judges(after, host) {
-		for zone := range whole {
-			out = append(out, Stale{Zone: zone})
-		}
+	for zone := range whole {
+		out = append(out, Stale{Zone: zone})
 	}
 	slices.SortFunc(out, func(a, b Stale) int { return cmp.Or(cmp.Compare(a.Zone, b.Zone), a.Address.Compare(b.Address)) })
 	return slices.Compact(out)
@@ -63,10 +61,10 @@ func heldBefore(s state.Snapshot, port, network string) []netip.Addr {
 }
 
 // Holds lists the connections that a port of a host can have by its fixed addresses; none when it is not bound there, or
-// nobody judges it in br-int.
+// a firewall bridge judges it.
 func Holds(s state.Snapshot, host, port string) []Stale {
 	b, p := s.Binding(port), s.Port(port)
-	if b == nil || p == nil || b.Host != host || !judges(s, host) {
+	if b == nil || p == nil || b.Host != host || behindBridge(s, b) {
 		return nil
 	}
 	v := s.LocalVLAN(host, b.NetworkID)

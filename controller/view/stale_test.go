@@ -41,6 +41,7 @@ func TestNewcomersInheritNothing(t *testing.T) {
 		"a host with a firewall bridge": {func(tx viewtest.Tx) {
 			tx.Put(&model.Host{Meta: model.Meta{ID: "host1"}, Number: 1, FirewallDriver: model.FirewallHybrid})
 			bind(tx, "new", "host1", "10.1.0.77")
+			tx.Put(&model.Binding{PortID: "new", Host: "host1", NetworkID: "red", Interface: "tapnew", OFPort: 77, Firewalled: true})
 		}, nil},
 	} {
 		before, after, changes := secured(t).Change(c.change)

@@ -9,7 +9,7 @@ import (
 	"github.com/weft-sdn/weft/controller/state"
 )
 
-// Station is a MAC of a network that frames to judged ports of the host carry: the own one of a port, or one of its
+// Station is a MAC of a network that frames to judged or limited ports of the host carry: the own one of a port, or one of its
 // allowed address pairs, which several ports may have and which is wherever its holder is at the moment.
 type Station struct {
 	Network Network
@@ -18,6 +18,9 @@ type Station struct {
 	Receivers []Receiver
 	// Alone says that they can be for nobody else, here or on another host: the MAC is the own one of the only receiver.
 	Alone bool
+	// Limited is a port that nobody judges and that is limited in what it hears, if the MAC is its own and nobody else's; there
+	// are no receivers then.
+	Limited *Receiver
 }
 
 // Receiver is a port that frames are for if its rules say so.
@@ -45,8 +48,11 @@ func (l *Lookup) Station(id string) (Station, bool) {
 	out := Station{Network: *n, MAC: mac, Alone: true}
 	// Nothing of a network that hangs on its bridges is part of what leads to a station.
 	out.Network.Physical = Physical{}
+	owner := l.s.PortByMAC(network, mac)
+	shared := false
 	for p := range l.s.PortsAtStation(network, mac) {
 		_, lp, _ := l.port(p.ID)
+		shared = shared || owner == nil || p.ID != owner.ID
 		if lp == nil || lp.Security == nil || !lp.Up || lp.OFPort == 0 {
 			continue
 		}
@@ -54,17 +60,24 @@ func (l *Lookup) Station(id string) (Station, bool) {
 		out.Receivers = append(out.Receivers, Receiver{p.ID, lp.OFPort, lp.Security.Set})
 	}
 	slices.SortFunc(out.Receivers, func(a, b Receiver) int { return cmp.Compare(a.ID, b.ID) })
-	return out, len(out.Receivers) > 0
+	if len(out.Receivers) > 0 || owner == nil || shared {
+		return out, len(out.Receivers) > 0
+	}
+	if _, lp, _ := l.port(owner.ID); lp != nil && lp.Security == nil && lp.Up && lp.OFPort != 0 && lp.LimitsHearing() {
+		out.Limited = &Receiver{ID: owner.ID, OFPort: lp.OFPort}
+	}
+	return out, out.Limited != nil
 }
 
-// Multicast is where frames for a group, or for all, go on a network with judged ports: those may hear only what their
-// rules say, and the bridge by itself would flood to all.
+// Multicast is where frames for a group, or for all, go on a network with judged or limited ports: those may hear only what
+// their rules say, or so much, and the bridge by itself would flood to all.
 type Multicast struct {
 	Network Network
 	// Judged are the ports of this host that are judged, by their groups, ordered by number.
 	Judged []Hearers
-	// Ports are the numbers of all other ports of the network on this host, ascending: what is sent there is not judged.
-	Ports []uint32
+	// Ports are the numbers of all other ports of the network on this host, ascending: what is sent there is not judged. Limited
+	// are those that are limited in what they hear, and are not among Ports.
+	Ports, Limited []uint32
 	// Uplink is the port of br-int that leads to the other hosts, 0 while there is none.
 	Uplink uint32
 }
@@ -72,11 +85,16 @@ type Multicast struct {
 // Hearers are ports with the same groups.
 type Hearers struct {
 	Set Set
-	// Ports are ascending.
-	Ports []uint32
+	// Ports are ascending. Limited are those that are limited in what they hear, and are not among Ports.
+	Ports, Limited []uint32
 }
 
-// ForMulticast looks up a multicast part: false when no judged port of the network is on the host, up, and has a port
+// LimitsHearing says whether any port of the network here is limited in what it hears.
+func (m Multicast) LimitsHearing() bool {
+	return len(m.Limited) > 0 || slices.ContainsFunc(m.Judged, func(h Hearers) bool { return len(h.Limited) > 0 })
+}
+
+// ForMulticast looks up a multicast part: false when no judged or limited port of the network is on the host, up, and has a port
 // number. The cost is the number of the network's ports on the host.
 func ForMulticast(s state.Snapshot, h Host, network string) (Multicast, bool) {
 	return Once(s, h).Multicast(network)
@@ -92,26 +110,37 @@ func (l *Lookup) Multicast(network string) (Multicast, bool) {
 	if n.Tunnelled() {
 		out.Uplink = l.h.PatchTun
 	}
-	judged := map[Set][]uint32{}
+	judged := map[Set]Hearers{}
+	var others Hearers
 	for b := range l.s.BindingsAt(l.h.Name, network) {
 		_, lp, _ := l.port(b.PortID)
 		switch {
 		case lp == nil || !lp.Up || lp.OFPort == 0:
 		case lp.Security != nil:
-			judged[lp.Security.Set] = append(judged[lp.Security.Set], lp.OFPort)
+			hs := judged[lp.Security.Set]
+			hs.add(lp)
+			judged[lp.Security.Set] = hs
 		default:
-			out.Ports = append(out.Ports, lp.OFPort)
+			others.add(lp)
 		}
 	}
 	for _, r := range l.routed(network).here() {
-		out.Ports = append(out.Ports, r.OFPort)
+		others.Ports = append(others.Ports, r.OFPort)
 	}
-	out.Ports = ascending(out.Ports)
-	for set, ports := range judged {
-		out.Judged = append(out.Judged, Hearers{set, ascending(ports)})
+	out.Ports, out.Limited = ascending(others.Ports), ascending(others.Limited)
+	for set, hs := range judged {
+		out.Judged = append(out.Judged, Hearers{set, ascending(hs.Ports), ascending(hs.Limited)})
 	}
 	slices.SortFunc(out.Judged, func(a, b Hearers) int { return a.Set.compare(b.Set) })
-	return out, len(judged) > 0
+	return out, len(judged) > 0 || out.LimitsHearing()
+}
+
+func (h *Hearers) add(p *LocalPort) {
+	if p.LimitsHearing() {
+		h.Limited = append(h.Limited, p.OFPort)
+	} else {
+		h.Ports = append(h.Ports, p.OFPort)
+	}
 }
 
 func ascending(ports []uint32) []uint32 {

@@ -186,6 +186,7 @@ func (b *bridge) save(ctx context.Context, conn *channel.Conn, revision int64) e
 		return err
 	}
 	defer w.drop()
+	named := map[uint32]bool{}
 	err = conn.DumpFlows(ctx, openflow.AllFlows(), func(s *openflow.FlowStats) error {
 		if !flow.Ours(s.Cookie) || flow.Learned(s.Cookie) {
 			return nil
@@ -194,6 +195,7 @@ func (b *bridge) save(ctx context.Context, conn *channel.Conn, revision int64) e
 		if err != nil {
 			return err
 		}
+		noteMeters(named, m.Actions)
 		return w.add(&m, conn.Version())
 	})
 	if err != nil {
@@ -201,6 +203,9 @@ func (b *bridge) save(ctx context.Context, conn *channel.Conn, revision int64) e
 	}
 	if w.n == 0 {
 		return errors.New("a controller says that the flows are complete, and there are none")
+	}
+	if err := saveMeters(ctx, conn, w, named); err != nil {
+		return err
 	}
 	if !b.cfg.Facts(b.Name).Known {
 		return errors.New("the database is away, and without it nobody knows whose the ports are")

@@ -34,11 +34,13 @@ type Interface struct {
 type Set struct {
 	Bridge   string
 	Revision int64
-	Flows    []openflow.FlowMod
-	Ports    map[uint32]Interface
+	// Meters are those that the flows name.
+	Meters []openflow.MeterMod
+	Flows  []openflow.FlowMod
+	Ports  map[uint32]Interface
 }
 
-// A file is a stream of OpenFlow messages, which ovs-ofctl ofp-parse prints: a flow-mod for each row, echo replies whose
+// A file is a stream of OpenFlow messages, which ovs-ofctl ofp-parse prints: a flow-mod for each row, a meter-mod for each meter, echo replies whose
 // payload is JSON of some ports (map[uint32]Interface), and at the end an echo request whose payload is a trailer.
 type trailer struct {
 	Format   int    `json:"format"`
@@ -75,11 +77,15 @@ func create(dir, bridge string) (*writer, error) {
 
 // add writes one row.
 func (w *writer) add(m *openflow.FlowMod, v openflow.Version) error {
+	w.n++
+	return w.write(m, v)
+}
+
+func (w *writer) write(m openflow.Message, v openflow.Version) error {
 	w.buf = m.Append(w.buf[:0], v, 0)
 	if len(w.buf) > openflow.MaxMessageLen {
-		return fmt.Errorf("a row of %d bytes is longer than any message", len(w.buf))
+		return fmt.Errorf("a message of %d bytes is longer than any may be", len(w.buf))
 	}
-	w.n++
 	_, err := w.out.Write(w.buf)
 	return err
 }
@@ -149,6 +155,12 @@ func decode(b []byte, bridge string) (*Set, error) {
 				return nil, fmt.Errorf("at byte %d: %w", at, err)
 			}
 			s.Flows = append(s.Flows, *m)
+		case openflow.TypeMeterMod:
+			_, m, err := openflow.Parse(msg)
+			if err != nil {
+				return nil, fmt.Errorf("at byte %d: %w", at, err)
+			}
+			s.Meters = append(s.Meters, *m.(*openflow.MeterMod))
 		case openflow.TypeEchoReply:
 			if err := json.Unmarshal(msg[openflow.HeaderLen:], &s.Ports); err != nil {
 				return nil, fmt.Errorf("at byte %d: ports: %w", at, err)

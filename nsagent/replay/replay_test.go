@@ -360,3 +360,20 @@ func TestRowThatTheSwitchRefusesIsLeftOut(t *testing.T) {
 	h.restart()
 	h.await("FlowsReplayed: br-tun had no flows and no controller spoke: 2 flows of revision 5 were replayed, 0 wait for interfaces, 1 were refused")
 }
+
+// Meters come back with the rows that name them, and before them; those that no row of ours names are not ours to bring.
+func TestMetersComeBackWithTheirRows(t *testing.T) {
+	h := newHost(t, Bridge{Name: "br-tun"})
+	h.Ofctl("add-meter", "br-tun", "meter=4,kbps,burst,band=type=drop,rate=2000,burst_size=1600")
+	h.Ofctl("add-meter", "br-tun", "meter=9,pktps,burst,band=type=drop,rate=10,burst_size=10")
+	h.flows("br-tun", "cookie=0x5703000000000001,priority=1,actions=meter:4,NORMAL", "cookie=0x5703000000000001,priority=0,actions=drop")
+	h.Checkpoint("br-tun", 7)
+	h.await("FlowsSaved: br-tun: 2 flows of revision 7 are on disk")
+	rows := h.dump("br-tun")
+	h.restart()
+	h.Await("the rows", func() bool { return slices.Equal(rows, h.dump("br-tun")) })
+	meters := h.Ofctl("dump-meters", "br-tun")
+	if !strings.Contains(meters, "meter=4 kbps burst bands=\ntype=drop rate=2000 burst_size=1600") || strings.Contains(meters, "meter=9") {
+		t.Errorf("meters: %s", meters)
+	}
+}

@@ -49,6 +49,9 @@ func (b *bridge) restore(ctx context.Context, conn *channel.Conn) error {
 	if found, err := b.filled(ctx, conn); found || err != nil {
 		return err
 	}
+	if err := restoreMeters(ctx, conn, set.Meters); err != nil {
+		return err
+	}
 	n, refused, err := bundle(ctx, conn, p.ready)
 	if err != nil {
 		return err

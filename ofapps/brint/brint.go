@@ -29,7 +29,7 @@ var (
 			openflow.IPProto, openflow.ICMPv6Type, openflow.ICMPv6Code,
 		},
 		Set:  []openflow.Field{openflow.VlanVID, vlan, groups},
-		Next: []string{"DvrToSrcMac", "DvrToSrcMacPhysical", "DvrDstMac", "DvrDstMacPhysical", "Transient", "BaseEgress"},
+		Next: []string{"DvrToSrcMac", "DvrToSrcMacPhysical", "DvrDstMac", "DvrDstMacPhysical", "QosEgress", "Transient", "BaseEgress"},
 	}
 	DvrToSrcMac         = toSrcMac(1, "DvrToSrcMac", "came by a tunnel")
 	DvrToSrcMacPhysical = toSrcMac(2, "DvrToSrcMacPhysical", "came by a physical network", openflow.InPort)
@@ -44,15 +44,16 @@ var (
 )
 
 // Tables lists the tables of the integration bridge in order.
-var Tables = append([]*flow.Table{LocalSwitching, DvrToSrcMac, DvrToSrcMacPhysical, DvrDstMac, DvrDstMacPhysical, Transient}, firewallTables...)
+var Tables = append([]*flow.Table{LocalSwitching, DvrToSrcMac, DvrToSrcMacPhysical, DvrDstMac, DvrDstMacPhysical, QosEgress, Transient},
+	append(firewallTables, Apart, BandwidthIngress, PacketRateIngress)...)
 
 func toSrcMac(id uint8, name, came string, more ...openflow.Field) *flow.Table {
 	return &flow.Table{
 		ID: id, Name: name, About: "Routed by another host, " + came + ": to a port of this host, from the MAC of its own gateway for that family; questions go to all ports",
 		Match: append(more, openflow.VlanVID, openflow.EthDst, openflow.EthType, openflow.ARPOp, openflow.IPProto, openflow.ICMPv6Type,
 			openflow.ICMPv6Code, openflow.IPv4Dst, openflow.IPv6Dst),
-		Set:  []openflow.Field{openflow.VlanVID, openflow.EthSrc},
-		Next: []string{"Transient"},
+		Set:  []openflow.Field{openflow.VlanVID, openflow.EthSrc, judged},
+		Next: []string{"Transient", "Apart"},
 	}
 }
 
@@ -75,6 +76,7 @@ func Host(h view.Host, peers []view.Peer) []flow.Flow {
 		DvrDstMacPhysical.Row(0).Drop(),
 	)
 	rows = append(rows, flow.Owned(flow.Cookie(flow.PipelineCookie, Role), firewallBase()...)...)
+	rows = append(rows, flow.Owned(flow.Cookie(flow.PipelineCookie, Role), qosBase()...)...)
 	if h.PatchTun != 0 {
 		rows = append(rows, flow.Owned(flow.Cookie(flow.PipelineCookie, Role),
 			LocalSwitching.Row(1, flow.InPort(h.PatchTun)).Goto(Transient))...)
@@ -127,5 +129,5 @@ func LocalPort(h view.Host, n view.Network, p view.LocalPort) []flow.Flow {
 	rows := append([]flow.Flow{sentBy(n, p)}, judgedPort(p)...)
 	rows = append(rows, routedTo(n, p)...)
 	rows = append(rows, heard(h, n, p)...)
-	return flow.Owned(flow.Cookie(flow.PortCookie, p.ID), rows...)
+	return append(flow.Owned(flow.Cookie(flow.PortCookie, p.ID), rows...), limitedPort(p)...)
 }

@@ -87,6 +87,8 @@ var (
 	Deliver = &flow.Table{
 		ID: 92, Name: "Deliver", About: "Out of the judged port, or of those with the same groups",
 		Match: []openflow.Field{phase, vlan, judged, groups},
+		Set:   []openflow.Field{judged},
+		Next:  []string{"Apart"},
 	}
 	Refused = &flow.Table{
 		ID: 93, Name: "Refused", About: "Dropped, and counted by direction: what a port may not hear, and what it may not send",
@@ -94,8 +96,9 @@ var (
 	}
 	Forward = &flow.Table{
 		ID: 94, Name: "Forward", About: "Forwarded by MAC and VLAN; what judged ports have their copies of goes to the others of the network",
-		Match: []openflow.Field{phase, vlan, openflow.VlanVID, openflow.InPort, openflow.EthDst, openflow.EthType, openflow.ARPOp, openflow.IPProto, openflow.ICMPv6Type, openflow.ICMPv6Code},
-		Set:   []openflow.Field{openflow.VlanVID},
+		Match: []openflow.Field{phase, judged, vlan, openflow.VlanVID, openflow.InPort, openflow.EthDst, openflow.EthType, openflow.ARPOp, openflow.IPProto, openflow.ICMPv6Type, openflow.ICMPv6Code},
+		Set:   []openflow.Field{openflow.VlanVID, openflow.EthDst, judged},
+		Next:  []string{"Apart"},
 	}
 )
 

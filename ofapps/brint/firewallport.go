@@ -16,11 +16,11 @@ var (
 
 // sentBy renders the row that lets a port of this host talk: one that is judged goes through the firewall's tables.
 func sentBy(n view.Network, p view.LocalPort) flow.Flow {
-	h := LocalSwitching.Row(1, flow.InPort(p.OFPort), flow.NoVLAN())
-	if p.Security == nil {
-		return h.Do(flow.SetReg(vlan, uint32(n.VLAN)), flow.Goto(Transient))
+	do := append(limitSent(p), flow.SetReg(vlan, uint32(n.VLAN)))
+	if p.Security != nil {
+		do = append(do, flow.SetReg(groups, register(p.Security.Set)))
 	}
-	return h.Do(flow.SetReg(vlan, uint32(n.VLAN)), flow.SetReg(groups, register(p.Security.Set)), flow.Goto(BaseEgress))
+	return LocalSwitching.Row(1, flow.InPort(p.OFPort), flow.NoVLAN()).Do(append(do, flow.Goto(afterLocal(p)))...)
 }
 
 // judgedPort renders what a judged port has for itself: the addresses that it may send from (its own, its allowed address
@@ -34,7 +34,11 @@ func judgedPort(p view.LocalPort) []flow.Flow {
 	if p.Security.Set.Stateless {
 		judge = flow.Goto(RulesEgress)
 	}
-	rows := []flow.Flow{Deliver.Row(10, flow.Reg(judged, p.OFPort)).Do(flow.Output(p.OFPort))}
+	way := flow.Output(p.OFPort)
+	if p.LimitsHearing() {
+		way = flow.Goto(Apart)
+	}
+	rows := []flow.Flow{Deliver.Row(10, flow.Reg(judged, p.OFPort)).Do(way)}
 	for _, s := range senders(p) {
 		from := flow.And(in, flow.DlSrc(s.MAC))
 		rows = append(rows, BaseEgress.Row(70, from, flow.From(s.IP)).Do(judge))

@@ -11,6 +11,9 @@ import (
 // of the network.
 func Station(s view.Station) []flow.Flow {
 	h := AcceptOrIngress.Row(100, flow.Reg(vlan, uint32(s.Network.VLAN)), flow.DlDst(s.MAC))
+	if s.Limited != nil {
+		return flow.Owned(flow.Cookie(flow.PortCookie, s.Limited.ID), h.Do(flow.SetReg(judged, s.Limited.OFPort), flow.Goto(AcceptedEgress)))
+	}
 	owner := flow.Cookie(flow.PortCookie, s.Receivers[0].ID)
 	if s.Alone {
 		r := s.Receivers[0]
@@ -43,23 +46,29 @@ func Multicast(m view.Multicast) []flow.Flow {
 		}
 		do = append(do, flow.Copy(ToPort, judge(toEach, 0, h.Set)...))
 		rows = append(rows, Deliver.Row(50, flow.Reg(phase, toEach), flow.Reg(judged, 0), mine, flow.Reg(groups, register(h.Set))).
-			Do(outputs(h.Ports)...))
+			Do(then(outputs(h.Ports), limited(h.Limited)...)...))
 	}
-	rows = append(rows, AcceptOrIngress.Row(80, mine, flow.Multicast()).Do(do...))
+	if len(m.Judged) > 0 {
+		rows = append(rows, AcceptOrIngress.Row(80, mine, flow.Multicast()).Do(do...))
+		rows = append(rows, flood(m, 10, flow.And(flow.Reg(phase, flooded), mine), nil, m.Ports, m.Limited)...)
+	}
+	rows = append(rows, limitedFlood(m)...)
+	return flow.Owned(flow.Cookie(flow.NetworkCookie, m.Network.ID), rows...)
+}
 
-	others := flow.And(flow.Reg(phase, flooded), mine)
-	here := outputs(m.Ports)
+// flood renders what sends packets of a network out of ports of this host, and on to the others.
+func flood(m view.Multicast, priority uint16, is openflow.Match, first []openflow.Action, ports, limitedPorts []uint32) []flow.Flow {
+	here := then(outputs(ports), limited(limitedPorts)...)
 	out := here
 	if m.Uplink != 0 {
 		out = then(here, flow.PushVLAN(), flow.SetVLAN(m.Network.VLAN), flow.Output(m.Uplink))
 	}
-	rows = append(rows,
+	return []flow.Flow{
 		// Nothing that came from the other hosts goes back to them.
-		Forward.Row(10, others, flow.DlVlan(m.Network.VLAN)).Do(untagged(here)...),
-		Forward.Row(10, others, flow.Untagged()).Do(out...),
-		Forward.Row(10, others, flow.PriorityTagged()).Do(untagged(out)...),
-	)
-	return flow.Owned(flow.Cookie(flow.NetworkCookie, m.Network.ID), rows...)
+		Forward.Row(priority, is, flow.DlVlan(m.Network.VLAN)).Do(then(first, untagged(here)...)...),
+		Forward.Row(priority, is, flow.Untagged()).Do(then(first, out...)...),
+		Forward.Row(priority, is, flow.PriorityTagged()).Do(then(first, untagged(out)...)...),
+	}
 }
 
 func outputs(ports []uint32) []openflow.Action {

@@ -130,6 +130,8 @@ func routedTo(n view.Network, p view.LocalPort) []flow.Flow {
 		if p.Security != nil {
 			// What was routed is judged by the port's rules as anything else.
 			do = then(a.local, flow.SetEthSrc(v.MAC), flow.Goto(Transient))
+		} else if p.LimitsHearing() {
+			do = then(a.strip, flow.SetEthSrc(v.MAC), flow.SetReg(judged, p.OFPort), flow.Goto(Apart))
 		}
 		rows = append(rows, a.from.Row(priority, a.is, family, flow.DlDst(p.MAC)).Do(do...))
 	}
@@ -153,8 +155,8 @@ func heard(h view.Host, n view.Network, p view.LocalPort) []flow.Flow {
 			flow.And(flow.ARP(), flow.ARPOp(flow.ARPReply)), flow.ICMPv6(flow.NeighborAdvertisement),
 		} {
 			at, priority := LocalSwitching, uint16(2)
-			if p.Security != nil {
-				// It must be the port's to answer so.
+			if p.Security != nil || limitsSending(p) {
+				// It must be the port's to answer so, and within its limits.
 				at, priority = Forward, 20
 			}
 			rows = append(rows, at.Row(priority, flow.InPort(p.OFPort), flow.Untagged(), answer, flow.DlDst(r.MAC)).Do(do...))

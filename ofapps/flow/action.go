@@ -69,6 +69,19 @@ const (
 // SetNDFlags writes the flags of a neighbour advertisement.
 func SetNDFlags(flags uint32) openflow.Action { return set(openflow.U32(openflow.NDReserved, flags)) }
 
+// SetDSCP writes the differentiated services codepoint (RFC 2474), 0..63, of an IPv4 or IPv6 packet.
+func SetDSCP(dscp uint8) openflow.Action { return set(openflow.U8(openflow.IPDSCP, dscp)) }
+
+// Metered drops the packet when the meter's rate is exceeded. It comes first in its row.
+func Metered(meter uint32) openflow.Action { return openflow.Meter{ID: meter} }
+
+// Apart lets nothing that becomes of the packet from here on befall other copies of it: a meter that drops one ends, in Open
+// vSwitch, all that the packet had before it. What is done after check_pkt_larger is done to a packet of its own. bit is
+// written and says nothing: no packet is as long.
+func Apart(bit openflow.Subfield) openflow.Action {
+	return openflow.CheckPktLarger{Len: 65535, Dst: bit}
+}
+
 func set(o openflow.OXM) openflow.Action { return openflow.SetField{OXM: o} }
 
 // Move copies a whole field into another of the same width.

@@ -120,6 +120,14 @@ func (c *checker) action(f Flow, t *Table, a openflow.Action) {
 		if a.Dst.Bits < 64 && a.Value>>a.Dst.Bits != 0 {
 			c.fault(f, "loads %#x into %d bits", a.Value, a.Dst.Bits)
 		}
+	case openflow.CheckPktLarger:
+		c.sets(f, t, a.Dst.Field)
+		c.fits(f, a.Dst)
+	case openflow.Meter:
+		// It is an instruction in OpenFlow 1.3, which the switch carries out before all actions.
+		if f.Actions[0] != openflow.Action(a) {
+			c.fault(f, "meters what it has dealt with already")
+		}
 	case openflow.PushVLAN, openflow.PopVLAN:
 		c.sets(f, t, openflow.VlanVID)
 	case openflow.Learn:

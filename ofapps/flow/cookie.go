@@ -21,6 +21,8 @@ const (
 	SecurityGroupCookie     CookieKind = 8
 	SecurityGroupRuleCookie CookieKind = 9
 	AddressGroupCookie      CookieKind = 0x0a
+	// QoSPolicyCookie is on the rows that limit and mark what a port sends or hears.
+	QoSPolicyCookie CookieKind = 0x0b
 	// PipelineCookie is on the rows that every bridge of a role begins with. Their id is the role.
 	PipelineCookie CookieKind = 0x0f
 	// LearnedCookie is on the rows that the switch itself learned. Their id is the network's.
@@ -46,6 +48,8 @@ func (k CookieKind) String() string {
 		return "securitygrouprule"
 	case AddressGroupCookie:
 		return "addressgroup"
+	case QoSPolicyCookie:
+		return "qospolicy"
 	case PipelineCookie:
 		return "pipeline"
 	case LearnedCookie:

@@ -161,3 +161,21 @@ func (c *Conn) PortDescs(ctx context.Context) ([]openflow.Port, error) {
 func (c *Conn) TableStats(ctx context.Context) ([]openflow.TableStats, error) {
 	return list(ctx, c, openflow.MultipartTable, nil, openflow.ParseTableStats)
 }
+
+// MeterFeatures asks what meters the switch can make. A switch that knows none may refuse with a *openflow.Error.
+func (c *Conn) MeterFeatures(ctx context.Context) (openflow.MeterFeatures, error) {
+	var features openflow.MeterFeatures
+	err := c.multipart(ctx, openflow.MultipartMeterFeatures, nil, func(b []byte) (err error) {
+		features, err = openflow.ParseMeterFeatures(bytes.Clone(b))
+		return err
+	})
+	if err != nil {
+		return features, fmt.Errorf("%v: %w", openflow.MultipartMeterFeatures, err)
+	}
+	return features, nil
+}
+
+// MeterConfigs lists the switch's meters.
+func (c *Conn) MeterConfigs(ctx context.Context) ([]openflow.MeterConfig, error) {
+	return list(ctx, c, openflow.MultipartMeterConfig, openflow.AppendNumber(nil, openflow.MeterAll), openflow.ParseMeterConfig)
+}

@@ -195,6 +195,10 @@ func (c *conn) answer(h openflow.Header, m openflow.Message, b []byte) {
 		c.roleRequest(m, b, h.XID)
 	case *openflow.FlowMod:
 		c.flowMod(m, b, h.XID)
+	case *openflow.MeterMod:
+		if err := c.s.meterMod(m); err != nil {
+			c.refuse(err, b, h.XID)
+		}
 	case *openflow.BundleControl:
 		c.bundleControl(m, b, h.XID)
 	case *openflow.BundleAdd:

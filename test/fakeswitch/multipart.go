@@ -23,6 +23,10 @@ func (c *conn) multipart(m *openflow.MultipartRequest, b []byte, xid uint32) {
 		}
 	case openflow.MultipartFlowMonitor:
 		err = c.monitor(m, reply)
+	case openflow.MultipartMeterFeatures:
+		c.meterFeatures(reply)
+	case openflow.MultipartMeterConfig:
+		c.meterConfigs(reply)
 	default:
 		err = errBadStat
 	}

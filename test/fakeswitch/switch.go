@@ -21,6 +21,8 @@ type Config struct {
 	Ports    []openflow.Port
 	// MaxFlows is how many rows fit; beyond, an add fails with OFPFMFC_TABLE_FULL. 0: no limit.
 	MaxFlows int
+	// NoMeters makes a switch whose datapath has no meters.
+	NoMeters bool
 	// Refuse, if set, is asked about each flow-mod when it arrives; nil lets it pass.
 	Refuse func(*openflow.FlowMod) *openflow.Error
 	// Intercept, if set, sees each message before the switch does. It returns what to send back, and whether that is all:
@@ -34,6 +36,7 @@ type Switch struct {
 
 	mu         sync.Mutex
 	table      table
+	meters     map[uint32]openflow.MeterConfig
 	conns      map[*conn]context.CancelFunc
 	generation uint64
 	generated  bool // whether generation means anything
@@ -55,7 +58,7 @@ func New(cfg Config) *Switch {
 	if len(cfg.Versions) == 0 {
 		cfg.Versions = []openflow.Version{openflow.V13, openflow.V14, openflow.V15}
 	}
-	return &Switch{cfg: cfg, table: table{}, conns: map[*conn]context.CancelFunc{}}
+	return &Switch{cfg: cfg, table: table{}, meters: map[uint32]openflow.MeterConfig{}, conns: map[*conn]context.CancelFunc{}}
 }
 
 // Serve speaks OpenFlow on a connection until it or the context ends, and closes it. The error says why it ended.

@@ -35,6 +35,8 @@ func Main() {
 		"capture":  applet(captureMain),
 		"inject":   applet(injectMain),
 		"nova":     applet(novaMain),
+		"sink":     applet(sinkMain),
+		"blast":    applet(blastMain),
 	})
 }
 

@@ -86,6 +86,10 @@ func kindOf(o any) state.Kind {
 		return state.PortForwardings
 	case *model.HostHealth:
 		return state.HostHealths
+	case *model.SwitchFacts:
+		return state.SwitchFacts
+	case *model.QoSPolicy:
+		return state.QoSPolicies
 	case *model.PortState:
 		return state.PortStates
 	}

@@ -47,7 +47,9 @@ func (w Walk) Step(tx Tx) {
 	network := w.one("network", "n1", "n2", "n3")
 	port := w.port()
 	gone := w.n("gone", 3) == 0
-	switch kind := w.one("kind", "host", "facts", "network", "port", "binding", "vlan", "vlan", "binding", "router", "router", "security", "security"); {
+	switch kind := w.one("kind", "host", "facts", "network", "port", "binding", "vlan", "vlan", "binding", "router", "router", "security", "security", "qos", "qos"); {
+	case kind == "qos":
+		w.qosStep(tx, network, gone)
 	case kind == "security":
 		w.securityStep(tx, network, gone)
 	case kind == "router":

@@ -267,6 +267,7 @@ type Object struct {
 	//	*Object_Securitygroup
 	//	*Object_Securitygrouprule
 	//	*Object_Addressgroup
+	//	*Object_Qospolicy
 	Object isObject_Object `protobuf_oneof:"object"`
 	// For Apply: the fields to make true, e.g. "metadata.labels"; one that is named here and not set in the object is
 	// emptied. Unset: every field that is set in the object. Fields of a new object count whether named or not. Answers
@@ -403,6 +404,15 @@ func (x *Object) GetAddressgroup() *AddressGroup {
 	return nil
 }
 
+func (x *Object) GetQospolicy() *QosPolicy {
+	if x != nil {
+		if x, ok := x.Object.(*Object_Qospolicy); ok {
+			return x.Qospolicy
+		}
+	}
+	return nil
+}
+
 func (x *Object) GetUpdateMask() *fieldmaskpb.FieldMask {
 	if x != nil {
 		return x.UpdateMask
@@ -454,6 +464,10 @@ type Object_Addressgroup struct {
 	Addressgroup *AddressGroup `protobuf:"bytes,10,opt,name=addressgroup,proto3,oneof"`
 }
 
+type Object_Qospolicy struct {
+	Qospolicy *QosPolicy `protobuf:"bytes,11,opt,name=qospolicy,proto3,oneof"`
+}
+
 func (*Object_Network) isObject_Object() {}
 
 func (*Object_Subnet) isObject_Object() {}
@@ -473,6 +487,8 @@ func (*Object_Securitygroup) isObject_Object() {}
 func (*Object_Securitygrouprule) isObject_Object() {}
 
 func (*Object_Addressgroup) isObject_Object() {}
+
+func (*Object_Qospolicy) isObject_Object() {}
 
 // ObjectRef names an object by kind ("network", "subnet", "port", "host", "router", "floatingip", "portforwarding") and id.
 type ObjectRef struct {
@@ -560,6 +576,9 @@ type Network struct {
 	RouterExternal *bool `protobuf:"varint,8,opt,name=router_external,json=routerExternal,proto3,oneof" json:"router_external,omitempty"`
 	// What new ports of the network get that do not say: true has them judged by security groups. Default true.
 	PortSecurityEnabled *bool `protobuf:"varint,9,opt,name=port_security_enabled,json=portSecurityEnabled,proto3,oneof" json:"port_security_enabled,omitempty"`
+	// QoS policy (id, or name in the network's project) of those ports of the network that have none of their own. Ports that
+	// Weft makes itself, of routers and DHCP servers, are not limited by it.
+	QosPolicyId string `protobuf:"bytes,10,opt,name=qos_policy_id,json=qosPolicyId,proto3" json:"qos_policy_id,omitempty"`
 	// Output only.
 	Status        *NetworkStatus `protobuf:"bytes,15,opt,name=status,proto3" json:"status,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -657,6 +676,13 @@ func (x *Network) GetPortSecurityEnabled() bool {
 		return *x.PortSecurityEnabled
 	}
 	return false
+}
+
+func (x *Network) GetQosPolicyId() string {
+	if x != nil {
+		return x.QosPolicyId
+	}
+	return ""
 }
 
 func (x *Network) GetStatus() *NetworkStatus {
@@ -1287,6 +1313,8 @@ type Port struct {
 	// default group of the project; but none, so that nothing but ARP, neighbour discovery and DHCP passes, when an update_mask
 	// names the field. At most 64, all stateful or all stateless.
 	SecurityGroups []string `protobuf:"bytes,13,rep,name=security_groups,json=securityGroups,proto3" json:"security_groups,omitempty"`
+	// QoS policy: id, or name in the port's project. It takes the place of the network's, as a whole. Empty: the network's.
+	QosPolicyId string `protobuf:"bytes,14,opt,name=qos_policy_id,json=qosPolicyId,proto3" json:"qos_policy_id,omitempty"`
 	// Output only.
 	Status        *PortStatus `protobuf:"bytes,15,opt,name=status,proto3" json:"status,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1412,6 +1440,13 @@ func (x *Port) GetSecurityGroups() []string {
 		return x.SecurityGroups
 	}
 	return nil
+}
+
+func (x *Port) GetQosPolicyId() string {
+	if x != nil {
+		return x.QosPolicyId
+	}
+	return ""
 }
 
 func (x *Port) GetStatus() *PortStatus {
@@ -2878,6 +2913,226 @@ func (x *AddressGroup) GetAddresses() []string {
 	return nil
 }
 
+// QosPolicy is what ports, or all ports of networks, may send and hear at most, and how what they send is marked.
+type QosPolicy struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Metadata *Metadata              `protobuf:"bytes,1,opt,name=metadata,proto3" json:"metadata,omitempty"`
+	// At most one of each type and direction.
+	Rules []*QosRule `protobuf:"bytes,2,rep,name=rules,proto3" json:"rules,omitempty"`
+	// Output only.
+	Status        *QosPolicyStatus `protobuf:"bytes,15,opt,name=status,proto3" json:"status,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *QosPolicy) Reset() {
+	*x = QosPolicy{}
+	mi := &file_weft_v1_common_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *QosPolicy) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*QosPolicy) ProtoMessage() {}
+
+func (x *QosPolicy) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_common_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use QosPolicy.ProtoReflect.Descriptor instead.
+func (*QosPolicy) Descriptor() ([]byte, []int) {
+	return file_weft_v1_common_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *QosPolicy) GetMetadata() *Metadata {
+	if x != nil {
+		return x.Metadata
+	}
+	return nil
+}
+
+func (x *QosPolicy) GetRules() []*QosRule {
+	if x != nil {
+		return x.Rules
+	}
+	return nil
+}
+
+func (x *QosPolicy) GetStatus() *QosPolicyStatus {
+	if x != nil {
+		return x.Status
+	}
+	return nil
+}
+
+// QosRule is one limit or mark. What is above a limit is dropped.
+type QosRule struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// bandwidth_limit, packet_rate_limit or dscp_marking.
+	Type string `protobuf:"bytes,1,opt,name=type,proto3" json:"type,omitempty"`
+	// egress (the default): what the machine behind the port sends; ingress: what it hears. dscp_marking is egress.
+	Direction string `protobuf:"bytes,2,opt,name=direction,proto3" json:"direction,omitempty"`
+	// bandwidth_limit: kilobits (1000 bits) a second, 1..2147483647, of whole Ethernet frames.
+	MaxKbps uint32 `protobuf:"varint,3,opt,name=max_kbps,json=maxKbps,proto3" json:"max_kbps,omitempty"`
+	// bandwidth_limit: kilobits that may pass at once after a pause. 0: 80 % of max_kbps, which TCP needs to come near the
+	// limit. One frame always fits.
+	MaxBurstKbps uint32 `protobuf:"varint,4,opt,name=max_burst_kbps,json=maxBurstKbps,proto3" json:"max_burst_kbps,omitempty"`
+	// packet_rate_limit: thousands of packets a second, 1..4294967.
+	MaxKpps uint32 `protobuf:"varint,5,opt,name=max_kpps,json=maxKpps,proto3" json:"max_kpps,omitempty"`
+	// packet_rate_limit: thousands of packets that may pass at once after a pause. 0: 80 % of max_kpps.
+	MaxBurstKpps uint32 `protobuf:"varint,6,opt,name=max_burst_kpps,json=maxBurstKpps,proto3" json:"max_burst_kpps,omitempty"`
+	// dscp_marking: the mark of all IPv4 and IPv6 packets (RFC 2474): 0, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30, 32, 34,
+	// 36, 38, 40, 44, 46, 48 or 56. It is on the packet itself, not on what a tunnel wraps around it.
+	DscpMark      *uint32 `protobuf:"varint,7,opt,name=dscp_mark,json=dscpMark,proto3,oneof" json:"dscp_mark,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *QosRule) Reset() {
+	*x = QosRule{}
+	mi := &file_weft_v1_common_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *QosRule) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*QosRule) ProtoMessage() {}
+
+func (x *QosRule) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_common_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use QosRule.ProtoReflect.Descriptor instead.
+func (*QosRule) Descriptor() ([]byte, []int) {
+	return file_weft_v1_common_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *QosRule) GetType() string {
+	if x != nil {
+		return x.Type
+	}
+	return ""
+}
+
+func (x *QosRule) GetDirection() string {
+	if x != nil {
+		return x.Direction
+	}
+	return ""
+}
+
+func (x *QosRule) GetMaxKbps() uint32 {
+	if x != nil {
+		return x.MaxKbps
+	}
+	return 0
+}
+
+func (x *QosRule) GetMaxBurstKbps() uint32 {
+	if x != nil {
+		return x.MaxBurstKbps
+	}
+	return 0
+}
+
+func (x *QosRule) GetMaxKpps() uint32 {
+	if x != nil {
+		return x.MaxKpps
+	}
+	return 0
+}
+
+func (x *QosRule) GetMaxBurstKpps() uint32 {
+	if x != nil {
+		return x.MaxBurstKpps
+	}
+	return 0
+}
+
+func (x *QosRule) GetDscpMark() uint32 {
+	if x != nil && x.DscpMark != nil {
+		return *x.DscpMark
+	}
+	return 0
+}
+
+// QosPolicyStatus is derived from ports and networks.
+type QosPolicyStatus struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many ports name it.
+	Ports int32 `protobuf:"varint,1,opt,name=ports,proto3" json:"ports,omitempty"`
+	// How many networks name it.
+	Networks      int32 `protobuf:"varint,2,opt,name=networks,proto3" json:"networks,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *QosPolicyStatus) Reset() {
+	*x = QosPolicyStatus{}
+	mi := &file_weft_v1_common_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *QosPolicyStatus) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*QosPolicyStatus) ProtoMessage() {}
+
+func (x *QosPolicyStatus) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_common_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use QosPolicyStatus.ProtoReflect.Descriptor instead.
+func (*QosPolicyStatus) Descriptor() ([]byte, []int) {
+	return file_weft_v1_common_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *QosPolicyStatus) GetPorts() int32 {
+	if x != nil {
+		return x.Ports
+	}
+	return 0
+}
+
+func (x *QosPolicyStatus) GetNetworks() int32 {
+	if x != nil {
+		return x.Networks
+	}
+	return 0
+}
+
 var File_weft_v1_common_proto protoreflect.FileDescriptor
 
 const file_weft_v1_common_proto_rawDesc = "" +
@@ -2909,7 +3164,7 @@ const file_weft_v1_common_proto_rawDesc = "" +
 	"\x06reason\x18\x03 \x01(\tR\x06reason\x12\x18\n" +
 	"\amessage\x18\x04 \x01(\tR\amessage\x12L\n" +
 	"\x14last_transition_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x12lastTransitionTime\x12\x12\n" +
-	"\x04host\x18\x06 \x01(\tR\x04host\"\xe0\x04\n" +
+	"\x04host\x18\x06 \x01(\tR\x04host\"\x94\x05\n" +
 	"\x06Object\x12,\n" +
 	"\anetwork\x18\x01 \x01(\v2\x10.weft.v1.NetworkH\x00R\anetwork\x12)\n" +
 	"\x06subnet\x18\x02 \x01(\v2\x0f.weft.v1.SubnetH\x00R\x06subnet\x12#\n" +
@@ -2923,14 +3178,15 @@ const file_weft_v1_common_proto_rawDesc = "" +
 	"\rsecuritygroup\x18\b \x01(\v2\x16.weft.v1.SecurityGroupH\x00R\rsecuritygroup\x12J\n" +
 	"\x11securitygrouprule\x18\t \x01(\v2\x1a.weft.v1.SecurityGroupRuleH\x00R\x11securitygrouprule\x12;\n" +
 	"\faddressgroup\x18\n" +
-	" \x01(\v2\x15.weft.v1.AddressGroupH\x00R\faddressgroup\x12;\n" +
+	" \x01(\v2\x15.weft.v1.AddressGroupH\x00R\faddressgroup\x122\n" +
+	"\tqospolicy\x18\v \x01(\v2\x12.weft.v1.QosPolicyH\x00R\tqospolicy\x12;\n" +
 	"\vupdate_mask\x18\x0f \x01(\v2\x1a.google.protobuf.FieldMaskR\n" +
 	"updateMaskB\b\n" +
 	"\x06object\"C\n" +
 	"\tObjectRef\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12\x12\n" +
-	"\x04name\x18\x03 \x01(\tR\x04name\"\xc7\x04\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\"\xeb\x04\n" +
 	"\aNetwork\x12-\n" +
 	"\bmetadata\x18\x01 \x01(\v2\x11.weft.v1.MetadataR\bmetadata\x12)\n" +
 	"\x0eadmin_state_up\x18\x02 \x01(\bH\x00R\fadminStateUp\x88\x01\x01\x12\x10\n" +
@@ -2940,7 +3196,9 @@ const file_weft_v1_common_proto_rawDesc = "" +
 	"\x18provider_segmentation_id\x18\x06 \x01(\rB\x03\xe0A\x05R\x16providerSegmentationId\x12(\n" +
 	"\rl2_population\x18\a \x01(\bH\x01R\fl2Population\x88\x01\x01\x12,\n" +
 	"\x0frouter_external\x18\b \x01(\bH\x02R\x0erouterExternal\x88\x01\x01\x127\n" +
-	"\x15port_security_enabled\x18\t \x01(\bH\x03R\x13portSecurityEnabled\x88\x01\x01\x123\n" +
+	"\x15port_security_enabled\x18\t \x01(\bH\x03R\x13portSecurityEnabled\x88\x01\x01\x12\"\n" +
+	"\rqos_policy_id\x18\n" +
+	" \x01(\tR\vqosPolicyId\x123\n" +
 	"\x06status\x18\x0f \x01(\v2\x16.weft.v1.NetworkStatusB\x03\xe0A\x03R\x06statusB\x11\n" +
 	"\x0f_admin_state_upB\x10\n" +
 	"\x0e_l2_populationB\x12\n" +
@@ -3005,7 +3263,7 @@ const file_weft_v1_common_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a7\n" +
 	"\tMetaEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xb6\x05\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xda\x05\n" +
 	"\x04Port\x12-\n" +
 	"\bmetadata\x18\x01 \x01(\v2\x11.weft.v1.MetadataR\bmetadata\x12%\n" +
 	"\n" +
@@ -3022,7 +3280,8 @@ const file_weft_v1_common_proto_rawDesc = "" +
 	" \x03(\v2\x13.weft.v1.DHCPOptionR\rextraDhcpOpts\x12-\n" +
 	"\binstance\x18\v \x01(\v2\x11.weft.v1.InstanceR\binstance\x127\n" +
 	"\x15port_security_enabled\x18\f \x01(\bH\x01R\x13portSecurityEnabled\x88\x01\x01\x12'\n" +
-	"\x0fsecurity_groups\x18\r \x03(\tR\x0esecurityGroups\x120\n" +
+	"\x0fsecurity_groups\x18\r \x03(\tR\x0esecurityGroups\x12\"\n" +
+	"\rqos_policy_id\x18\x0e \x01(\tR\vqosPolicyId\x120\n" +
 	"\x06status\x18\x0f \x01(\v2\x13.weft.v1.PortStatusB\x03\xe0A\x03R\x06statusB\x11\n" +
 	"\x0f_admin_state_upB\x18\n" +
 	"\x16_port_security_enabled\"\xc6\x01\n" +
@@ -3173,7 +3432,24 @@ const file_weft_v1_common_proto_rawDesc = "" +
 	"\x0f_port_range_max\"[\n" +
 	"\fAddressGroup\x12-\n" +
 	"\bmetadata\x18\x01 \x01(\v2\x11.weft.v1.MetadataR\bmetadata\x12\x1c\n" +
-	"\taddresses\x18\x02 \x03(\tR\taddressesB/Z-github.com/weft-sdn/weft/proto/weft/v1;weftv1b\x06proto3"
+	"\taddresses\x18\x02 \x03(\tR\taddresses\"\x99\x01\n" +
+	"\tQosPolicy\x12-\n" +
+	"\bmetadata\x18\x01 \x01(\v2\x11.weft.v1.MetadataR\bmetadata\x12&\n" +
+	"\x05rules\x18\x02 \x03(\v2\x10.weft.v1.QosRuleR\x05rules\x125\n" +
+	"\x06status\x18\x0f \x01(\v2\x18.weft.v1.QosPolicyStatusB\x03\xe0A\x03R\x06status\"\xf2\x01\n" +
+	"\aQosRule\x12\x17\n" +
+	"\x04type\x18\x01 \x01(\tB\x03\xe0A\x02R\x04type\x12\x1c\n" +
+	"\tdirection\x18\x02 \x01(\tR\tdirection\x12\x19\n" +
+	"\bmax_kbps\x18\x03 \x01(\rR\amaxKbps\x12$\n" +
+	"\x0emax_burst_kbps\x18\x04 \x01(\rR\fmaxBurstKbps\x12\x19\n" +
+	"\bmax_kpps\x18\x05 \x01(\rR\amaxKpps\x12$\n" +
+	"\x0emax_burst_kpps\x18\x06 \x01(\rR\fmaxBurstKpps\x12 \n" +
+	"\tdscp_mark\x18\a \x01(\rH\x00R\bdscpMark\x88\x01\x01B\f\n" +
+	"\n" +
+	"_dscp_mark\"C\n" +
+	"\x0fQosPolicyStatus\x12\x14\n" +
+	"\x05ports\x18\x01 \x01(\x05R\x05ports\x12\x1a\n" +
+	"\bnetworks\x18\x02 \x01(\x05R\bnetworksB/Z-github.com/weft-sdn/weft/proto/weft/v1;weftv1b\x06proto3"
 
 var (
 	file_weft_v1_common_proto_rawDescOnce sync.Once
@@ -3187,7 +3463,7 @@ func file_weft_v1_common_proto_rawDescGZIP() []byte {
 	return file_weft_v1_common_proto_rawDescData
 }
 
-var file_weft_v1_common_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
+var file_weft_v1_common_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
 var file_weft_v1_common_proto_goTypes = []any{
 	(*Metadata)(nil),              // 0: weft.v1.Metadata
 	(*Condition)(nil),             // 1: weft.v1.Condition
@@ -3220,19 +3496,22 @@ var file_weft_v1_common_proto_goTypes = []any{
 	(*SecurityGroupStatus)(nil),   // 28: weft.v1.SecurityGroupStatus
 	(*SecurityGroupRule)(nil),     // 29: weft.v1.SecurityGroupRule
 	(*AddressGroup)(nil),          // 30: weft.v1.AddressGroup
-	nil,                           // 31: weft.v1.Metadata.LabelsEntry
-	nil,                           // 32: weft.v1.Instance.PublicKeysEntry
-	nil,                           // 33: weft.v1.Instance.MetaEntry
-	nil,                           // 34: weft.v1.Host.BridgeMappingsEntry
-	nil,                           // 35: weft.v1.HostStatus.BridgeMappingsEntry
-	(*timestamppb.Timestamp)(nil), // 36: google.protobuf.Timestamp
-	(*fieldmaskpb.FieldMask)(nil), // 37: google.protobuf.FieldMask
+	(*QosPolicy)(nil),             // 31: weft.v1.QosPolicy
+	(*QosRule)(nil),               // 32: weft.v1.QosRule
+	(*QosPolicyStatus)(nil),       // 33: weft.v1.QosPolicyStatus
+	nil,                           // 34: weft.v1.Metadata.LabelsEntry
+	nil,                           // 35: weft.v1.Instance.PublicKeysEntry
+	nil,                           // 36: weft.v1.Instance.MetaEntry
+	nil,                           // 37: weft.v1.Host.BridgeMappingsEntry
+	nil,                           // 38: weft.v1.HostStatus.BridgeMappingsEntry
+	(*timestamppb.Timestamp)(nil), // 39: google.protobuf.Timestamp
+	(*fieldmaskpb.FieldMask)(nil), // 40: google.protobuf.FieldMask
 }
 var file_weft_v1_common_proto_depIdxs = []int32{
-	31, // 0: weft.v1.Metadata.labels:type_name -> weft.v1.Metadata.LabelsEntry
-	36, // 1: weft.v1.Metadata.create_time:type_name -> google.protobuf.Timestamp
-	36, // 2: weft.v1.Metadata.update_time:type_name -> google.protobuf.Timestamp
-	36, // 3: weft.v1.Condition.last_transition_time:type_name -> google.protobuf.Timestamp
+	34, // 0: weft.v1.Metadata.labels:type_name -> weft.v1.Metadata.LabelsEntry
+	39, // 1: weft.v1.Metadata.create_time:type_name -> google.protobuf.Timestamp
+	39, // 2: weft.v1.Metadata.update_time:type_name -> google.protobuf.Timestamp
+	39, // 3: weft.v1.Condition.last_transition_time:type_name -> google.protobuf.Timestamp
 	4,  // 4: weft.v1.Object.network:type_name -> weft.v1.Network
 	8,  // 5: weft.v1.Object.subnet:type_name -> weft.v1.Subnet
 	14, // 6: weft.v1.Object.port:type_name -> weft.v1.Port
@@ -3243,52 +3522,56 @@ var file_weft_v1_common_proto_depIdxs = []int32{
 	27, // 11: weft.v1.Object.securitygroup:type_name -> weft.v1.SecurityGroup
 	29, // 12: weft.v1.Object.securitygrouprule:type_name -> weft.v1.SecurityGroupRule
 	30, // 13: weft.v1.Object.addressgroup:type_name -> weft.v1.AddressGroup
-	37, // 14: weft.v1.Object.update_mask:type_name -> google.protobuf.FieldMask
-	0,  // 15: weft.v1.Network.metadata:type_name -> weft.v1.Metadata
-	5,  // 16: weft.v1.Network.status:type_name -> weft.v1.NetworkStatus
-	6,  // 17: weft.v1.NetworkStatus.local_vlans:type_name -> weft.v1.LocalVlan
-	1,  // 18: weft.v1.NetworkStatus.conditions:type_name -> weft.v1.Condition
-	0,  // 19: weft.v1.Subnet.metadata:type_name -> weft.v1.Metadata
-	7,  // 20: weft.v1.Subnet.allocation_pools:type_name -> weft.v1.AllocationPool
-	9,  // 21: weft.v1.Subnet.host_routes:type_name -> weft.v1.Route
-	32, // 22: weft.v1.Instance.public_keys:type_name -> weft.v1.Instance.PublicKeysEntry
-	33, // 23: weft.v1.Instance.meta:type_name -> weft.v1.Instance.MetaEntry
-	0,  // 24: weft.v1.Port.metadata:type_name -> weft.v1.Metadata
-	10, // 25: weft.v1.Port.fixed_ips:type_name -> weft.v1.FixedIP
-	11, // 26: weft.v1.Port.allowed_address_pairs:type_name -> weft.v1.AddressPair
-	12, // 27: weft.v1.Port.extra_dhcp_opts:type_name -> weft.v1.DHCPOption
-	13, // 28: weft.v1.Port.instance:type_name -> weft.v1.Instance
-	15, // 29: weft.v1.Port.status:type_name -> weft.v1.PortStatus
-	1,  // 30: weft.v1.PortStatus.conditions:type_name -> weft.v1.Condition
-	0,  // 31: weft.v1.Host.metadata:type_name -> weft.v1.Metadata
-	34, // 32: weft.v1.Host.bridge_mappings:type_name -> weft.v1.Host.BridgeMappingsEntry
-	17, // 33: weft.v1.Host.status:type_name -> weft.v1.HostStatus
-	18, // 34: weft.v1.HostStatus.bridges:type_name -> weft.v1.BridgeStatus
-	1,  // 35: weft.v1.HostStatus.conditions:type_name -> weft.v1.Condition
-	35, // 36: weft.v1.HostStatus.bridge_mappings:type_name -> weft.v1.HostStatus.BridgeMappingsEntry
-	36, // 37: weft.v1.HostStatus.down_since:type_name -> google.protobuf.Timestamp
-	0,  // 38: weft.v1.Router.metadata:type_name -> weft.v1.Metadata
-	20, // 39: weft.v1.Router.external_gateway_info:type_name -> weft.v1.ExternalGatewayInfo
-	21, // 40: weft.v1.Router.interfaces:type_name -> weft.v1.RouterInterface
-	9,  // 41: weft.v1.Router.routes:type_name -> weft.v1.Route
-	22, // 42: weft.v1.Router.status:type_name -> weft.v1.RouterStatus
-	10, // 43: weft.v1.ExternalGatewayInfo.external_fixed_ips:type_name -> weft.v1.FixedIP
-	1,  // 44: weft.v1.RouterStatus.conditions:type_name -> weft.v1.Condition
-	0,  // 45: weft.v1.FloatingIP.metadata:type_name -> weft.v1.Metadata
-	24, // 46: weft.v1.FloatingIP.status:type_name -> weft.v1.FloatingIPStatus
-	1,  // 47: weft.v1.FloatingIPStatus.conditions:type_name -> weft.v1.Condition
-	0,  // 48: weft.v1.PortForwarding.metadata:type_name -> weft.v1.Metadata
-	26, // 49: weft.v1.PortForwarding.status:type_name -> weft.v1.PortForwardingStatus
-	1,  // 50: weft.v1.PortForwardingStatus.conditions:type_name -> weft.v1.Condition
-	0,  // 51: weft.v1.SecurityGroup.metadata:type_name -> weft.v1.Metadata
-	28, // 52: weft.v1.SecurityGroup.status:type_name -> weft.v1.SecurityGroupStatus
-	0,  // 53: weft.v1.SecurityGroupRule.metadata:type_name -> weft.v1.Metadata
-	0,  // 54: weft.v1.AddressGroup.metadata:type_name -> weft.v1.Metadata
-	55, // [55:55] is the sub-list for method output_type
-	55, // [55:55] is the sub-list for method input_type
-	55, // [55:55] is the sub-list for extension type_name
-	55, // [55:55] is the sub-list for extension extendee
-	0,  // [0:55] is the sub-list for field type_name
+	31, // 14: weft.v1.Object.qospolicy:type_name -> weft.v1.QosPolicy
+	40, // 15: weft.v1.Object.update_mask:type_name -> google.protobuf.FieldMask
+	0,  // 16: weft.v1.Network.metadata:type_name -> weft.v1.Metadata
+	5,  // 17: weft.v1.Network.status:type_name -> weft.v1.NetworkStatus
+	6,  // 18: weft.v1.NetworkStatus.local_vlans:type_name -> weft.v1.LocalVlan
+	1,  // 19: weft.v1.NetworkStatus.conditions:type_name -> weft.v1.Condition
+	0,  // 20: weft.v1.Subnet.metadata:type_name -> weft.v1.Metadata
+	7,  // 21: weft.v1.Subnet.allocation_pools:type_name -> weft.v1.AllocationPool
+	9,  // 22: weft.v1.Subnet.host_routes:type_name -> weft.v1.Route
+	35, // 23: weft.v1.Instance.public_keys:type_name -> weft.v1.Instance.PublicKeysEntry
+	36, // 24: weft.v1.Instance.meta:type_name -> weft.v1.Instance.MetaEntry
+	0,  // 25: weft.v1.Port.metadata:type_name -> weft.v1.Metadata
+	10, // 26: weft.v1.Port.fixed_ips:type_name -> weft.v1.FixedIP
+	11, // 27: weft.v1.Port.allowed_address_pairs:type_name -> weft.v1.AddressPair
+	12, // 28: weft.v1.Port.extra_dhcp_opts:type_name -> weft.v1.DHCPOption
+	13, // 29: weft.v1.Port.instance:type_name -> weft.v1.Instance
+	15, // 30: weft.v1.Port.status:type_name -> weft.v1.PortStatus
+	1,  // 31: weft.v1.PortStatus.conditions:type_name -> weft.v1.Condition
+	0,  // 32: weft.v1.Host.metadata:type_name -> weft.v1.Metadata
+	37, // 33: weft.v1.Host.bridge_mappings:type_name -> weft.v1.Host.BridgeMappingsEntry
+	17, // 34: weft.v1.Host.status:type_name -> weft.v1.HostStatus
+	18, // 35: weft.v1.HostStatus.bridges:type_name -> weft.v1.BridgeStatus
+	1,  // 36: weft.v1.HostStatus.conditions:type_name -> weft.v1.Condition
+	38, // 37: weft.v1.HostStatus.bridge_mappings:type_name -> weft.v1.HostStatus.BridgeMappingsEntry
+	39, // 38: weft.v1.HostStatus.down_since:type_name -> google.protobuf.Timestamp
+	0,  // 39: weft.v1.Router.metadata:type_name -> weft.v1.Metadata
+	20, // 40: weft.v1.Router.external_gateway_info:type_name -> weft.v1.ExternalGatewayInfo
+	21, // 41: weft.v1.Router.interfaces:type_name -> weft.v1.RouterInterface
+	9,  // 42: weft.v1.Router.routes:type_name -> weft.v1.Route
+	22, // 43: weft.v1.Router.status:type_name -> weft.v1.RouterStatus
+	10, // 44: weft.v1.ExternalGatewayInfo.external_fixed_ips:type_name -> weft.v1.FixedIP
+	1,  // 45: weft.v1.RouterStatus.conditions:type_name -> weft.v1.Condition
+	0,  // 46: weft.v1.FloatingIP.metadata:type_name -> weft.v1.Metadata
+	24, // 47: weft.v1.FloatingIP.status:type_name -> weft.v1.FloatingIPStatus
+	1,  // 48: weft.v1.FloatingIPStatus.conditions:type_name -> weft.v1.Condition
+	0,  // 49: weft.v1.PortForwarding.metadata:type_name -> weft.v1.Metadata
+	26, // 50: weft.v1.PortForwarding.status:type_name -> weft.v1.PortForwardingStatus
+	1,  // 51: weft.v1.PortForwardingStatus.conditions:type_name -> weft.v1.Condition
+	0,  // 52: weft.v1.SecurityGroup.metadata:type_name -> weft.v1.Metadata
+	28, // 53: weft.v1.SecurityGroup.status:type_name -> weft.v1.SecurityGroupStatus
+	0,  // 54: weft.v1.SecurityGroupRule.metadata:type_name -> weft.v1.Metadata
+	0,  // 55: weft.v1.AddressGroup.metadata:type_name -> weft.v1.Metadata
+	0,  // 56: weft.v1.QosPolicy.metadata:type_name -> weft.v1.Metadata
+	32, // 57: weft.v1.QosPolicy.rules:type_name -> weft.v1.QosRule
+	33, // 58: weft.v1.QosPolicy.status:type_name -> weft.v1.QosPolicyStatus
+	59, // [59:59] is the sub-list for method output_type
+	59, // [59:59] is the sub-list for method input_type
+	59, // [59:59] is the sub-list for extension type_name
+	59, // [59:59] is the sub-list for extension extendee
+	0,  // [0:59] is the sub-list for field type_name
 }
 
 func init() { file_weft_v1_common_proto_init() }
@@ -3307,6 +3590,7 @@ func file_weft_v1_common_proto_init() {
 		(*Object_Securitygroup)(nil),
 		(*Object_Securitygrouprule)(nil),
 		(*Object_Addressgroup)(nil),
+		(*Object_Qospolicy)(nil),
 	}
 	file_weft_v1_common_proto_msgTypes[4].OneofWrappers = []any{}
 	file_weft_v1_common_proto_msgTypes[8].OneofWrappers = []any{}
@@ -3316,13 +3600,14 @@ func file_weft_v1_common_proto_init() {
 	file_weft_v1_common_proto_msgTypes[20].OneofWrappers = []any{}
 	file_weft_v1_common_proto_msgTypes[27].OneofWrappers = []any{}
 	file_weft_v1_common_proto_msgTypes[29].OneofWrappers = []any{}
+	file_weft_v1_common_proto_msgTypes[32].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_weft_v1_common_proto_rawDesc), len(file_weft_v1_common_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   36,
+			NumMessages:   39,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

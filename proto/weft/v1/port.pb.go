@@ -145,8 +145,10 @@ type ListPortsRequest struct {
 	DeviceOwner string `protobuf:"bytes,13,opt,name=device_owner,json=deviceOwner,proto3" json:"device_owner,omitempty"`
 	// Only ports with port security that have this security group (id, id prefix or name).
 	SecurityGroupId string `protobuf:"bytes,14,opt,name=security_group_id,json=securityGroupId,proto3" json:"security_group_id,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// Only ports that name this QoS policy themselves (id, id prefix or name).
+	QosPolicyId   string `protobuf:"bytes,15,opt,name=qos_policy_id,json=qosPolicyId,proto3" json:"qos_policy_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ListPortsRequest) Reset() {
@@ -238,6 +240,13 @@ func (x *ListPortsRequest) GetDeviceOwner() string {
 func (x *ListPortsRequest) GetSecurityGroupId() string {
 	if x != nil {
 		return x.SecurityGroupId
+	}
+	return ""
+}
+
+func (x *ListPortsRequest) GetQosPolicyId() string {
+	if x != nil {
+		return x.QosPolicyId
 	}
 	return ""
 }
@@ -449,7 +458,7 @@ const file_weft_v1_port_proto_rawDesc = "" +
 	"\x04port\x18\x01 \x01(\v2\r.weft.v1.PortR\x04port\x12#\n" +
 	"\rvalidate_only\x18\x02 \x01(\bR\fvalidateOnly\" \n" +
 	"\x0eGetPortRequest\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\tR\x02id\"\xa0\x02\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\"\xc4\x02\n" +
 	"\x10ListPortsRequest\x12\x1d\n" +
 	"\n" +
 	"project_id\x18\x01 \x01(\tR\tprojectId\x12\x12\n" +
@@ -463,7 +472,8 @@ const file_weft_v1_port_proto_rawDesc = "" +
 	"\x04host\x18\v \x01(\tR\x04host\x12\x1b\n" +
 	"\tdevice_id\x18\f \x01(\tR\bdeviceId\x12!\n" +
 	"\fdevice_owner\x18\r \x01(\tR\vdeviceOwner\x12*\n" +
-	"\x11security_group_id\x18\x0e \x01(\tR\x0fsecurityGroupId\"|\n" +
+	"\x11security_group_id\x18\x0e \x01(\tR\x0fsecurityGroupId\x12\"\n" +
+	"\rqos_policy_id\x18\x0f \x01(\tR\vqosPolicyId\"|\n" +
 	"\x11ListPortsResponse\x12#\n" +
 	"\x05ports\x18\x01 \x03(\v2\r.weft.v1.PortR\x05ports\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12\x1a\n" +

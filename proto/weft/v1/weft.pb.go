@@ -28,7 +28,7 @@ const (
 type ApplyRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Objects are matched by metadata.id or, without one, by kind and name: networks, routers, floating IPs, security
-	// groups and address groups within their project, subnets and ports within their network, port forwardings within their floating IP,
+	// groups, address groups and QoS policies within their project, subnets and ports within their network, port forwardings within their floating IP,
 	// rules within their security group. Without a name too, floating IPs are matched by floating_ip_address, port forwardings
 	// by their protocol and external ports, and rules by what they allow. Only the fields that are set, or that the object's update_mask names, are changed.
 	// References may name other objects of the same request, in any order. A metadata.etag that is set must be current.
@@ -275,7 +275,7 @@ func (x *FieldChange) GetNewValue() string {
 type WatchRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Kinds ("network", "subnet", "port", "host", "router", "floatingip", "portforwarding", "securitygroup",
-	// "securitygrouprule", "addressgroup"); empty means all.
+	// "securitygrouprule", "addressgroup", "qospolicy"); empty means all.
 	Kinds []string `protobuf:"bytes,1,rep,name=kinds,proto3" json:"kinds,omitempty"`
 	// Send changes after this revision. 0: send every object as it is now (event ADDED), a bookmark, then changes.
 	// To resume, give the revision of the last bookmark: the events of one transaction have one revision, and when there

@@ -31,6 +31,7 @@ type Cloud struct {
 	SecurityGroups     weftv1.SecurityGroupServiceClient
 	SecurityGroupRules weftv1.SecurityGroupRuleServiceClient
 	AddressGroups      weftv1.AddressGroupServiceClient
+	QosPolicies        weftv1.QosPolicyServiceClient
 	Hosts              weftv1.HostServiceClient
 	Weft               weftv1.WeftServiceClient
 	Diagnostics        weftv1.DiagnosticsServiceClient
@@ -59,6 +60,7 @@ func Dial(l *lab.Lab) (*Cloud, error) {
 		PortForwardings: weftv1.NewPortForwardingServiceClient(conn),
 		SecurityGroups:  weftv1.NewSecurityGroupServiceClient(conn), SecurityGroupRules: weftv1.NewSecurityGroupRuleServiceClient(conn),
 		AddressGroups: weftv1.NewAddressGroupServiceClient(conn),
+		QosPolicies:   weftv1.NewQosPolicyServiceClient(conn),
 		Weft:          weftv1.NewWeftServiceClient(conn), Diagnostics: weftv1.NewDiagnosticsServiceClient(conn),
 	}, nil
 }

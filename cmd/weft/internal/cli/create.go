@@ -43,6 +43,8 @@ func (a *app) createCommand() *cobra.Command {
   weft create sgrule --group db --ingress --protocol tcp --dst-port 5432 --remote-group web
   weft create sgrule --group db --egress --ethertype IPv6 --remote-address-group office`,
 		kind.AddressGroup: `  weft create addressgroup office --address 192.0.2.0/24 --address 2001:db8::1`,
+		kind.QosPolicy: `  weft create qospolicy gold --rule type=bandwidth_limit,max_kbps=10000 --rule type=bandwidth_limit,direction=ingress,max_kbps=20000
+  weft create qospolicy calls --rule type=dscp_marking,dscp_mark=46 --rule type=packet_rate_limit,max_kpps=5`,
 	}
 	return perKind(&cobra.Command{
 		Use:   "create",
@@ -129,6 +131,7 @@ func (a *app) setCommand() *cobra.Command {
 		kind.SecurityGroup:     `  weft set securitygroup web --name shop`,
 		kind.SecurityGroupRule: `  weft set sgrule ssh --remote-ip 192.0.2.0/24`,
 		kind.AddressGroup:      `  weft set addressgroup office --address 192.0.2.0/24 --address 198.51.100.0/24`,
+		kind.QosPolicy:         `  weft set qospolicy gold --rule type=bandwidth_limit,max_kbps=20000`,
 	}
 	return perKind(&cobra.Command{
 		Use:   "set",

@@ -35,6 +35,7 @@ func (a *app) getCommand() *cobra.Command {
 		kind.SecurityGroupRule: `  weft get sgrules --group web
   weft get sgrules --remote-address-group office`,
 		kind.AddressGroup: `  weft get addressgroups -o wide`,
+		kind.QosPolicy:    `  weft get qospolicies`,
 	}
 	return perKind(&cobra.Command{
 		Use:   "get",

@@ -77,7 +77,7 @@ func (f *fieldFlag) load(stdin io.Reader) error {
 	return nil
 }
 
-// notFlag is the flag that says the opposite of a field that is true or false, or empties a list.
+// notFlag is the flag that says the opposite of a field that is true or false, or empties another.
 type notFlag struct{ *fieldFlag }
 
 func (f notFlag) Set(s string) error {
@@ -85,12 +85,16 @@ func (f notFlag) Set(s string) error {
 	if err != nil {
 		return fmt.Errorf("%q is neither true nor false", s)
 	}
-	if _, fd := f.kind.Lookup(f.into, f.field.Name); !fd.IsList() {
+	_, fd := f.kind.Lookup(f.into, f.field.Name)
+	switch {
+	case fd.Kind() == protoreflect.BoolKind:
 		return f.fieldFlag.Set(strconv.FormatBool(!is))
-	} else if is {
+	case !is:
+		return nil
+	case fd.IsList():
 		return f.fieldFlag.Set("none")
 	}
-	return nil
+	return f.fieldFlag.Set("")
 }
 
 func (f notFlag) Type() string { return "bool" }

@@ -26,7 +26,7 @@ type call struct {
 func (c call) method() protoreflect.MethodDescriptor {
 	noun := c.kind.Title()
 	if c.plural {
-		noun += "s"
+		noun = c.kind.Titles()
 	}
 	service := protoreflect.FullName("weft.v1." + c.kind.Title() + "Service")
 	d, err := protoregistry.GlobalFiles.FindDescriptorByName(service.Append(protoreflect.Name(c.verb + noun)))

@@ -102,6 +102,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener, opts ...grpc.ServerO
 	weftv1.RegisterSecurityGroupServiceServer(g, securityGroups{s: s})
 	weftv1.RegisterSecurityGroupRuleServiceServer(g, securityGroupRules{s: s})
 	weftv1.RegisterAddressGroupServiceServer(g, addressGroups{s: s})
+	weftv1.RegisterQosPolicyServiceServer(g, qosPolicies{s: s})
 	weftv1.RegisterWeftServiceServer(g, s)
 	weftv1.RegisterDiagnosticsServiceServer(g, s)
 	stop := context.AfterFunc(ctx, g.Stop)

@@ -86,7 +86,7 @@ func (s *Server) complete(o objects, m kind.Message) []*errdetails.BadRequest_Fi
 	meta.UpdateTime = s.now()
 	switch m := m.(type) {
 	case *weftv1.Network:
-		return completeNetwork(m)
+		return completeNetwork(o, m)
 	case *weftv1.Subnet:
 		return completeSubnet(o, m)
 	case *weftv1.Port:
@@ -108,11 +108,14 @@ func (s *Server) complete(o objects, m kind.Message) []*errdetails.BadRequest_Fi
 		return completeSecurityGroup(m)
 	case *weftv1.SecurityGroupRule:
 		return completeRule(o, m)
+	case *weftv1.QosPolicy:
+		return completeQosPolicy(m)
 	}
 	return nil
 }
 
-func completeNetwork(n *weftv1.Network) (bad []*errdetails.BadRequest_FieldViolation) {
+func completeNetwork(o objects, n *weftv1.Network) (bad []*errdetails.BadRequest_FieldViolation) {
+	_, bad = refer(o, kind.QosPolicy, &n.QosPolicyId, "qos_policy_id")
 	if n.ProviderNetworkType == "" {
 		n.ProviderNetworkType = "vxlan"
 	}
@@ -185,6 +188,8 @@ func completePort(o objects, p *weftv1.Port) (bad []*errdetails.BadRequest_Field
 		_, wrong := refer(o, kind.SecurityGroup, &p.SecurityGroups[i], fmt.Sprintf("security_groups[%d]", i))
 		bad = append(bad, wrong...)
 	}
+	_, wrong := refer(o, kind.QosPolicy, &p.QosPolicyId, "qos_policy_id")
+	bad = append(bad, wrong...)
 	if p.MacAddress == "" {
 		p.MacAddress = fmt.Sprintf("fa:16:3e:00:00:%02x", len(o["port"]))
 	}

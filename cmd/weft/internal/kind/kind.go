@@ -36,7 +36,7 @@ type Kind struct {
 }
 
 // All lists the kinds in the order in which they are shown.
-var All = []*Kind{Network, Subnet, Port, Host, Router, FloatingIP, PortForwarding, SecurityGroup, SecurityGroupRule, AddressGroup}
+var All = []*Kind{Network, Subnet, Port, Host, Router, FloatingIP, PortForwarding, SecurityGroup, SecurityGroupRule, AddressGroup, QosPolicy}
 
 // Find returns the kind for a word that a person typed: singular, plural or short. Nil: there is none.
 func Find(word string) *Kind {
@@ -69,6 +69,14 @@ func (k *Kind) Aliases() []string { return append([]string{k.Plural}, k.Short...
 
 // Title is the name as the API's messages and methods have it: Network.
 func (k *Kind) Title() string { return string(k.Descriptor().Name()) }
+
+// Titles is the same for many: Networks.
+func (k *Kind) Titles() string {
+	if stem, ok := strings.CutSuffix(k.Title(), "y"); ok {
+		return stem + "ies"
+	}
+	return k.Title() + "s"
+}
 
 // Descriptor describes the kind's message.
 func (k *Kind) Descriptor() protoreflect.MessageDescriptor {

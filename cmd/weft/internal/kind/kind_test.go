@@ -49,18 +49,18 @@ func TestAPIHasWhatTheGenericClientCalls(t *testing.T) {
 		}
 		methods := d.(protoreflect.ServiceDescriptor).Methods()
 		for method, fields := range map[string][]string{
-			"Create" + k.Title():     {k.Name, "validate_only"},
-			"Get" + k.Title():        {"id"},
-			"Update" + k.Title():     {k.Name, "update_mask", "validate_only"},
-			"Delete" + k.Title():     {"id", "etag", "validate_only"},
-			"List" + k.Title() + "s": {"page_token"},
+			"Create" + k.Title(): {k.Name, "validate_only"},
+			"Get" + k.Title():    {"id"},
+			"Update" + k.Title(): {k.Name, "update_mask", "validate_only"},
+			"Delete" + k.Title(): {"id", "etag", "validate_only"},
+			"List" + k.Titles():  {"page_token"},
 		} {
 			m := methods.ByName(protoreflect.Name(method))
 			if m == nil {
 				t.Errorf("no method %s", method)
 				continue
 			}
-			if method == "List"+k.Title()+"s" {
+			if method == "List"+k.Titles() {
 				for i := range k.Filters {
 					fields = append(fields, k.Filters[i].Name)
 				}

@@ -29,6 +29,8 @@ var Network = &Kind{
 			Help: "routers may have their gateway here, and floating IPs come from here; vlan and flat only"},
 		{Name: "port_security_enabled", FlagName: "enable-port-security", Not: "disable-port-security", Default: "true",
 			Help: "what new ports get that do not say"},
+		{Name: "qos_policy_id", FlagName: "qos-policy", Not: "no-qos-policy", Ref: "qospolicy",
+			Help: "QoS policy of those ports that have none of their own"},
 	},
 	Filters: []Filter{projectFilter, nameFilter},
 	Columns: []Column{

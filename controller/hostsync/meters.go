@@ -1,0 +1,243 @@
+package hostsync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/weft-sdn/weft/controller/model"
+	"github.com/weft-sdn/weft/controller/store"
+	"github.com/weft-sdn/weft/controller/view"
+	"github.com/weft-sdn/weft/ofapps"
+	"github.com/weft-sdn/weft/ofapps/flow"
+	"github.com/weft-sdn/weft/openflow"
+	"github.com/weft-sdn/weft/openflow/channel"
+)
+
+// limits says whether the bridge's rows name meters.
+func (b *bridge) limits() bool { return b.role == view.RoleIntegration }
+
+// observedMeters are a bridge's meters.
+type observedMeters struct {
+	configs map[uint32]openflow.MeterConfig
+	// named are those that rows name which may stay though nobody wants them.
+	named map[uint32]bool
+}
+
+// readMeters asks the switch for its meters, if it has any.
+func (b *bridge) readMeters(ctx context.Context) (observedMeters, error) {
+	o := observedMeters{configs: map[uint32]openflow.MeterConfig{}, named: map[uint32]bool{}}
+	if !b.hasMeters {
+		return o, nil
+	}
+	configs, err := b.conn.MeterConfigs(ctx)
+	if err != nil {
+		return o, fmt.Errorf("dump meters: %w", err)
+	}
+	for _, c := range configs {
+		o.configs[c.MeterID] = c
+	}
+	return o, nil
+}
+
+// keepNamed takes note of the meter of a row that may stay: with the meter, the switch would remove the row. It is given each
+// row of a dump.
+func (o observedMeters) keepNamed(b *bridge, s *openflow.FlowStats) {
+	if len(o.configs) == 0 || flow.Ours(s.Cookie) || b.tolerates(s.Cookie) == "" {
+		return
+	}
+	// A row that cannot be understood is the comparison's to tell.
+	if f, err := flow.FromStats(s, b.conn.Version()); err == nil {
+		for _, a := range f.Actions {
+			if m, ok := a.(openflow.Meter); ok {
+				o.named[m.ID] = true
+			}
+		}
+	}
+}
+
+// meterChange leads from some meters to others.
+type meterChange struct {
+	add, modify []flow.Meter
+	remove      []uint32
+}
+
+func (c meterChange) empty() bool { return len(c.add)+len(c.modify)+len(c.remove) == 0 }
+
+// change leads from what was observed to what is wanted.
+func (o observedMeters) change(wanted []flow.Meter) meterChange {
+	var c meterChange
+	keep := maps.Clone(o.named)
+	for _, m := range wanted {
+		keep[m.ID] = true
+		if is, there := o.configs[m.ID]; !there {
+			c.add = append(c.add, m)
+		} else if !m.Is(is) {
+			c.modify = append(c.modify, m)
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(o.configs)) {
+		if !keep[id] {
+			c.remove = append(c.remove, id)
+		}
+	}
+	return c
+}
+
+// pendingMeters leads from the meters of pending parts as they were to what they are to be.
+func (b *bridge) pendingMeters() meterChange {
+	before := observedMeters{configs: map[uint32]openflow.MeterConfig{}, named: map[uint32]bool{}}
+	if !b.limits() {
+		return meterChange{}
+	}
+	var after []flow.Meter
+	for _, p := range slices.SortedFunc(maps.Keys(b.pending), view.Part.Compare) {
+		for _, m := range ofapps.Meters(b.base, b.host.name, p) {
+			before.configs[m.ID] = m.Config()
+		}
+		after = append(after, ofapps.Meters(b.host.snap, b.host.name, p)...)
+	}
+	return before.change(after)
+}
+
+// applyLimited makes the groups true with the meters that they name: these must be there before the rows, and can go when the
+// rows have gone. A meter cannot be part of a bundle.
+func (b *bridge) applyLimited(ctx context.Context, c meterChange, groups []*group) error {
+	if err := b.tellSwitch(ctx, c.add, openflow.MeterAdd); err != nil {
+		return err
+	}
+	if err := b.tellSwitch(ctx, c.modify, openflow.MeterModify); err != nil {
+		return err
+	}
+	if err := b.apply(ctx, groups); err != nil {
+		return err
+	}
+	var gone []flow.Meter
+	for _, id := range c.remove {
+		gone = append(gone, flow.Meter{ID: id})
+	}
+	return b.tellSwitch(ctx, gone, openflow.MeterDelete)
+}
+
+// tellSwitch sends meter-mods. A meter that an agent has replayed meanwhile is changed instead of added, and one that somebody
+// has removed is added. When a switch refuses one, it refuses the rows with it too, and these tell whose it is.
+func (b *bridge) tellSwitch(ctx context.Context, meters []flow.Meter, command openflow.MeterCommand) error {
+	if len(meters) == 0 {
+		return nil
+	}
+	mods := make([]openflow.Message, len(meters))
+	for i, m := range meters {
+		mods[i] = m.Mod(command)
+	}
+	err := b.conn.Tell(ctx, mods...)
+	var refused *channel.BundleError
+	if !errors.As(err, &refused) {
+		return err
+	}
+	var other []openflow.Message
+	for _, e := range refused.Errors {
+		switch {
+		case command == openflow.MeterAdd && e.Err.Type == openflow.ErrorMeterModFailed && e.Err.Code == openflow.MeterExists:
+			other = append(other, meters[e.Index].Mod(openflow.MeterModify))
+		case command == openflow.MeterModify && e.Err.Type == openflow.ErrorMeterModFailed && e.Err.Code == openflow.MeterUnknown:
+			other = append(other, meters[e.Index].Mod(openflow.MeterAdd))
+		default:
+			b.host.fleet.event(b.host.name, "MeterRefused", "", "%s of %s refuses meter %d: %v", b.name, b.host.name, meters[e.Index].ID, e.Err)
+		}
+	}
+	if len(other) == 0 {
+		return nil
+	}
+	if err := b.conn.Tell(ctx, other...); !errors.As(err, &refused) {
+		return err
+	}
+	b.host.fleet.event(b.host.name, "MeterRefused", "", "%s of %s: %v", b.name, b.host.name, refused)
+	return nil
+}
+
+// meterDrift is a meter that is not as it should be.
+type meterDrift struct {
+	kind flow.Kind
+	text string
+}
+
+func (c meterChange) drifts() []meterDrift {
+	var out []meterDrift
+	for _, m := range c.add {
+		out = append(out, meterDrift{flow.Missing, m.String()})
+	}
+	for _, m := range c.modify {
+		out = append(out, meterDrift{flow.Changed, m.String()})
+	}
+	for _, id := range c.remove {
+		out = append(out, meterDrift{flow.Foreign, fmt.Sprintf("meter=%d", id)})
+	}
+	return out
+}
+
+// tellMeters records which meters were repaired.
+func (b *bridge) tellMeters() {
+	drifts := b.drifted.drifts()
+	b.drifted = meterChange{}
+	if len(drifts) == 0 {
+		return
+	}
+	b.repaired += int64(len(drifts))
+	b.host.fleet.metrics.drift.WithLabelValues(b.host.name, b.name).Add(float64(len(drifts)))
+	for i, d := range drifts {
+		if i == toldRows {
+			b.host.fleet.event(b.host.name, "DriftRepaired", "", "%s of %s: and %d more meters", b.name, b.host.name, len(drifts)-i)
+			return
+		}
+		b.host.fleet.event(b.host.name, "DriftRepaired", "", "%s of %s: a meter %s: %s", b.name, b.host.name, mended[d.kind], d.text)
+	}
+}
+
+// askMeters asks a switch what it can limit, and tells the store when it believes something else.
+func (b *bridge) askMeters(ctx context.Context) error {
+	if !b.limits() {
+		return nil
+	}
+	f, err := b.conn.MeterFeatures(ctx)
+	var refused *openflow.Error
+	if err != nil && !errors.As(err, &refused) {
+		return err
+	}
+	b.hasMeters = refused == nil && f.MaxMeter > 0
+	facts := &model.SwitchFacts{Host: b.host.name}
+	var lacks []string
+	switch has := uint16(f.Capabilities); {
+	case refused != nil:
+		facts.Reason = fmt.Sprintf("it does not know meters (%v)", refused)
+	case f.MaxMeter == 0 || f.BandTypes&(1<<openflow.BandDrop) == 0:
+		facts.Reason = "its datapath has no meters"
+	default:
+		if facts.MeterKbps = has&openflow.MeterKbps != 0; !facts.MeterKbps {
+			lacks = append(lacks, "bits")
+		}
+		if facts.MeterPktps = has&openflow.MeterPktps != 0; !facts.MeterPktps {
+			lacks = append(lacks, "packets")
+		}
+		facts.Reason = "its meters do not count " + strings.Join(lacks, " and ")
+	}
+	if facts.MeterKbps && facts.MeterPktps {
+		facts = nil
+	}
+	known := b.host.snap.SwitchFacts(b.host.name)
+	if facts == nil && known == nil || facts != nil && known != nil && *facts == *known {
+		return nil
+	}
+	h := b.host
+	h.fleet.loops.Go(func() {
+		_, err := h.fleet.cfg.Store.Update(h.fleet.ctx, func(tx *store.Tx) error { return tx.SetSwitchFacts(h.name, facts) })
+		var gone *store.ErrNotFound
+		if err != nil && !errors.As(err, &gone) && h.fleet.ctx.Err() == nil {
+			// The next comparison asks again.
+			h.fleet.cfg.Log.Warn("what a switch can limit was not written", "host", h.name, "err", err)
+		}
+	})
+	return nil
+}
