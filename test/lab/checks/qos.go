@@ -235,7 +235,6 @@ func packetsAndMarks(ctx context.Context, s *cloud.Scope) (string, error) {
 func limitedBroadcast(ctx context.Context, s *cloud.Scope) (string, error) {
 	const offered = 6.0
 	var told []string
-	s.Defer(func(ctx context.Context) error { return forgetDefaultGroup(ctx, s) })
 	group, err := s.SecurityGroup(ctx, "all")
 	if err != nil {
 		return "", err
