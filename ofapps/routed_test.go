@@ -231,6 +231,15 @@ func learn(s state.Snapshot, h *realHost, host string) {
 		h.Appctl("fdb/add", "br-int", p.Interface, fmt.Sprint(p.VLAN), p.MAC.String())
 	}
 	for v := range s.LocalVLANsOn(host) {
+		uplink := view.PatchTun
+		if !model.Tunnelled(s.Network(v.NetworkID).Type) {
+			uplink = view.IntPort("br-ex")
+		}
+		for o := range s.Hosts() {
+			if o.ID != host {
+				h.Appctl("fdb/add", "br-int", uplink, fmt.Sprint(v.VLAN), o.DVRMAC.String())
+			}
+		}
 		for b := range s.BindingsOf(v.NetworkID) {
 			if b.Host == host {
 				continue
