@@ -172,8 +172,12 @@ func (x ports) ListPorts(_ context.Context, r *weftv1.ListPortsRequest) (*weftv1
 	if err != nil {
 		return nil, err
 	}
+	policy, err := x.s.resolve(kind.QosPolicy, r.GetQosPolicyId())
+	if err != nil {
+		return nil, err
+	}
 	page, next, err := doList(x.s, kind.Port, r.GetPageToken(), r.GetNetworkId(), func(m *weftv1.Port, network string) bool {
-		return is(group, m.SecurityGroups...) && passes(m, r) && is(network, m.NetworkId) && is(r.GetHost(), m.GetStatus().GetHost(), m.BindingHostId) && is(r.GetDeviceId(), m.DeviceId) && is(r.GetDeviceOwner(), m.DeviceOwner)
+		return is(group, m.SecurityGroups...) && is(policy, m.QosPolicyId) && passes(m, r) && is(network, m.NetworkId) && is(r.GetHost(), m.GetStatus().GetHost(), m.BindingHostId) && is(r.GetDeviceId(), m.DeviceId) && is(r.GetDeviceOwner(), m.DeviceOwner)
 	})
 	return &weftv1.ListPortsResponse{Ports: page, NextPageToken: next, Revision: x.s.revision}, err
 }
