@@ -184,7 +184,13 @@ func TestNewPortConcernsOnlyHostsThatCarryItsNetwork(t *testing.T) {
 				&model.Binding{PortID: "new", NetworkID: at.NetworkID, Host: at.Host, OFPort: 999})
 		})
 		for h, parts := range view.Affected(before, after, changes) {
-			if d := cmp.Diff([]view.Part{{Kind: view.PortPart, ID: "new"}}, parts.Sorted()); d != "" {
+			want := []view.Part{{Kind: view.PortPart, ID: "new"}}
+			if h == at.Host && view.PolicyOf(after, after.Port("new")) != nil {
+				// What is for a port with limits is led to it.
+				want = append(want, view.Part{Kind: view.StationPart, ID: view.StationID(at.NetworkID, viewtest.MAC(0xff))},
+					view.Part{Kind: view.MulticastPart, ID: at.NetworkID})
+			}
+			if d := cmp.Diff(want, parts.Sorted()); d != "" {
 				rt.Errorf("%s (-want +got):\n%s", h, d)
 			}
 			if after.LocalVLAN(h, at.NetworkID) == nil {

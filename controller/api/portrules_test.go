@@ -33,7 +33,7 @@ func TestPortRules(t *testing.T) {
 		withID(rule("web", "ingress", ports(22, 22, func(r *weftv1.SecurityGroupRule) { r.RemoteAddressGroupId = "office" })), "4e1e0003-0000-4000-8000-000000000000"),
 		withID(rule("web", "ingress", ports(23, 23, func(r *weftv1.SecurityGroupRule) { r.RemoteAddressGroupId = "office" })), "4e1e0004-0000-4000-8000-000000000000"),
 		withID(port("vm1", "blue", secured("web", "other")), portID), withID(port("vm2", "blue", secured("web", "other")), port2ID),
-		port("open", "blue"), port("nowhere", "blue", secured("web")))
+		port("open", "blue", func(p *weftv1.Port) { p.PortSecurityEnabled = proto.Bool(false) }), port("nowhere", "blue", secured("web")))
 	list := func(name string) *weftv1.GetPortRulesResponse {
 		return must[*weftv1.GetPortRulesResponse](t)(d.GetPortRules(d.ctx, &weftv1.GetPortRulesRequest{Port: name}))
 	}
