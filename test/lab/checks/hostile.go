@@ -20,6 +20,11 @@ import (
 // hostile is a machine that tries everything, on hosts with one firewall driver.
 func hostile(driver string) Check {
 	return Check{Name: "a hostile machine, " + driver, Hosts: 2, Run: func(ctx context.Context, s *cloud.Scope) (string, error) {
+		if driver == onBridge {
+			if err := bridge(ctx, s); err != nil {
+				return "", err
+			}
+		}
 		t, err := newTheatre(ctx, s)
 		if err != nil {
 			return "", err

@@ -20,7 +20,7 @@ import (
 )
 
 // drivers are the firewalls that the matrix is about: values of a host's firewall_driver.
-var drivers = []string{"openvswitch", "iptables_hybrid"}
+var drivers = []string{inSwitch, onBridge}
 
 // matrices are a check for each firewall: what the rules say, by protocols, paths and ways to allow.
 func matrices() (all []Check) {

@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/fieldmaskpb"
 
 	weftv1 "github.com/weft-sdn/weft/proto/weft/v1"
 	"github.com/weft-sdn/weft/test/lab"
@@ -105,20 +104,17 @@ func (t *matrixSite) blocks() (out []netip.Prefix) {
 }
 
 // setDriver gives all hosts a firewall, and lets them have the usual one afterwards.
-func setDriver(ctx context.Context, s *cloud.Scope, driver string) error {
-	set := func(ctx context.Context, driver string) error {
+func setDriver(ctx context.Context, s *cloud.Scope, name string) error {
+	set := func(ctx context.Context, name string) error {
 		for _, h := range s.Lab.Hosts {
-			if _, err := s.Hosts.UpdateHost(ctx, &weftv1.UpdateHostRequest{
-				Host:       &weftv1.Host{Metadata: &weftv1.Metadata{Id: h.Name}, FirewallDriver: driver},
-				UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"firewall_driver"}},
-			}); err != nil {
-				return fmt.Errorf("firewall_driver of %s: %w", h.Name, err)
+			if err := driver(ctx, s, h.Name, name); err != nil {
+				return err
 			}
 		}
 		return nil
 	}
-	s.Defer(func(ctx context.Context) error { return set(ctx, "") })
-	return set(ctx, driver)
+	s.Defer(func(ctx context.Context) error { return set(ctx, inSwitch) })
+	return set(ctx, name)
 }
 
 // buildMatrix builds it, in a scope that takes it away.

@@ -1,0 +1,183 @@
+package checks
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"strings"
+	"time"
+
+	weftv1 "github.com/weft-sdn/weft/proto/weft/v1"
+	"github.com/weft-sdn/weft/test/lab"
+	"github.com/weft-sdn/weft/test/lab/cloud"
+)
+
+// policyLives changes the limit of an open connection, and takes it away: in force at once, and nothing breaks. Meanwhile
+// ovs-vswitchd dies while no controller runs, and the limit is there again. In the end no meter is left.
+func policyLives(ctx context.Context, s *cloud.Scope) (string, error) {
+	n, err := s.Network(ctx, "lives", &weftv1.Network{}, "10.0.11.0/24")
+	if err != nil {
+		return "", err
+	}
+	inner := s.Cloud.Scope(s.Prefix)
+	s.Defer(inner.Close)
+	policy, err := inner.QosPolicy(ctx, "lives", kbps("egress", 2000))
+	if err != nil {
+		return "", err
+	}
+	vms, err := pair(ctx, inner, n, "vm", 0, 1)
+	if err != nil {
+		return "", err
+	}
+	if err := inner.SetPolicy(ctx, vms[0].PortID, policy); err != nil {
+		return "", err
+	}
+	if err := s.Settle(ctx); err != nil {
+		return "", err
+	}
+	sink, err := s.Lab.StartSink(ctx, vms[1].Box)
+	if err != nil {
+		return "", err
+	}
+	stop, err := s.Lab.StartBlast(ctx, vms[0].Box, addr(vms[1]), lab.Blast{TCP: true})
+	if err != nil {
+		return "", err
+	}
+	var told []string
+	flows := func(what string, limit, least, most float64) error {
+		// What TCP does right after a change says little.
+		if _, err := sink.Over(ctx, settling); err != nil {
+			return err
+		}
+		f, err := sink.Over(ctx, measuring)
+		if err != nil {
+			return err
+		}
+		told = append(told, fmt.Sprintf("%s %.2f", what, f.Mbps()))
+		if f.Connections != 0 {
+			return fmt.Errorf("%s: there is another connection", what)
+		}
+		return within(what+", Mbit/s of TCP", f.Mbps(), limit, least, most)
+	}
+	if err := flows("limit 2", 2, 0.7, 1.15); err != nil {
+		return "", err
+	}
+	if err := s.SetRules(ctx, policy, kbps("egress", 6000)); err != nil {
+		return "", err
+	}
+	if err := s.Settle(ctx); err != nil {
+		return "", err
+	}
+	if err := flows("limit 6", 6, 0.7, 1.15); err != nil {
+		return "", err
+	}
+	if err := inner.SetPolicy(ctx, vms[0].PortID, nil); err != nil {
+		return "", err
+	}
+	if err := s.Settle(ctx); err != nil {
+		return "", err
+	}
+	if err := flows("no limit", 6, 3, 1e6); err != nil {
+		return "", err
+	}
+	if err := stop(ctx); err != nil {
+		return "", err
+	}
+	if err := outlives(ctx, inner, policy, vms, sink, &told); err != nil {
+		return "", err
+	}
+	if err := inner.Close(ctx); err != nil {
+		return "", err
+	}
+	for _, h := range s.Lab.Hosts {
+		left, err := meters(ctx, h)
+		if err != nil {
+			return "", err
+		}
+		if left != "" {
+			return "", fmt.Errorf("%s has meters that nobody wants: %s", h.Name, left)
+		}
+	}
+	return strings.Join(told, ", ") + " Mbit/s", nil
+}
+
+// outlives kills the switch of a limited VM while no controller runs.
+func outlives(ctx context.Context, s *cloud.Scope, policy *weftv1.QosPolicy, vms []*lab.VM, sink *lab.Sink, told *[]string) error {
+	const limit = 6.0
+	h := s.Lab.Hosts[0]
+	if err := s.SetPolicy(ctx, vms[0].PortID, policy); err != nil {
+		return err
+	}
+	if err := s.Settle(ctx); err != nil {
+		return err
+	}
+	before, err := meters(ctx, h)
+	if err != nil {
+		return err
+	}
+	if !strings.Contains(before, "rate=6000") {
+		return fmt.Errorf("%s has no meter of 6000 kbit/s: %s", h.Name, before)
+	}
+	if err := metersSaved(ctx, h, 6000); err != nil {
+		return err
+	}
+	s.Defer(s.EnsureUp)
+	if err := s.Lab.KillController(ctx); err != nil {
+		return err
+	}
+	if err := h.RestartVswitchd(ctx); err != nil {
+		return err
+	}
+	if err := lab.WaitPing(ctx, vms[0].Box, addr(vms[1]), 30*time.Second); err != nil {
+		return err
+	}
+	after, err := meters(ctx, h)
+	if err != nil {
+		return err
+	}
+	if after != before {
+		return fmt.Errorf("%s has other meters than before its switch died: %s", h.Name, difference(before, after))
+	}
+	stop, err := s.Lab.StartBlast(ctx, vms[0].Box, addr(vms[1]), lab.UDPAt(2*limit))
+	if err != nil {
+		return err
+	}
+	if _, err := sink.Over(ctx, settling); err != nil {
+		return err
+	}
+	f, err := sink.Over(ctx, measuring)
+	if err != nil {
+		return err
+	}
+	*told = append(*told, fmt.Sprintf("after the switch's death %.2f", f.Mbps()))
+	if err := within("after the switch's death, Mbit/s", f.Mbps(), limit, 0.85, 1.1); err != nil {
+		return err
+	}
+	if err := stop(ctx); err != nil {
+		return err
+	}
+	return s.EnsureUp(ctx)
+}
+
+// meters are those of a host's br-int, as ovs-ofctl shows them.
+func meters(ctx context.Context, h *lab.Host) (string, error) {
+	out, err := h.Exec(ctx, "ovs-ofctl", "-O", "OpenFlow13", "dump-meters", "br-int")
+	if err != nil {
+		return "", err
+	}
+	_, list, _ := strings.Cut(out, "\n")
+	return strings.TrimSpace(list), nil
+}
+
+// metersSaved waits until the agent has a meter with that rate on disk.
+func metersSaved(ctx context.Context, h *lab.Host, rate uint32) error {
+	// A band of type drop, 16 bytes long, with that rate (OpenFlow 1.3.5, A.3.4.5).
+	band := string(binary.BigEndian.AppendUint32([]byte{0, 1, 0, 16}, rate))
+	return lab.Poll(ctx, limit, func() error {
+		text, err := h.State("flows-br-int")
+		if err == nil && !strings.Contains(string(text), band) {
+			err = fmt.Errorf("%s: no meter of %d is saved", h.Name, rate)
+		}
+		return err
+	})
+}
