@@ -11,9 +11,9 @@ import (
 )
 
 // connectionsLive changes and kills what is around connections that are allowed. None breaks, and of all rows only those of
-// the firewall change.
-func connectionsLive(ctx context.Context, s *cloud.Scope) (string, error) {
-	g, err := guard(ctx, s)
+// the firewall change; where it is on bridges, none.
+func connectionsLive(ctx context.Context, s *cloud.Scope, driver string) (string, error) {
+	g, err := guard(ctx, s, driver)
 	if err != nil {
 		return "", err
 	}
@@ -68,8 +68,10 @@ func (g *guarded) onlyFirewall(ctx context.Context, others, firewall string, mod
 		return err
 	}
 	switch {
-	case firewallNow == firewall:
+	case g.driver == inSwitch && firewallNow == firewall:
 		return errors.New("no row of the firewall has changed: nothing was measured")
+	case g.driver == onBridge && firewallNow != firewall:
+		return fmt.Errorf("rows of br-int's firewall have changed: %s", difference(firewall, firewallNow))
 	case othersNow != others:
 		return fmt.Errorf("rows that are not the firewall's have changed: %s", difference(others, othersNow))
 	case modsNow != mods:
@@ -78,7 +80,7 @@ func (g *guarded) onlyFirewall(ctx context.Context, others, firewall string, mod
 	return nil
 }
 
-// withoutMemory kills the switch of the server's host, which forgets all connections. Open vSwitch's tracker takes any TCP
+// withoutMemory kills the switch of the server's host, which forgets all connections, unless bridges know them. Open vSwitch's tracker takes any TCP
 // packet but SYN+ACK for the first of a connection, so that each is taken up in the middle, by the rules of whichever end
 // sends first; nobody is let in whom the rules refuse.
 func (g *guarded) withoutMemory(ctx context.Context) (time.Duration, error) {
@@ -101,8 +103,8 @@ func (g *guarded) withoutMemory(ctx context.Context) (time.Duration, error) {
 }
 
 // connectionsCut forbids one connection after the other, each in another way. It is cut within a second, and no other is.
-func connectionsCut(ctx context.Context, s *cloud.Scope) (string, error) {
-	g, err := guard(ctx, s)
+func connectionsCut(ctx context.Context, s *cloud.Scope, driver string) (string, error) {
+	g, err := guard(ctx, s, driver)
 	if err != nil {
 		return "", err
 	}

@@ -26,7 +26,9 @@ import (
 // The server may be asked at web by clients, near and far, and by the world; at web+1 by listed, who is in an address group;
 // at web+2 by anybody. The second server is in another group.
 type guarded struct {
-	scope     *cloud.Scope
+	scope *cloud.Scope
+	// driver is that of the hosts.
+	driver    string
 	groups    map[string]*weftv1.SecurityGroup
 	addresses *weftv1.AddressGroup
 	// fromWorld is the rule that lets the world in.
@@ -37,8 +39,8 @@ type guarded struct {
 }
 
 // guard builds it and opens the connections.
-func guard(ctx context.Context, s *cloud.Scope) (*guarded, error) {
-	g := &guarded{scope: s, groups: map[string]*weftv1.SecurityGroup{}, vm: map[string]*lab.VM{}}
+func guard(ctx context.Context, s *cloud.Scope, driver string) (*guarded, error) {
+	g := &guarded{scope: s, driver: driver, groups: map[string]*weftv1.SecurityGroup{}, vm: map[string]*lab.VM{}}
 	ext, err := s.External(ctx, "ext", "172.24.16.0/24", 0)
 	if err != nil {
 		return nil, err

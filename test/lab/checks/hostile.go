@@ -17,20 +17,13 @@ import (
 	"github.com/weft-sdn/weft/test/lab/cloud"
 )
 
-// hostile is a machine that tries everything, on hosts with one firewall driver.
-func hostile(driver string) Check {
-	return Check{Name: "a hostile machine, " + driver, Hosts: 2, Run: func(ctx context.Context, s *cloud.Scope) (string, error) {
-		if driver == onBridge {
-			if err := bridge(ctx, s); err != nil {
-				return "", err
-			}
-		}
-		t, err := newTheatre(ctx, s)
-		if err != nil {
-			return "", err
-		}
-		return t.play(ctx, s)
-	}}
+// hostile is a machine that tries everything.
+func hostile(ctx context.Context, s *cloud.Scope, _ string) (string, error) {
+	t, err := newTheatre(ctx, s)
+	if err != nil {
+		return "", err
+	}
+	return t.play(ctx, s)
 }
 
 // theatre is a network with a hostile machine on the first host, and those that it is hostile to: near and far, whom nobody

@@ -19,16 +19,33 @@ import (
 var judged = []Check{
 	{Name: "default security group", Hosts: 2, Run: defaultGroup},
 	{Name: "security groups by remote group", Hosts: 2, Run: byRemoteGroup},
-	{Name: "connections live through changes and restarts", Hosts: 2, Run: connectionsLive},
-	{Name: "connections that are forbidden are cut", Hosts: 2, Run: connectionsCut},
-	hostile(inSwitch),
-	hostile(onBridge),
+	judgedBy("connections live through changes and restarts", connectionsLive, inSwitch),
+	judgedBy("connections live through changes and restarts", connectionsLive, onBridge),
+	judgedBy("connections that are forbidden are cut", connectionsCut, inSwitch),
+	judgedBy("connections that are forbidden are cut", connectionsCut, onBridge),
+	judgedBy("a hostile machine", hostile, inSwitch),
+	judgedBy("a hostile machine", hostile, onBridge),
 	{Name: "nobody inherits connections", Hosts: 1, Run: heirs},
 	{Name: "firewall bridge by remote group", Hosts: 2, Run: bridgedByRemoteGroup},
 	{Name: "firewall bridge stops spoofing", Hosts: 2, Run: bridgeStopsSpoofing},
 	{Name: "firewall bridge heals", Hosts: 2, Run: bridgeHeals},
 	{Name: "firewall bridge of os-vif is adopted", Hosts: 2, Run: foreignBridge},
 	{Name: "a host moves to firewall bridges and back", Hosts: 2, Run: driverMoves},
+}
+
+// judgedBy is a check of two hosts whose ports are judged by one of the firewalls.
+func judgedBy(name string, run func(ctx context.Context, s *cloud.Scope, driver string) (string, error), driver string) Check {
+	if driver == onBridge {
+		name += ", bridge"
+	}
+	return Check{Name: name, Hosts: 2, Run: func(ctx context.Context, s *cloud.Scope) (string, error) {
+		if driver == onBridge {
+			if err := bridge(ctx, s); err != nil {
+				return "", err
+			}
+		}
+		return run(ctx, s, driver)
+	}}
 }
 
 // byRemoteGroup has a server that members of one group may ask, and nobody else: on the same host and on another. Who joins
