@@ -18,8 +18,8 @@ import (
 )
 
 // hostile is a machine that tries everything.
-func hostile(ctx context.Context, s *cloud.Scope, _ string) (string, error) {
-	t, err := newTheatre(ctx, s)
+func hostile(ctx context.Context, s *cloud.Scope, driver string) (string, error) {
+	t, err := newTheatre(ctx, s, driver)
 	if err != nil {
 		return "", err
 	}
@@ -29,6 +29,8 @@ func hostile(ctx context.Context, s *cloud.Scope, _ string) (string, error) {
 // theatre is a network with a hostile machine on the first host, and those that it is hostile to: near and far, whom nobody
 // judges, so that they hear all that gets out; a router; and on each host a guard, whose group lets one port in.
 type theatre struct {
+	// driver is that of the hosts.
+	driver  string
 	villain *lab.VM
 	machine map[string]*lab.VM
 	known   map[string]station
@@ -46,7 +48,7 @@ var (
 // everybody is whom frames to all are for, wire what the host sends to others.
 const everybody, wire = "everybody", "wire"
 
-func newTheatre(ctx context.Context, s *cloud.Scope) (*theatre, error) {
+func newTheatre(ctx context.Context, s *cloud.Scope, driver string) (*theatre, error) {
 	n, err := s.Network(ctx, "stage", &weftv1.Network{PortSecurityEnabled: proto.Bool(true)}, "10.0.7.0/24")
 	if err != nil {
 		return nil, err
@@ -62,7 +64,7 @@ func newTheatre(ctx context.Context, s *cloud.Scope) (*theatre, error) {
 	if err := s.AddInterface(ctx, router, six.GetMetadata().GetId()); err != nil {
 		return nil, err
 	}
-	t := &theatre{machine: map[string]*lab.VM{}, ears: map[string][]*ear{}, known: map[string]station{
+	t := &theatre{driver: driver, machine: map[string]*lab.VM{}, ears: map[string][]*ear{}, known: map[string]station{
 		everybody: {mac: frame.Broadcast, mac6: frame.AllNodes, ip4: netip.AddrFrom4([4]byte{255, 255, 255, 255}), ip6: netip.MustParseAddr("ff02::1")},
 	}}
 	if err := t.cast(ctx, s, n); err != nil {

@@ -30,7 +30,7 @@ func (t *theatre) try(ctx context.Context, tricks []trick, targets, silent []str
 			var frames [][]byte
 			honest := map[uint16]twin{}
 			for _, k := range left {
-				x := attempt{me: t.known["villain"], neighbour: t.known["near"], gateway: t.known["router"], to: t.known[target]}
+				x := attempt{me: t.known["villain"], neighbour: t.known["near"], gateway: t.known["router"], to: t.known[target], bridged: t.driver == onBridge}
 				if target == "near" {
 					x.neighbour = t.known["far"]
 				}

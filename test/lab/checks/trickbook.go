@@ -183,7 +183,12 @@ var shapes = []trick{
 			out = append(out, frame.Tagged(f, frame.TypeVLAN, 0xe000), frame.Tagged(f, frame.TypeVLAN, 0), frame.Tagged(f, frame.TypeService, 0))
 		}
 		return out
-	}, func(x attempt) [][]byte { return [][]byte{frame.Tagged(plain4(x)[0], frame.TypeVLAN, 0xe000)} }},
+	}, func(x attempt) [][]byte {
+		if x.bridged {
+			return plain4(x)
+		}
+		return [][]byte{frame.Tagged(plain4(x)[0], frame.TypeVLAN, 0xe000)}
+	}},
 	{"to a group MAC what no rule allows", func(x attempt) [][]byte {
 		var out [][]byte
 		for _, mac := range []net.HardwareAddr{frame.Broadcast, frame.AllNodes, {1, 0, 0x5e, 0, 0, 1}, {1, 2, 3, 4, 5, 6}} {

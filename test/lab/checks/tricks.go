@@ -18,6 +18,8 @@ type station struct {
 // attempt is one use of a trick: at whom, and what the frames carry so that they are known again.
 type attempt struct {
 	me, neighbour, gateway, to station
+	// bridged says that a firewall bridge judges, which lets no tag pass, honest or not.
+	bridged bool
 	// mark is markSize bytes, which are in no other frame.
 	mark []byte
 }
