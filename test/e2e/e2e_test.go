@@ -63,7 +63,7 @@ func begin(ctx context.Context) (*cloud.Cloud, error) {
 	}
 	l, err := lab.Up(ctx, lab.Config{
 		Dir: filepath.Join(shared.dir, "lab"), Hosts: []string{"compute1", "compute2", "network1"}, Bin: bin,
-		ControllerArgs: checks.ControllerArgs(),
+		ControllerArgs: checks.ControllerArgs(), AgentArgs: checks.AgentArgs(),
 	})
 	if err != nil {
 		return nil, err

@@ -59,8 +59,8 @@ type Config struct {
 	Hosts []string
 	// Bin is the directory with weft-controller and weft-nsagent, when they are to be started.
 	Bin string
-	// ControllerArgs go to the end of weft-controller's command line.
-	ControllerArgs []string
+	// ControllerArgs go to the end of weft-controller's command line, AgentArgs to that of each weft-nsagent.
+	ControllerArgs, AgentArgs []string
 }
 
 // Lab is a running lab. Methods may be called from many goroutines.
@@ -87,6 +87,7 @@ type record struct {
 	Hosts          []HostConfig `json:"hosts"`
 	Bin            string       `json:"bin,omitempty"`
 	ControllerArgs []string     `json:"controller_args,omitempty"`
+	AgentArgs      []string     `json:"agent_args,omitempty"`
 	// NextHost is the number of the next host: none is used twice, and so no address between hosts.
 	NextHost int `json:"next_host"`
 }
@@ -196,7 +197,7 @@ func clear(dir string) error {
 }
 
 func (l *Lab) build(ctx context.Context, cfg Config) error {
-	l.record = record{Bin: cfg.Bin, ControllerArgs: cfg.ControllerArgs, NextHost: firstNumber}
+	l.record = record{Bin: cfg.Bin, ControllerArgs: cfg.ControllerArgs, AgentArgs: cfg.AgentArgs, NextHost: firstNumber}
 	for _, name := range cfg.Hosts {
 		l.Hosts = append(l.Hosts, newHost(l, HostConfig{Name: name}))
 	}

@@ -79,7 +79,7 @@ func (h *Host) StartAgentBy(ctx context.Context, by []string, extra ...string) e
 	if !h.NoMapping {
 		argv = append(argv, "--bridge-mappings", physnet+":br-ex")
 	}
-	argv = append(argv, extra...)
+	argv = append(append(argv, h.lab.record.AgentArgs...), extra...)
 	_, err := h.Start(ctx, nsbox.Command{
 		Name: AgentProcess, Argv: argv, Log: h.lab.log(h.Name + "-weft-nsagent"), Restart: restartDelay,
 	})

@@ -8,3 +8,6 @@ const HealthTimeout = 3 * time.Second
 
 // ControllerArgs is what such a lab's controller must be told.
 func ControllerArgs() []string { return []string{"--host-timeout", HealthTimeout.String()} }
+
+// AgentArgs is what its agents must be told: what nothing announces is found soon.
+func AgentArgs() []string { return []string{"--audit-interval", "3s"} }

@@ -45,7 +45,7 @@ func (d *demo) up(ctx context.Context, hosts []string, empty, check bool) error 
 	}
 	var l *lab.Lab
 	if err := d.step("hosts", func() (string, error) {
-		l, err = lab.Up(ctx, lab.Config{Dir: d.dir, Hosts: hosts, Bin: bin, ControllerArgs: checks.ControllerArgs()})
+		l, err = lab.Up(ctx, lab.Config{Dir: d.dir, Hosts: hosts, Bin: bin, ControllerArgs: checks.ControllerArgs(), AgentArgs: checks.AgentArgs()})
 		return strings.Join(hosts, " ") + " (own Open vSwitch each, userspace datapath)", err
 	}); err != nil {
 		return refused(err)
