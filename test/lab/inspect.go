@@ -29,9 +29,11 @@ func (h *Host) NamedFlows(ctx context.Context, bridge string) (string, error) {
 
 func (h *Host) dump(ctx context.Context, bridge, names string) (string, error) {
 	out, err := h.Exec(ctx, "ovs-ofctl", "-O", "OpenFlow13", "--no-stats", names, "dump-flows", bridge)
-	if err != nil {
-		return "", err
-	}
+	return sortedRows(out), err
+}
+
+// sortedRows are the rows in what "ovs-ofctl dump-flows" prints.
+func sortedRows(out string) string {
 	var rows []string
 	for line := range strings.Lines(out) {
 		// The reply's header: "OFPST_FLOW reply (OF1.3) (xid=0x2):".
@@ -40,7 +42,7 @@ func (h *Host) dump(ctx context.Context, bridge, names string) (string, error) {
 		}
 	}
 	slices.Sort(rows)
-	return strings.Join(rows, "\n"), nil
+	return strings.Join(rows, "\n")
 }
 
 var (
@@ -72,7 +74,7 @@ done`
 		if !ok {
 			return nil, fmt.Errorf("%s: no list of ports of %s: %q", h.Name, bridge, rest)
 		}
-		stray = append(stray, strayPorts(h.Name+" "+bridge, rows, ports)...)
+		stray = append(stray, strayPorts(h.Name+" "+bridge, sortedRows(rows), ports)...)
 	}
 	return stray, nil
 }
