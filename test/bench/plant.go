@@ -20,6 +20,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/protobuf/proto"
 
 	weftv1 "github.com/weft-sdn/weft/proto/weft/v1"
 	"github.com/weft-sdn/weft/test/fakeagent"
@@ -189,7 +190,8 @@ func (pl *plant) fill(n int) (revision int64) {
 	}
 	weft := weftv1.NewWeftServiceClient(pl.conn)
 	call(pl, weft.Apply, &weftv1.ApplyRequest{Objects: []*weftv1.Object{
-		{Object: &weftv1.Object_Network{Network: &weftv1.Network{Metadata: &weftv1.Metadata{Name: "net"}}}},
+		// Nobody is judged: each port would be an address of the default group, which is a row of br-int more.
+		{Object: &weftv1.Object_Network{Network: &weftv1.Network{Metadata: &weftv1.Metadata{Name: "net"}, PortSecurityEnabled: proto.Bool(false)}}},
 		{Object: &weftv1.Object_Subnet{Subnet: &weftv1.Subnet{Metadata: &weftv1.Metadata{Name: "sub"}, NetworkId: "net", Cidr: "10.0.0.0/14"}}}}})
 	ports := func(count int) (ids []string) {
 		req := &weftv1.ApplyRequest{}
