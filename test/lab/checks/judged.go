@@ -19,8 +19,8 @@ import (
 var judged = []Check{
 	{Name: "default security group", Hosts: 2, Run: defaultGroup},
 	{Name: "security groups by remote group", Hosts: 2, Run: byRemoteGroup},
-	judgedBy("connections live through changes and restarts", connectionsLive, inSwitch),
-	judgedBy("connections live through changes and restarts", connectionsLive, onBridge),
+	judgedBy("connections live through changes, restarts", connectionsLive, inSwitch),
+	judgedBy("connections live through changes, restarts", connectionsLive, onBridge),
 	judgedBy("connections that are forbidden are cut", connectionsCut, inSwitch),
 	judgedBy("connections that are forbidden are cut", connectionsCut, onBridge),
 	judgedBy("a hostile machine", hostile, inSwitch),
