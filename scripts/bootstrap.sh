@@ -26,6 +26,7 @@ needed=(
 	nsenter:util-linux
 	ps:procps
 	iptables-restore:iptables
+	ipset:ipset
 	dnsmasq:dnsmasq-base
 	dhcp_release:dnsmasq-utils
 	conntrack:conntrack
