@@ -85,7 +85,12 @@ type entry struct {
 
 // tree is all entries of one index, in the order of their keys. One that was handed out never changes.
 type tree struct {
+	// entries are there once somebody has asked for them.
 	entries *btree.BTreeG[entry]
+	asked   sync.Once
+	// index and loaded are what the entries are made of.
+	index  *index
+	loaded *loaded
 	// copying is held while the entries are copied, by whoever changes a copy of its own: the library marks both then.
 	// Readers need not wait for that.
 	copying sync.Mutex
@@ -94,14 +99,43 @@ type tree struct {
 // degree makes nodes of about a kilobyte: a change copies one of each level.
 const degree = 16
 
-func newTree() *tree {
-	return &tree{entries: btree.NewBTreeGOptions(func(a, b entry) bool { return a.key < b.key }, btree.Options{Degree: degree, NoLocks: true})}
+// get returns the entries.
+func (t *tree) get() *btree.BTreeG[entry] {
+	t.asked.Do(t.make)
+	return t.entries
+}
+
+// make makes the entries: all of them together, which is faster than one by one.
+func (t *tree) make() {
+	if t.entries != nil {
+		return
+	}
+	t.entries = btree.NewBTreeGOptions(func(a, b entry) bool { return a.key < b.key }, btree.Options{Degree: degree, NoLocks: true})
+	defer func() { t.loaded = nil }()
+	if t.index.name == byID {
+		for _, obj := range t.loaded.objects { // they come in order, for the most part
+			t.entries.Load(entry{Key(obj), obj})
+		}
+		return
+	}
+	entries := make([]entry, 0, len(t.loaded.objects))
+	var buf [4]string // more is possible, and rare
+	for _, obj := range t.loaded.objects {
+		for _, key := range t.index.keys(buf[:0], obj, Key(obj)) {
+			entries = append(entries, entry{key, obj})
+		}
+	}
+	slices.SortFunc(entries, func(a, b entry) int { return strings.Compare(a.key, b.key) })
+	for _, e := range entries {
+		t.entries.Load(e)
+	}
 }
 
 func (t *tree) copy() *tree {
+	entries := t.get()
 	t.copying.Lock()
 	defer t.copying.Unlock()
-	return &tree{entries: t.entries.Copy()}
+	return &tree{entries: entries.Copy()}
 }
 
 // root is the trees of all indexes. The root of a DB or of a finished snapshot does not change; that of a Txn does.
@@ -109,17 +143,6 @@ type root struct {
 	trees []*tree
 	// own are the trees that nobody else has, and which may be changed; nil when the root may not.
 	own []bool
-	// loading says that objects come in the order of their keys, for the most part.
-	loading bool
-}
-
-// empty is a root without objects, to be loaded.
-func empty() *root {
-	r := &root{trees: make([]*tree, indexCount), own: make([]bool, indexCount), loading: true}
-	for i := range r.trees {
-		r.trees[i], r.own[i] = newTree(), true
-	}
-	return r
 }
 
 // frozen is the root as it is now, for ever.
@@ -138,7 +161,7 @@ func (r *root) mine(i *index) *btree.BTreeG[entry] {
 	if !r.own[i.number] {
 		r.trees[i.number], r.own[i.number] = r.trees[i.number].copy(), true
 	}
-	return r.trees[i.number].entries
+	return r.trees[i.number].get()
 }
 
 // still returns a tree to go through: it stays as it is while the root changes.
@@ -146,25 +169,17 @@ func (r *root) still(i *index) *btree.BTreeG[entry] {
 	if r.own != nil {
 		r.own[i.number] = false
 	}
-	return r.trees[i.number].entries
+	return r.trees[i.number].get()
 }
 
 // put adds an object in the place of the one with its id, which it returns; nil when there was none.
 func (r *root) put(k Kind, obj any) (old any, err error) {
-	t := tables[k]
-	if t == nil {
-		return nil, fmt.Errorf("%s: no such kind", k)
-	}
-	if err := t.id.check(obj); err != nil {
-		return nil, fmt.Errorf("%s: %w", k, err)
+	t, err := tableOf(k, obj)
+	if err != nil {
+		return nil, err
 	}
 	id := Key(obj)
-	set := (*btree.BTreeG[entry]).Set
-	if r.loading {
-		// At the end it has nothing to search; elsewhere it is as Set.
-		set = (*btree.BTreeG[entry]).Load
-	}
-	if e, ok := set(r.mine(t.id), entry{id, obj}); ok {
+	if e, ok := r.mine(t.id).Set(entry{id, obj}); ok {
 		old = e.obj
 	}
 	var buf [4]string // more is possible, and rare
@@ -181,16 +196,28 @@ func (r *root) put(k Kind, obj any) (old any, err error) {
 			}
 		}
 		for _, key := range keys {
-			set(r.mine(i), entry{key, obj})
+			r.mine(i).Set(entry{key, obj})
 		}
 	}
 	return old, nil
 }
 
+// tableOf is the table of a kind, which the object must be of.
+func tableOf(k Kind, obj any) (*table, error) {
+	t := tables[k]
+	if t == nil {
+		return nil, fmt.Errorf("%s: no such kind", k)
+	}
+	if err := t.id.check(obj); err != nil {
+		return nil, fmt.Errorf("%s: %w", k, err)
+	}
+	return t, nil
+}
+
 // remove takes an object out and returns it; nil when there is none.
 func (r *root) remove(k Kind, id string) (old any) {
 	t := tables[k]
-	e, ok := r.trees[t.id.number].entries.Get(entry{key: id})
+	e, ok := r.trees[t.id.number].get().Get(entry{key: id})
 	if !ok {
 		return nil
 	}
@@ -212,7 +239,7 @@ func (r *root) each(i *index, prefix string, yield func(any) bool) {
 
 // first is the first of them, or nil.
 func (r *root) first(i *index, prefix string) (obj any) {
-	r.trees[i.number].entries.Ascend(entry{key: prefix}, func(e entry) bool {
+	r.trees[i.number].get().Ascend(entry{key: prefix}, func(e entry) bool {
 		if strings.HasPrefix(e.key, prefix) {
 			obj = e.obj
 		}

@@ -213,3 +213,44 @@ func TestIndexesFindWhatThereIs(t *testing.T) {
 		}
 	})
 }
+
+// A state that was loaded, in whatever order, has the same indexes as one that objects were put into.
+func TestLoadedIsAsPut(t *testing.T) {
+	var ports []*model.Port
+	for i := range 300 {
+		p := port(fmt.Sprintf("p%03d", (i*7)%300), fmt.Sprintf("n%d", i%3), fmt.Sprintf("10.0.0.%d", i%250), fmt.Sprintf("fd00::%x", i))
+		p.Name, p.MAC = fmt.Sprint("name", i%5), model.MAC{2, 0, 0, 0, byte(i >> 8), byte(i)}
+		ports = append(ports, p)
+	}
+	load, db := NewLoad(), New()
+	txn := db.Begin()
+	for _, p := range ports {
+		b := &model.Binding{PortID: p.ID, NetworkID: p.NetworkID, Host: fmt.Sprint("h", len(p.Name))}
+		for k, obj := range map[Kind]any{Ports: p, Bindings: b} {
+			if err := load.Put(k, obj); err != nil {
+				t.Fatal(err)
+			}
+			if err := txn.Put(k, obj); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	txn.Commit()
+	if err := load.Put(Ports, &model.Network{}); err == nil {
+		t.Error("a network among the ports")
+	}
+	loaded := load.DB()
+	loaded.Snapshot().Warm()
+	for n, want := range db.Snapshot().root.trees {
+		list := func(of *tree) (out []entry) {
+			of.get().Scan(func(e entry) bool {
+				out = append(out, e)
+				return true
+			})
+			return out
+		}
+		if want, got := list(want), list(loaded.Snapshot().root.trees[n]); !slices.Equal(want, got) {
+			t.Errorf("index %d: %d entries, want %d: %v, want %v", n, len(got), len(want), got, want)
+		}
+	}
+}

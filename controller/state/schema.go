@@ -114,19 +114,17 @@ func schema() (map[Kind]*table, int) {
 		HostFacts: {"id": byKey[model.HostFacts]()},
 		Interfaces: {
 			"id":      byKey[model.Interface](),
-			"host":    by(func(o *model.Interface) []string { return []string{o.Host} }),
 			"ifaceid": by(func(o *model.Interface) []string { return optional(o.IfaceID) }),
 			"mac":     by(func(o *model.Interface) []string { return optional(o.AttachedMAC) }),
 		},
 		Bindings: {
 			"id":      byKey[model.Binding](),
-			"host":    by(func(o *model.Binding) []string { return []string{o.Host} }),
 			"network": by(func(o *model.Binding) []string { return []string{o.NetworkID} }),
+			// Those of a host, too.
 			"hostnet": by(func(o *model.Binding) []string { return []string{o.Host, o.NetworkID} }),
 		},
 		LocalVLANs: {
 			"id":      byKey[model.LocalVLAN](),
-			"host":    by(func(o *model.LocalVLAN) []string { return []string{o.Host} }),
 			"network": by(func(o *model.LocalVLAN) []string { return []string{o.NetworkID} }),
 		},
 		PortStates: {"id": byKey[model.PortState]()},

@@ -70,22 +70,6 @@ func with(r *root) *DB {
 // Fork makes a DB that begins with the same state and goes its own way. It costs nothing.
 func (d *DB) Fork() *DB { return with(d.root.Load()) }
 
-// Load is a state that is put together for the first time.
-type Load struct{ root *root }
-
-// NewLoad begins with nothing.
-func NewLoad() *Load { return &Load{empty()} }
-
-// Put adds an object. Objects of different kinds may be put by different goroutines at the same time. It is fastest in the
-// order of their keys.
-func (l *Load) Put(k Kind, obj any) error {
-	_, err := l.root.put(k, obj)
-	return err
-}
-
-// DB is the state as it was put together.
-func (l *Load) DB() *DB { return with(l.root.frozen()) }
-
 // Txn is a set of changes being made on top of a state.
 type Txn struct {
 	Snapshot
@@ -212,7 +196,7 @@ func get[T any](s Snapshot, k Kind, index string, parts ...string) *T {
 func (s Snapshot) first(k Kind, index string, parts ...string) any {
 	i := indexOf(k, index)
 	if index == byID {
-		e, _ := s.root.trees[i.number].entries.Get(entry{key: parts[0]})
+		e, _ := s.root.trees[i.number].get().Get(entry{key: parts[0]})
 		return e.obj
 	}
 	return s.root.first(i, join(parts))
@@ -227,6 +211,13 @@ func (s Snapshot) beginning(k Kind, index string, parts ...string) any {
 func all[T any](s Snapshot, k Kind, index string, parts ...string) iter.Seq[*T] {
 	return func(yield func(*T) bool) {
 		s.each(k, index, parts, func(obj any) bool { return yield(obj.(*T)) })
+	}
+}
+
+// on iterates over the objects of a host, of a kind whose keys begin with it.
+func on[T any](s Snapshot, k Kind, host string) iter.Seq[*T] {
+	return func(yield func(*T) bool) {
+		s.root.each(indexOf(k, byID), host+"/", func(obj any) bool { return yield(obj.(*T)) })
 	}
 }
 
@@ -346,7 +337,7 @@ func (s Snapshot) NetworkBySegment(networkType, physnet string, id uint32) *mode
 
 // InterfacesOf iterates over a host's interfaces.
 func (s Snapshot) InterfacesOf(host string) iter.Seq[*model.Interface] {
-	return all[model.Interface](s, Interfaces, "host", host)
+	return on[model.Interface](s, Interfaces, host)
 }
 
 // InterfacesByIfaceID iterates over the interfaces, on any host, that claim the iface-id.
@@ -366,7 +357,7 @@ func (s Snapshot) BindingsOf(network string) iter.Seq[*model.Binding] {
 
 // BindingsOn iterates over the bindings on a host, of all networks.
 func (s Snapshot) BindingsOn(host string) iter.Seq[*model.Binding] {
-	return all[model.Binding](s, Bindings, "host", host)
+	return all[model.Binding](s, Bindings, "hostnet", host)
 }
 
 // BindingsAt iterates over the bindings of a network on a host.
@@ -381,7 +372,7 @@ func (s Snapshot) LocalVLANsOf(network string) iter.Seq[*model.LocalVLAN] {
 
 // LocalVLANsOn iterates over the networks that the host carries.
 func (s Snapshot) LocalVLANsOn(host string) iter.Seq[*model.LocalVLAN] {
-	return all[model.LocalVLAN](s, LocalVLANs, "host", host)
+	return on[model.LocalVLAN](s, LocalVLANs, host)
 }
 
 // Named iterates over the objects of a kind (networks, subnets, ports) that have the name.
@@ -398,4 +389,4 @@ func (s Snapshot) ByIDPrefix(k Kind, prefix string) iter.Seq[any] {
 func (s Snapshot) Object(k Kind, key string) any { return s.first(k, byID, key) }
 
 // Len counts the objects of a kind.
-func (s Snapshot) Len(k Kind) int { return s.root.trees[indexOf(k, byID).number].entries.Len() }
+func (s Snapshot) Len(k Kind) int { return s.root.trees[indexOf(k, byID).number].get().Len() }
