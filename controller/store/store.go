@@ -73,11 +73,20 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Store, error) {
 	})
 	s.running.Go(func() { s.follow(run) })
 	s.running.Go(func() { s.commitAll(run) })
+	s.running.Go(func() {
+		if pause(run, warmDelay); run.Err() == nil {
+			now, _ := s.Snapshot()
+			now.Warm()
+		}
+	})
 	if s.embedded != nil {
 		s.running.Go(func() { s.maintain(run) })
 	}
 	return s, nil
 }
+
+// warmDelay is when indexes are made that nobody has needed until then: every host waits for a start.
+const warmDelay = 2 * time.Second
 
 func (s *Store) connect(ctx context.Context) (err error) {
 	if s.cfg.DataDir != "" {
