@@ -3,6 +3,8 @@ package view
 import (
 	"maps"
 	"net/netip"
+	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -144,10 +146,13 @@ func TestAffectedPartsAreEnough(t *testing.T) {
 				}
 			}
 			for _, h := range w.Hosts() {
-				whole := map[Part]sight{}
+				whole, agents := map[Part]sight{}, slices.Collect(ResourceParts(after, h))
 				for p := range Parts(after, h) {
 					if s := look(after, h, p); !s.nothing() {
 						whole[p] = s
+					}
+					if r := PartResources(after, h, p); !slices.Contains(agents, p) && !reflect.DeepEqual(r, Resources{}) {
+						rt.Fatalf("step %d, %s: %v comes to resources, and is not told to be one of those that may: %+v", step, h, p, r)
 					}
 				}
 				if d := cmp.Diff(whole, held[h], same, emptyIsNil); d != "" {

@@ -95,7 +95,13 @@ func (ps PartSet) Sorted() []Part { return slices.SortedFunc(maps.Keys(ps), Part
 //
 // A part that is listed may still come to nothing, as a port that is down does; one that is not listed always does.
 // The cost is that of the host's whole view.
-func Parts(s state.Snapshot, host string) iter.Seq[Part] {
+func Parts(s state.Snapshot, host string) iter.Seq[Part] { return parts(s, host, true) }
+
+// ResourceParts lists those that the host may have resources for. Ports on other hosts, which are most of a large network, are
+// rows only.
+func ResourceParts(s state.Snapshot, host string) iter.Seq[Part] { return parts(s, host, false) }
+
+func parts(s state.Snapshot, host string, remote bool) iter.Seq[Part] {
 	return func(yield func(Part) bool) {
 		h, ok := ForHost(s, host)
 		if !ok || !yield(Part{Kind: HostPart}) {
@@ -115,7 +121,7 @@ func Parts(s state.Snapshot, host string) iter.Seq[Part] {
 				return
 			}
 			bindings := s.BindingsAt(host, n.ID)
-			if knowsRemote(n) {
+			if remote && knowsRemote(n) {
 				bindings = s.BindingsOf(n.ID)
 			}
 			for b := range bindings {

@@ -50,8 +50,12 @@ func PolicyOf(s state.Snapshot, p *model.Port) *model.QoSPolicy {
 
 // Limited says whether a QoS policy is in force on a port of this host, whatever the host can do.
 func Limited(s state.Snapshot, host, port string) bool {
-	b, p := s.Binding(port), s.Port(port)
-	return b != nil && p != nil && b.Host == host && PolicyOf(s, p) != nil
+	b := s.Binding(port)
+	if b == nil || b.Host != host {
+		return false
+	}
+	p := s.Port(port)
+	return p != nil && PolicyOf(s, p) != nil
 }
 
 // qos is what a port of the host is limited to; nil when it is not, or the host's switch cannot limit it.
