@@ -63,7 +63,9 @@ func mods(t testing.TB, before, after state.Snapshot, parts view.PartSet, host s
 	was, is := NewRenderer(before, host), NewRenderer(after, host)
 	coder := flow.Coder{Version: openflow.V14}
 	for p := range parts {
-		b, a := was.Render(p), is.Render(p)
+		b, a := Rows{}, Rows{}
+		was.Render(p, b.add)
+		is.Render(p, a.add)
 		for _, bridge := range []string{view.BrInt, view.BrTun} {
 			diffs, err := flow.Diff(&coder, b[bridge], a[bridge])
 			if err != nil {

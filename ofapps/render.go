@@ -34,7 +34,9 @@ func Render(s state.Snapshot, host string, p view.Part) Rows {
 	if !ok {
 		return nil
 	}
-	return render(s, h, p, view.Once(s, h))
+	rows := Rows{}
+	render(s, h, p, view.Once(s, h), rows.add)
+	return rows
 }
 
 // Renderer is Render for many parts of one host: what they have in common is looked up once. It is for one goroutine.
@@ -51,57 +53,54 @@ func NewRenderer(s state.Snapshot, host string) Renderer {
 	return Renderer{s, h, ok, view.NewLookup(s, h)}
 }
 
-// Render renders one part.
-func (r Renderer) Render(p view.Part) Rows {
-	if !r.ok || !p.Kind.HasRows() {
-		return nil
+// Render renders one part, and gives the rows away bridge by bridge. A bridge may come again.
+func (r Renderer) Render(p view.Part, to func(bridge string, rows []flow.Flow)) {
+	if r.ok && p.Kind.HasRows() {
+		render(r.s, r.h, p, r.lookup, to)
 	}
-	return render(r.s, r.h, p, r.lookup)
 }
 
-func render(s state.Snapshot, h view.Host, p view.Part, l *view.Lookup) Rows {
-	rows := Rows{}
+func render(s state.Snapshot, h view.Host, p view.Part, l *view.Lookup, to func(bridge string, rows []flow.Flow)) {
 	switch p.Kind {
 	case view.HostPart:
 		peers := view.Peers(s, h.Name)
-		rows.add(view.BrInt, brint.Host(h, peers))
-		rows.add(view.BrTun, brtun.Host(h, peers))
+		to(view.BrInt, brint.Host(h, peers))
+		to(view.BrTun, brtun.Host(h, peers))
 		for _, ph := range h.Physical {
-			rows.add(ph.Bridge, brex.Host(ph, peers))
+			to(ph.Bridge, brex.Host(ph, peers))
 		}
 	case view.TunnelPart:
 		if t, ok := view.ForTunnel(s, h, p.ID); ok {
-			rows.add(view.BrTun, brtun.Tunnel(t))
+			to(view.BrTun, brtun.Tunnel(t))
 		}
 	case view.NetworkPart:
 		if n, ok := view.ForNetwork(s, h, p.ID); ok {
-			rows.add(view.BrInt, brint.Network(h, n, l.Routed(n.ID)))
-			rows.add(view.BrTun, brtun.Network(h, n, view.Flood(s, h, n.ID)))
+			to(view.BrInt, brint.Network(h, n, l.Routed(n.ID)))
+			to(view.BrTun, brtun.Network(h, n, view.Flood(s, h, n.ID)))
 			if n.Physical.Bridge != "" {
-				rows.add(n.Physical.Bridge, brex.Network(n))
+				to(n.Physical.Bridge, brex.Network(n))
 			}
 		}
 	case view.PortPart:
 		n, local, remote := l.ForPort(p.ID)
 		if local != nil {
-			rows.add(view.BrInt, brint.LocalPort(h, n, *local))
-			rows.add(view.BrTun, brtun.LocalPort(n, *local))
+			to(view.BrInt, brint.LocalPort(h, n, *local))
+			to(view.BrTun, brtun.LocalPort(n, *local))
 		}
 		if remote != nil {
-			rows.add(view.BrTun, brtun.RemotePort(h, n, *remote))
+			to(view.BrTun, brtun.RemotePort(h, n, *remote))
 		}
 	case view.RouterPart:
 		for _, r := range l.Router(p.ID) {
-			rows.add(view.BrInt, brint.Router(h, r))
-			rows.add(view.BrTun, brtun.Router(h, r))
+			to(view.BrInt, brint.Router(h, r))
+			to(view.BrTun, brtun.Router(h, r))
 			if ph := r.Network.Physical; ph.Bridge != "" {
-				rows.add(ph.Bridge, brex.Router(h, r))
+				to(ph.Bridge, brex.Router(h, r))
 			}
 		}
 	default:
-		rows.add(view.BrInt, firewall(p, l))
+		to(view.BrInt, firewall(p, l))
 	}
-	return rows
 }
 
 // Meters are those that rows of a part name on br-int. They must be there before the rows, and can go when these have gone.
@@ -164,9 +163,7 @@ func RenderAll(s state.Snapshot, host string) Rows {
 	all := Rows{}
 	r := NewRenderer(s, host)
 	for p := range view.Parts(s, host) {
-		for bridge, rows := range r.Render(p) {
-			all.add(bridge, rows)
-		}
+		r.Render(p, all.add)
 	}
 	return all
 }

@@ -179,7 +179,7 @@ func (a *agent) wantAll() {
 	a.removals, a.lacking, a.count = map[string]bool{}, map[view.Part]string{}, map[string]int{}
 	if h, ok := view.ForHost(a.host.snap, a.host.name); ok {
 		l := view.NewLookup(a.host.snap, h)
-		for p := range view.Parts(a.host.snap, a.host.name) {
+		for p := range view.ResourceParts(a.host.snap, a.host.name) {
 			a.wantPart(p, l.Resources(p))
 		}
 	}

@@ -185,13 +185,6 @@ func (b *bridge) compareAndApply(ctx context.Context) ([]flow.Difference, error)
 	var cmp *flow.Comparison
 	var wanted wantedRows
 	var rows int
-	if err := b.askMeters(ctx); err != nil {
-		return nil, err
-	}
-	limits, err := b.readMeters(ctx)
-	if err != nil {
-		return nil, err
-	}
 	// The switch takes as long to list its rows as we do to render ours, so each begins at once; what arrives before ours
 	// are there is kept.
 	rendered := make(chan struct{})
@@ -199,8 +192,18 @@ func (b *bridge) compareAndApply(ctx context.Context) ([]flow.Difference, error)
 	go func() {
 		defer close(rendered)
 		wanted, renderErr = h.rendered.take(h, b)
-		cmp, rows = flow.NewComparison(b.conn.Version(), wanted.set, func(cookie uint64) bool { return b.tolerates(cookie) != "" }), len(wanted.set)
+		if renderErr == nil {
+			cmp, rows = flow.NewComparison(wanted.set, func(cookie uint64) bool { return b.tolerates(cookie) != "" }), wanted.set.Len()
+		}
 	}()
+	defer func() { <-rendered }()
+	if err := b.askMeters(ctx); err != nil {
+		return nil, err
+	}
+	limits, err := b.readMeters(ctx)
+	if err != nil {
+		return nil, err
+	}
 	var kept early
 	ready := func() error {
 		<-rendered
@@ -229,7 +232,10 @@ func (b *bridge) compareAndApply(ctx context.Context) ([]flow.Difference, error)
 	if err != nil {
 		return nil, fmt.Errorf("dump: %w", err)
 	}
-	diffs := cmp.Differences()
+	diffs, err := cmp.Differences()
+	if err != nil {
+		return nil, fmt.Errorf("compare: %w", err)
+	}
 	groups := map[view.Part]*group{}
 	for _, d := range diffs {
 		var p view.Part // rows that nobody wants belong to the host

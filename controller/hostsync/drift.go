@@ -196,11 +196,15 @@ func (b *bridge) drift(ctx context.Context) ([]report.Drift, error) {
 	if err != nil {
 		return nil, err
 	}
-	cmp := flow.NewComparison(b.conn.Version(), wanted.set, flow.Learned)
+	cmp := flow.NewComparison(wanted.set, flow.Learned)
 	err = b.conn.DumpFlows(ctx, openflow.AllFlows(), func(s *openflow.FlowStats) error {
 		limits.keepNamed(b, s)
 		return cmp.Observe(s)
 	})
+	if err != nil {
+		return nil, err
+	}
+	diffs, err := cmp.Differences()
 	if err != nil {
 		return nil, err
 	}
@@ -209,7 +213,7 @@ func (b *bridge) drift(ctx context.Context) ([]report.Drift, error) {
 		out = append(out, report.Drift{Host: b.host.name, Bridge: b.name, Kind: d.kind.String(), Text: d.text, Action: "being repaired"})
 		b.auditAt = time.Time{}
 	}
-	for _, d := range cmp.Differences() {
+	for _, d := range diffs {
 		dr := report.Drift{Host: b.host.name, Bridge: b.name, Kind: d.Kind.String(), Text: d.Flow.String(), Cookie: d.Flow.Cookie}
 		if d.Kind == flow.Foreign {
 			dr.Action = b.tolerates(d.Flow.Cookie)

@@ -7,11 +7,13 @@ import "github.com/weft-sdn/weft/openflow"
 const (
 	earlyBytes = 16 << 20
 	rowBytes   = 128 // of a row beside its match and instructions
+	blockRows  = 512
 )
 
 // early are rows of a dump that came before the wanted ones were rendered: the switch need not wait for us meanwhile.
 type early struct {
-	rows []openflow.FlowStats
+	// blocks are the rows, in order; the last block has room.
+	blocks [][]openflow.FlowStats
 	// free is memory for the rows' bytes, and kept is how much all of it is.
 	free []byte
 	kept int
@@ -28,7 +30,12 @@ func (e *early) keep(s *openflow.FlowStats) bool {
 	}
 	row := *s
 	row.Match, row.Instructions = e.copy(s.Match), e.copy(s.Instructions)
-	e.rows = append(e.rows, row)
+	last := len(e.blocks) - 1
+	if last < 0 || len(e.blocks[last]) == cap(e.blocks[last]) {
+		e.blocks = append(e.blocks, make([]openflow.FlowStats, 0, blockRows))
+		last++
+	}
+	e.blocks[last] = append(e.blocks[last], row)
 	return true
 }
 
@@ -41,11 +48,13 @@ func (e *early) copy(b []byte) []byte {
 
 // release gives away what was kept, in order.
 func (e *early) release(to func(*openflow.FlowStats) error) error {
-	rows := e.rows
+	blocks := e.blocks
 	*e = early{}
-	for i := range rows {
-		if err := to(&rows[i]); err != nil {
-			return err
+	for _, rows := range blocks {
+		for i := range rows {
+			if err := to(&rows[i]); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

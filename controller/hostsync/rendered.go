@@ -2,8 +2,12 @@ package hostsync
 
 import (
 	"fmt"
+	"runtime"
+	"slices"
 	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/weft-sdn/weft/controller/view"
 	"github.com/weft-sdn/weft/ofapps"
@@ -18,7 +22,7 @@ type rendered struct {
 	until   time.Time // when it is dropped
 	rev     int64
 	version openflow.Version
-	sets    map[string]flow.Set
+	sets    map[string]*flow.Set
 	parts   []view.Part
 	// meters are those of br-int.
 	meters []flow.Meter
@@ -44,39 +48,78 @@ func (r *rendered) take(h *host, b *bridge) (wantedRows, error) {
 
 // wantedRows is what a bridge should have.
 type wantedRows struct {
-	set    flow.Set
+	set    *flow.Set
 	parts  []view.Part
 	meters []flow.Meter
 }
 
 func (r *rendered) render(h *host, v openflow.Version) {
-	r.rev, r.version, r.err, r.parts, r.meters, r.until = h.rev, v, nil, nil, nil, time.Now().Add(latecomers)
-	r.sets = map[string]flow.Set{}
-	for name := range h.bridges {
-		r.sets[name] = make(flow.Set, r.sizes[name])
+	r.rev, r.version, r.err, r.sets, r.meters, r.until = h.rev, v, nil, nil, nil, time.Now().Add(latecomers)
+	r.parts = slices.Collect(view.Parts(h.snap, h.name))
+	// The first portion is made where the rows are to be, the others beside it.
+	portions := make([]portion, min(runtime.GOMAXPROCS(0), 1+len(r.parts)/portionParts))
+	var g errgroup.Group
+	for i := range portions {
+		from, to := len(r.parts)*i/len(portions), len(r.parts)*(i+1)/len(portions)
+		g.Go(func() error {
+			portions[i] = r.portion(h, v, len(portions))
+			return portions[i].render(h, r.parts[from:to], from)
+		})
 	}
-	defer func() {
-		r.sizes = map[string]int{}
+	if r.err = g.Wait(); r.err != nil {
+		return
+	}
+	r.sets, r.meters, r.sizes = portions[0].sets, portions[0].meters, map[string]int{}
+	for _, p := range portions[1:] {
+		r.meters = append(r.meters, p.meters...)
 		for name, set := range r.sets {
-			r.sizes[name] = len(set)
-		}
-	}()
-	renderer := ofapps.NewRenderer(h.snap, h.name)
-	c := flow.Coder{Version: v}
-	for p := range view.Parts(h.snap, h.name) {
-		for bridge, rows := range renderer.Render(p) {
-			set := r.sets[bridge]
-			if set == nil {
-				continue
-			}
-			if err := set.Add(&c, rows, len(r.parts)); err != nil {
-				r.err = fmt.Errorf("%s: %v: %w", bridge, p, err)
+			if r.err = set.Take(p.sets[name]); r.err != nil {
+				r.err = fmt.Errorf("%s: %w", name, r.err)
 				return
 			}
 		}
-		r.meters = append(r.meters, renderer.Meters(p)...)
-		r.parts = append(r.parts, p)
 	}
+	for name, set := range r.sets {
+		r.sizes[name] = set.Len()
+	}
+}
+
+// portionParts is how many parts at least are worth a goroutine of their own.
+const portionParts = 2000
+
+// portion is what some of the parts of a host come to.
+type portion struct {
+	sets   map[string]*flow.Set
+	meters []flow.Meter
+}
+
+// portion makes room for one of so many.
+func (r *rendered) portion(h *host, v openflow.Version, of int) portion {
+	p := portion{sets: map[string]*flow.Set{}}
+	for name := range h.bridges {
+		p.sets[name] = flow.NewSet(v, r.sizes[name]/of)
+	}
+	return p
+}
+
+// render renders parts, of which the first has that number.
+func (p *portion) render(h *host, parts []view.Part, first int) error {
+	renderer := ofapps.NewRenderer(h.snap, h.name)
+	for i, part := range parts {
+		var err error
+		renderer.Render(part, func(bridge string, rows []flow.Flow) {
+			if set := p.sets[bridge]; set != nil && err == nil {
+				if err = set.Add(rows, first+i); err != nil {
+					err = fmt.Errorf("%s: %v: %w", bridge, part, err)
+				}
+			}
+		})
+		if err != nil {
+			return err
+		}
+		p.meters = append(p.meters, renderer.Meters(part)...)
+	}
+	return nil
 }
 
 // latecomers is how long rows are held for bridges that have not connected when others of their host have.

@@ -1,10 +1,10 @@
 package flow
 
 import (
-	"encoding/hex"
 	"fmt"
 	"hash/fnv"
-	"strings"
+
+	"github.com/google/uuid"
 )
 
 // CookieKind is the kind of object that wanted a row.
@@ -72,10 +72,10 @@ func Cookie(k CookieKind, id string) uint64 {
 }
 
 func cookieBits(id string) uint64 {
-	// 8-4-4-4-12 hex digits (RFC 9562, section 4).
-	if len(id) == 36 && id[8] == '-' && id[13] == '-' && id[18] == '-' && id[23] == '-' {
-		if b, err := hex.DecodeString(strings.ReplaceAll(id, "-", "")); err == nil && len(b) == 16 {
-			return uint64(b[0])<<40 | uint64(b[1])<<32 | uint64(b[2])<<24 | uint64(b[3])<<16 | uint64(b[4])<<8 | uint64(b[5])
+	// 8-4-4-4-12 hex digits (RFC 9562, section 4). The library knows other spellings, too, of other lengths.
+	if len(id) == 36 {
+		if u, err := uuid.Parse(id); err == nil {
+			return uint64(u[0])<<40 | uint64(u[1])<<32 | uint64(u[2])<<24 | uint64(u[3])<<16 | uint64(u[4])<<8 | uint64(u[5])
 		}
 	}
 	h := fnv.New64a()

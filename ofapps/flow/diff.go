@@ -58,8 +58,8 @@ func Diff(c *Coder, before, after []Flow) ([]Difference, error) {
 	if len(before) == 0 && len(after) == 0 {
 		return nil, nil
 	}
-	old := make(Set, len(before))
-	if err := old.Add(c, before, 0); err != nil {
+	old := NewSet(c.Version, len(before))
+	if err := old.Add(before, 0); err != nil {
 		return nil, err
 	}
 	var out []Difference
@@ -70,18 +70,20 @@ func Diff(c *Coder, before, after []Flow) ([]Difference, error) {
 			return nil, fmt.Errorf("two rows with one match and priority: %v", after[i])
 		}
 		seen[k] = true
-		was := old[k]
+		was := old.rows[k]
 		switch {
 		case was == nil:
 			out = append(out, Difference{Kind: Missing, Flow: after[i]})
-		case was.Row != row:
-			out = append(out, Difference{Kind: Changed, Flow: after[i], Found: was.Row.Cookie, keepCounters: onlyInstructions(was.Row, row)})
+		case was.row != row:
+			out = append(out, Difference{Kind: Changed, Flow: after[i], Found: was.row.Cookie, keepCounters: onlyInstructions(was.row, row)})
 		}
 	}
-	for i := range before {
-		if k, _ := c.Encode(&before[i]); !seen[k] {
+	i := 0
+	for w := range old.all {
+		if !seen[w.key] {
 			out = append(out, Difference{Kind: Foreign, Flow: before[i], Found: before[i].Cookie})
 		}
+		i++
 	}
 	return out, nil
 }
@@ -93,8 +95,7 @@ func onlyInstructions(a, b Row) bool {
 
 // Comparison holds a set against a dump of the switch, row by row, as the dump arrives.
 type Comparison struct {
-	coder     Coder
-	wanted    Set
+	wanted    *Set
 	buf       []byte
 	out       []Difference
 	tolerated func(cookie uint64) bool
@@ -104,41 +105,44 @@ type Comparison struct {
 
 // NewComparison begins a comparison. Rows that nobody wants are passed over when tolerated says so of their cookie. It marks
 // the set's rows as seen, so a set serves one comparison.
-func NewComparison(v openflow.Version, wanted Set, tolerated func(cookie uint64) bool) *Comparison {
-	return &Comparison{coder: Coder{Version: v}, wanted: wanted, tolerated: tolerated}
+func NewComparison(wanted *Set, tolerated func(cookie uint64) bool) *Comparison {
+	return &Comparison{wanted: wanted, tolerated: tolerated}
 }
 
 // Observe takes one row of the dump. The row's bytes are not kept.
 func (c *Comparison) Observe(s *openflow.FlowStats) error {
 	c.Rows++
 	c.buf = append(appendKeyHead(c.buf[:0], s.Table, s.Priority), s.Match...)
-	// The map look-up by a string that shares the buffer does not keep it.
-	w := c.wanted[Key(unsafe.String(unsafe.SliceData(c.buf), len(c.buf)))]
+	w := c.wanted.find(c.buf)
 	if w == nil {
 		// A switch may spell a match in another order than we do.
 		m, err := s.Match.Decode()
 		if err != nil {
 			return fmt.Errorf("table %d, priority %d: match: %w", s.Table, s.Priority, err)
 		}
-		w = c.wanted[c.coder.key(s.Table, s.Priority, openflow.Canonical(m))]
+		w = c.wanted.find(c.wanted.coder.key(s.Table, s.Priority, openflow.Canonical(m)))
 		if w == nil {
 			return c.foreign(s)
 		}
 	}
-	w.Seen = true
+	w.seen = true
 	row := Row{Instructions: unsafe.String(unsafe.SliceData(s.Instructions), len(s.Instructions)), Cookie: s.Cookie,
 		IdleTimeout: s.IdleTimeout, HardTimeout: s.HardTimeout, Flags: s.Flags & compared}
-	if row == w.Row {
+	if row == w.row {
 		return nil
 	}
-	actions, err := s.Instructions.Decode(c.coder.Version)
+	actions, err := s.Instructions.Decode(c.wanted.coder.Version)
 	if err == nil {
-		row.Instructions = c.coder.instructions(actions)
-		if row == w.Row {
+		row.Instructions = string(c.wanted.coder.instructions(actions))
+		if row == w.row {
 			return nil
 		}
 	}
-	c.out = append(c.out, Difference{Kind: Changed, Flow: w.Flow, Owner: w.Owner, Found: s.Cookie, keepCounters: onlyInstructions(row, w.Row)})
+	f, err := c.wanted.flow(w)
+	if err != nil {
+		return err
+	}
+	c.out = append(c.out, Difference{Kind: Changed, Flow: f, Owner: w.owner, Found: s.Cookie, keepCounters: onlyInstructions(row, w.row)})
 	return nil
 }
 
@@ -146,7 +150,7 @@ func (c *Comparison) foreign(s *openflow.FlowStats) error {
 	if c.tolerated(s.Cookie) {
 		return nil
 	}
-	f, err := FromStats(s, c.coder.Version)
+	f, err := FromStats(s, c.wanted.coder.Version)
 	if err != nil {
 		return err
 	}
@@ -169,12 +173,17 @@ func FromStats(s *openflow.FlowStats, v openflow.Version) (Flow, error) {
 }
 
 // Differences ends the comparison: what the dump showed to be changed or foreign, and what it did not show at all.
-func (c *Comparison) Differences() []Difference {
+func (c *Comparison) Differences() ([]Difference, error) {
 	out := c.out
-	for _, w := range c.wanted {
-		if !w.Seen {
-			out = append(out, Difference{Kind: Missing, Flow: w.Flow, Owner: w.Owner})
+	for w := range c.wanted.all {
+		if w.seen {
+			continue
 		}
+		f, err := c.wanted.flow(w)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, Difference{Kind: Missing, Flow: f, Owner: w.owner})
 	}
-	return out
+	return out, nil
 }
