@@ -166,9 +166,12 @@ func (v *verdict) add(p problem) {
 	case errors.As(err, &inUse):
 		v.judge(codes.FailedPrecondition, "IN_USE", "kind", store.Singular(inUse.Kind), "id", inUse.ID, "users", fmt.Sprint(inUse.Total))
 		for _, by := range inUse.By {
+			text := fmt.Sprintf("%s uses %s %s", by, store.Singular(inUse.Kind), inUse.ID)
+			if inUse.Remedy != "" {
+				text += "; " + inUse.Remedy
+			}
 			v.users = append(v.users, &errdetails.PreconditionFailure_Violation{
-				Type: "IN_USE", Subject: store.Singular(by.Kind) + "/" + by.ID,
-				Description: fmt.Sprintf("%s uses %s %s", by, store.Singular(inUse.Kind), inUse.ID)})
+				Type: "IN_USE", Subject: store.Singular(by.Kind) + "/" + by.ID, Description: text})
 		}
 	case errors.As(err, &exhausted):
 		v.judge(codes.ResourceExhausted, "EXHAUSTED")

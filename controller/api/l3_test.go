@@ -161,7 +161,7 @@ func TestRouterInterfacesOneByOne(t *testing.T) {
 		t.Errorf("its port: %v", p)
 	}
 
-	edgeRef := fmt.Sprintf("router %q (%s)", "edge", edgeID)
+	edgeRef, blueRef := fmt.Sprintf("router %q (%s)", "edge", edgeID), fmt.Sprintf("subnet %q (%s)", "blue-v4", blueSubID)
 	for _, tc := range []struct {
 		name string
 		err  func() error
@@ -169,8 +169,8 @@ func TestRouterInterfacesOneByOne(t *testing.T) {
 	}{
 		{"twice", func() error { _, err := add(&weftv1.AddRouterInterfaceRequest{SubnetId: "blue-v4"}); return err },
 			refusal{Code: codes.AlreadyExists, Reason: "ALREADY_EXISTS", Resource: "router/" + edgeID,
-				Info:       map[string]string{"field": "subnet_id", "value": blueSubID, "kind": "router", "id": edgeID},
-				Violations: []string{"subnet_id: " + blueSubID + " is taken by " + edgeRef}}},
+				Info:       map[string]string{"field": "subnet_id", "value": blueRef, "kind": "router", "id": edgeID},
+				Violations: []string{"subnet_id: " + blueRef + " is taken by " + edgeRef}}},
 		{"neither subnet nor port", func() error { _, err := add(&weftv1.AddRouterInterfaceRequest{}); return err },
 			refusal{Code: codes.InvalidArgument, Reason: "INVALID_FIELDS", Violations: []string{"subnet_id: is missing; give subnet_id or port_id"}}},
 		{"subnet and port", func() error {
@@ -188,8 +188,8 @@ func TestRouterInterfacesOneByOne(t *testing.T) {
 				fmt.Sprintf(`subnet_id: network "public" (%s) is external: routers have their gateway there, and no interfaces`, publicID)}}},
 		{"a router with interfaces", func() error { _, err := d.DeleteRouter(d.ctx, &weftv1.DeleteRouterRequest{Id: "edge"}); return err },
 			refusal{Code: codes.FailedPrecondition, Reason: "IN_USE", Info: map[string]string{"kind": "router", "id": edgeID, "users": "2"}, Users: []string{
-				fmt.Sprintf(`subnet/%s: subnet "blue-v4" (%s) uses router %s`, blueSubID, blueSubID, edgeID),
-				fmt.Sprintf(`subnet/%s: subnet "red-v4" (%s) uses router %s`, redSubID, redSubID, edgeID)}}},
+				fmt.Sprintf(`subnet/%s: subnet "blue-v4" (%s) uses router %s; disconnect it first: weft router remove-subnet`, blueSubID, blueSubID, edgeID),
+				fmt.Sprintf(`subnet/%s: subnet "red-v4" (%s) uses router %s; disconnect it first: weft router remove-subnet`, redSubID, redSubID, edgeID)}}},
 		{"removing what is not there", func() error {
 			_, err := d.RemoveRouterInterface(d.ctx, &weftv1.RemoveRouterInterfaceRequest{Id: "edge", SubnetId: "public-v4"})
 			return err

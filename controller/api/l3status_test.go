@@ -243,7 +243,7 @@ func TestStatusOfPortsThatWeftMakes(t *testing.T) {
 		return out
 	}
 	const notBound = " | Programmed=False NotBound: nothing is programmed for a port that is not bound"
-	diff(t, "a gateway without a host", []string{"DOWN | Bound=False NoHost: no host has what it belongs to; weft where tells why" + notBound}, owned(model.OwnerRouterGateway))
+	diff(t, "a gateway without a host", []string{"DOWN | Bound=False NoHost: no host has router " + edgeID + ", which it belongs to: weft where router " + edgeID + " tells why" + notBound}, owned(model.OwnerRouterGateway))
 	d.facts("network1", "physnet1", "network")
 	diff(t, "a gateway that its host has not made", []string{"DOWN | Bound=False NoInterface: tapX is not on br-int of network1 yet: its agent makes it" + notBound}, owned(model.OwnerRouterGateway))
 	diff(t, "the address of a floating IP", []string{"N/A | Bound=False NotPlugged: it keeps the address of a floating IP; nothing is ever plugged into it"}, owned(model.OwnerFloatingIP))

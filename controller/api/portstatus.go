@@ -144,7 +144,7 @@ func unplugged(s *sight, p *model.Port) (reason, message string) {
 	}
 	switch owned := model.OwnedByWeft(p.DeviceOwner); {
 	case owned && p.BindingHostID == "":
-		return "NoHost", "no host has what it belongs to; weft where tells why"
+		return "NoHost", ownerNowhere(p)
 	case owned:
 		return "NoInterface", fmt.Sprintf("%s is not on br-int of %s yet: its agent makes it", view.TapName(p.ID), p.BindingHostID)
 	}
@@ -154,6 +154,15 @@ func unplugged(s *sight, p *model.Port) (reason, message string) {
 	}
 	return "NoInterface", fmt.Sprintf("no interface of br-int has iface-id %s; %s, plug it in: ovs-vsctl set Interface NAME external_ids:iface-id=%s",
 		p.ID, where, p.ID)
+}
+
+// ownerNowhere tells what of Weft's, which a port belongs to, no host has, and who tells why.
+func ownerNowhere(p *model.Port) string {
+	kind, id := "router", p.DeviceID
+	if p.DeviceOwner == model.OwnerDHCP {
+		kind, id = "network", p.NetworkID
+	}
+	return fmt.Sprintf("no host has %s %s, which it belongs to: weft where %s %s tells why", kind, id, kind, id)
 }
 
 // obstacle is why an interface does not carry a port.

@@ -76,6 +76,8 @@ type ErrInUse struct {
 	// By holds the first ten users; Total counts all.
 	By    []Ref
 	Total int
+	// Remedy is how a user is parted from the object, when that is not to delete it.
+	Remedy string
 }
 
 func (e *ErrInUse) Error() string {
@@ -91,7 +93,11 @@ func (e *ErrInUse) Error() string {
 	if what == "" {
 		what = Singular(e.Kind) + " " + e.ID
 	}
-	return fmt.Sprintf("%s is in use by %s%s", what, strings.Join(by, ", "), more)
+	text := fmt.Sprintf("%s is in use by %s%s", what, strings.Join(by, ", "), more)
+	if e.Remedy != "" {
+		text += "; " + e.Remedy
+	}
+	return text
 }
 
 // ErrExhausted says that nothing is left to allocate from.

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -83,8 +82,8 @@ func (t *Tx) DeleteRouter(id string, expected int64) error {
 	for _, i := range old.Interfaces {
 		u.add(state.Subnets, t.Subnet(i.SubnetID))
 	}
-	if err := u.err(state.Routers, id); err != nil {
-		return err
+	if u.total > 0 {
+		return &ErrInUse{Kind: state.Routers, ID: id, By: u.refs, Total: u.total, Remedy: "disconnect it first: weft router remove-subnet"}
 	}
 	if old.Gateway != nil {
 		t.removePort(t.Port(old.Gateway.PortID))
@@ -107,7 +106,11 @@ func (t *Tx) AddRouterInterface(routerID string, in model.RouterInterface) (*mod
 		known.PortID = in.PortID
 	}
 	if in != (model.RouterInterface{}) && t.interfaceOf(old, known) >= 0 {
-		return nil, &ErrAlreadyExists{Kind: state.Routers, Field: named1(in), Value: cmp.Or(in.SubnetID, in.PortID), By: refTo(state.Routers, old)}
+		what := refTo(state.Subnets, t.Subnet(in.SubnetID))
+		if in.SubnetID == "" {
+			what = refTo(state.Ports, t.Port(in.PortID))
+		}
+		return nil, &ErrAlreadyExists{Kind: state.Routers, Field: named1(in), Value: what.String(), By: refTo(state.Routers, old)}
 	}
 	r := cloneRouter(old)
 	r.Interfaces = append(r.Interfaces, in)

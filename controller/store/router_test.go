@@ -69,7 +69,7 @@ func TestRouterPorts(t *testing.T) {
 	})
 	w.owns(t, "one interface", r.ID, "router_interface_distributed red 10.0.2.1")
 	refused[*ErrInUse](t, w.Store, func(tx *Tx) error { return tx.DeleteRouter(r.ID, 0) },
-		fmt.Sprintf("router %s is in use by %s", r.ID, ref(w.redNet)))
+		fmt.Sprintf("router %s is in use by %s; disconnect it first: weft router remove-subnet", r.ID, ref(w.redNet)))
 	update(t, w.Store, func(tx *Tx) error {
 		if _, err := tx.RemoveRouterInterface(r.ID, model.RouterInterface{SubnetID: w.redNet.ID}); err != nil {
 			return err
@@ -291,7 +291,7 @@ func TestRouterRefusals(t *testing.T) {
 		return func(tx *Tx) error { _, err := tx.RemoveRouterInterface(r.ID, in); return err }
 	}
 	// Of one interface, its own fields are spoken of.
-	refused[*ErrAlreadyExists](t, w.Store, add(subnet(w.blueNet)), fmt.Sprintf("subnet_id: %s is taken by %s", w.blueNet.ID, ref(r)))
+	refused[*ErrAlreadyExists](t, w.Store, add(subnet(w.blueNet)), fmt.Sprintf("subnet_id: %s is taken by %s", ref(w.blueNet), ref(r)))
 	refused[*model.Invalid](t, w.Store, add(model.RouterInterface{}), "subnet_id: is empty; give subnet_id or port_id")
 	refused[*model.Invalid](t, w.Store, add(byPort(none.ID)), fmt.Sprintf("port_id: %s has no address; give it one of the subnet first", ref(none)))
 	refused[*model.Invalid](t, w.Store, remove(model.RouterInterface{}), "subnet_id: is missing; give subnet_id or port_id of the interface")

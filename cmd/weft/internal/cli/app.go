@@ -13,6 +13,7 @@ import (
 
 	"github.com/weft-sdn/weft/cmd/weft/internal/client"
 	"github.com/weft-sdn/weft/cmd/weft/internal/exit"
+	"github.com/weft-sdn/weft/cmd/weft/internal/manifest"
 	"github.com/weft-sdn/weft/cmd/weft/internal/screen"
 )
 
@@ -147,7 +148,7 @@ func Main(ctx context.Context, root *cobra.Command, env Env, args []string) int 
 		e = exit.From(err)
 	default:
 		// Suggestions of cobra have lines of their own.
-		text := strings.Replace(strings.Join(strings.Fields(err.Error()), " "), " Did you mean this?", "; did you mean", 1)
+		text := strings.Replace(strings.Join(strings.Fields(err.Error()), " "), " Did you mean this?", "; did you mean", 1) + nearFlag(cmd, err)
 		e = exit.New(exit.Usage, text).WithTry(cmd.CommandPath() + " --help")
 		if cmd.HasParent() {
 			e.Notes = []string{"usage: " + cmd.UseLine()}
@@ -158,6 +159,24 @@ func Main(ctx context.Context, root *cobra.Command, env Env, args []string) int 
 	}
 	e.Print(newApp(env).err)
 	return e.Code
+}
+
+// nearFlag suggests the flag that a misspelt one could have meant.
+func nearFlag(cmd *cobra.Command, err error) string {
+	var unknown *pflag.NotExistError
+	if !errors.As(err, &unknown) || len(unknown.GetSpecifiedName()) < 2 {
+		return ""
+	}
+	var names []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if !f.Hidden {
+			names = append(names, f.Name)
+		}
+	})
+	if name := manifest.Nearest(unknown.GetSpecifiedName(), names); name != "" {
+		return "; did you mean --" + name + "?"
+	}
+	return ""
 }
 
 // onlyGroups makes a wrong word after a command that only groups others an error; cobra alone shows the help and is
