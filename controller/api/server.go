@@ -79,7 +79,7 @@ func New(cfg Config) *Server {
 	s := &Server{
 		cfg:     cfg,
 		log:     cfg.Log,
-		metrics: newMetrics(cfg.Registry),
+		metrics: newMetrics(cfg.Registry, cfg.Store),
 		health:  health.NewServer(),
 		started: time.Now(),
 	}

@@ -297,6 +297,9 @@ func (b *bridge) applyPending(ctx context.Context) error {
 	if err := b.applyLimited(ctx, change, ordered(groups)); err != nil {
 		return err
 	}
+	if err := b.forgetGone(ctx); err != nil {
+		return err
+	}
 	for p := range b.pending {
 		if groups[p] == nil {
 			delete(b.failed, p)

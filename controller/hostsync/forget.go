@@ -21,6 +21,14 @@ func (b *bridge) forgetPending(ctx context.Context) error {
 	return b.forget(ctx, view.Newcomers(b.base, b.host.snap, b.host.name, b.pending))
 }
 
+// forgetGone makes the switch forget the connections of networks that have left the host, once their rows are gone.
+func (b *bridge) forgetGone(ctx context.Context) error {
+	if b.role != view.RoleIntegration {
+		return nil
+	}
+	return b.forget(ctx, view.Leavers(b.base, b.host.snap, b.host.name, b.pending))
+}
+
 // forgetMissing is the same for a switch that was asked for its rows. A connection that begins is told by them alone: what
 // this controller has seen, and not sent, says nothing. A port whose right to send is missing is new to the switch.
 func (b *bridge) forgetMissing(ctx context.Context, groups map[view.Part]*group) error {

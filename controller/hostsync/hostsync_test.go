@@ -364,6 +364,10 @@ func TestPortsReachTheSwitches(t *testing.T) {
 	})
 
 	t.Run("what is deleted is gone everywhere", func(t *testing.T) {
+		forgotten := map[string]int{}
+		for name, h := range c.hosts {
+			forgotten[name] = h.switches["br-int"].Counts().Forgotten
+		}
 		c.update(func(tx *store.Tx) error {
 			for _, p := range []*model.Port{p1, p2} {
 				if err := tx.DeletePort(p.ID, 0); err != nil {
@@ -380,6 +384,10 @@ func TestPortsReachTheSwitches(t *testing.T) {
 						t.Errorf("%s of %s still has %s", bridge, name, rowText(f))
 					}
 				}
+			}
+			// The network has left the hosts, and its connections with it: all of one zone.
+			if n := h.switches["br-int"].Counts().Forgotten - forgotten[name]; n != 1 {
+				t.Errorf("br-int of %s forgot %d times, want 1", name, n)
 			}
 		}
 	})

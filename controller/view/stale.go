@@ -51,6 +51,33 @@ func Newcomers(before, after state.Snapshot, host string, parts PartSet) []Stale
 	return slices.Compact(out)
 }
 
+// Leavers lists what a host remembers of networks that have left it, after their rows are gone: nobody needs it, and a network
+// that takes the local VLAN before the host was told is a newcomer, whose zone is emptied in any case.
+func Leavers(before, after state.Snapshot, host string, parts PartSet) []Stale {
+	var out []Stale
+	for p := range parts {
+		if p.Kind != NetworkPart {
+			continue
+		}
+		was := before.LocalVLAN(host, p.ID)
+		if was != nil && after.LocalVLAN(host, p.ID) == nil && !taken(after, host, was.VLAN) {
+			out = append(out, Stale{Zone: was.VLAN})
+		}
+	}
+	slices.SortFunc(out, func(a, b Stale) int { return cmp.Compare(a.Zone, b.Zone) })
+	return out
+}
+
+// taken says whether a network has a local VLAN of a host.
+func taken(s state.Snapshot, host string, vlan uint16) bool {
+	for l := range s.LocalVLANsOn(host) {
+		if l.VLAN == vlan {
+			return true
+		}
+	}
+	return false
+}
+
 // heldBefore are the addresses that a port had on a network while it was bound, to whichever host.
 func heldBefore(s state.Snapshot, port, network string) []netip.Addr {
 	b, p := s.Binding(port), s.Port(port)

@@ -54,3 +54,34 @@ func TestNewcomersInheritNothing(t *testing.T) {
 		}
 	}
 }
+
+// A network that leaves a host leaves no connections behind there; one that stays keeps its own, and a local VLAN that
+// another network has taken meanwhile is the newcomer's.
+func TestLeaversAreForgotten(t *testing.T) {
+	leave := func(tx viewtest.Tx, networks ...string) {
+		for _, n := range networks {
+			tx.Delete(state.LocalVLANs, "host1/"+n)
+		}
+	}
+	for name, c := range map[string]struct {
+		change func(tx viewtest.Tx)
+		want   []string
+	}{
+		"a port goes, the network stays": {func(tx viewtest.Tx) { tx.Delete(state.Bindings, "red1") }, nil},
+		"a network goes":                 {func(tx viewtest.Tx) { leave(tx, "red") }, []string{"1 invalid IP"}},
+		"another takes its local VLAN": {func(tx viewtest.Tx) {
+			leave(tx, "red")
+			tx.Put(&model.LocalVLAN{Host: "host1", NetworkID: "blue", VLAN: 1})
+		}, nil},
+		"it goes from another host": {func(tx viewtest.Tx) { tx.Delete(state.LocalVLANs, "host2/red") }, nil},
+	} {
+		before, after, changes := secured(t).Change(c.change)
+		var got []string
+		for _, s := range Leavers(before, after, "host1", Affected(before, after, changes)["host1"]) {
+			got = append(got, fmt.Sprint(s.Zone, " ", s.Address))
+		}
+		if d := cmp.Diff(c.want, got); d != "" {
+			t.Errorf("%s (-want +got):\n%s", name, d)
+		}
+	}
+}
