@@ -199,6 +199,17 @@ func centreSpot(s state.Snapshot, r *model.Router, interfaces []string) spot {
 // maxNeeders is how many ports an explanation names.
 const maxNeeders = 3
 
+// needer is what people call a port that needs a router: those that Weft makes have no name, but belong to something.
+func needer(s state.Snapshot, p *model.Port) string {
+	switch n, r := s.Network(p.NetworkID), s.Router(p.DeviceID); {
+	case p.DeviceOwner == model.OwnerDHCP && n != nil:
+		return "DHCP of " + cmp.Or(n.Name, n.ID)
+	case p.DeviceOwner == model.OwnerRouterInterface && r != nil:
+		return "router " + cmp.Or(r.Name, r.ID)
+	}
+	return cmp.Or(p.Name, p.ID)
+}
+
 // needed says why a distributed router is on a host.
 func needed(s state.Snapshot, r *model.Router, host string) string {
 	var names []string
@@ -208,7 +219,7 @@ func needed(s state.Snapshot, r *model.Router, host string) string {
 			networks[p.NetworkID] = true
 			for b := range s.BindingsAt(host, p.NetworkID) {
 				if q := s.Port(b.PortID); q != nil && model.NeedsRouter(q.DeviceOwner) {
-					names = append(names, cmp.Or(q.Name, q.ID))
+					names = append(names, needer(s, q))
 				}
 			}
 		}

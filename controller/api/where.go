@@ -44,7 +44,7 @@ func whereabouts(s state.Snapshot, req *weftv1.WhereRequest) (state.Kind, any, e
 	if req.Kind != "" {
 		k, err := kindNamed(req.Kind)
 		if err != nil || !slices.Contains(placed, k) {
-			return "", nil, invalid("kind", "%q is no kind that is on hosts as something; choose one of %s", req.Kind, placedWords())
+			return "", nil, invalid("kind", "%q is nothing that hosts have; choose one of %s", req.Kind, placedWords())
 		}
 		obj, err := named(s, k, "object", req.Object)
 		return k, obj, err

@@ -103,6 +103,10 @@ func TestWhereDHCPServesANetwork(t *testing.T) {
 	d.build("network1")
 	d.in("network1")
 	diff(t, "one", []string{"network1 qdhcp-BLUE ACTIVE: a DHCP server of the network is there, with 10.0.0.2", "network1 vlan 1 ACTIVE: one of its ports is bound there"}, d.places("", "blue"))
+	d.apply(withID(router("edge", func(r *weftv1.Router) { r.Interfaces = []*weftv1.RouterInterface{{SubnetId: "v4"}} }), edgeID))
+	d.build("network1")
+	d.in("network1")
+	diff(t, "a router for it", []string{"network1 qrouter-EDGE ACTIVE: port DHCP of blue of its networks is bound there"}, d.places("router", "edge"))
 }
 
 func TestWhereWhat(t *testing.T) {
@@ -127,7 +131,7 @@ func TestWhereWhat(t *testing.T) {
 		{"router", "", fields("object: is missing; give an id, the beginning of one, or a name")},
 		{"", "nosuch", refusal{Code: codes.NotFound, Reason: "NOT_FOUND", Info: map[string]string{"name": "nosuch"}}},
 		{"router", "blue", refusal{Code: codes.NotFound, Reason: "NOT_FOUND", Info: map[string]string{"kind": "router", "name": "blue"}, Resource: "router/blue"}},
-		{"subnet", "blue-v4", fields(`kind: "subnet" is no kind that is on hosts as something; choose one of router, network, floatingip, port`)},
+		{"subnet", "blue-v4", fields(`kind: "subnet" is nothing that hosts have; choose one of router, network, floatingip, port`)},
 		{"", "twin", fields(fmt.Sprintf(`kind: is missing; "twin" could be router "twin" (%s), network "twin" (%s)`, edgeID, twin))},
 	} {
 		_, err := d.Where(d.ctx, &weftv1.WhereRequest{Kind: tc.kind, Object: tc.object})
