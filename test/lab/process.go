@@ -32,6 +32,11 @@ func (l *Lab) APISocket() string { return filepath.Join(l.Dir, "api.sock") }
 // HTTPSocket is a unix socket that leads to the controller's REST door.
 func (l *Lab) HTTPSocket() string { return filepath.Join(l.Dir, "http.sock") }
 
+// Metrics is what the controller tells Prometheus.
+func (l *Lab) Metrics(ctx context.Context) (string, error) {
+	return l.Controller.Exec(ctx, "curl", "-sS", "-f", "-m", "10", "http://127.0.0.1:"+httpPort+"/metrics")
+}
+
 // StartController starts the controller; extra goes to the end of its command line. When it dies it is started again, as
 // by systemd. It does not wait until the controller answers.
 func (l *Lab) StartController(ctx context.Context, extra ...string) error {

@@ -20,17 +20,22 @@ func state(ctx context.Context, h *lab.Host, router *weftv1.Router) (string, err
 	if err != nil {
 		return "", err
 	}
+	return contents(ctx, h, all)
+}
+
+// contents is all that a host has in some namespaces, as text.
+func contents(ctx context.Context, h *lab.Host, namespaces []string) (string, error) {
 	const script = `ip -o addr show scope global | sed 's/^[0-9]*: //'; ip rule; ip -o route show table all type unicast | sort
 sysctl net.ipv4.ip_forward net.ipv4.conf.all.arp_ignore net.ipv4.conf.all.arp_announce
 ip neigh show nud permanent | sort; iptables-save | grep '^-A'`
 	var text strings.Builder
-	for _, ns := range all {
+	for _, ns := range namespaces {
 		out, err := h.Netns(ctx, ns, "sh", "-c", script)
 		if err != nil {
 			return "", err
 		}
 		for line := range strings.Lines(out) {
-			fmt.Fprintf(&text, "%.8s %s\n", ns, strings.TrimSpace(line))
+			fmt.Fprintf(&text, "%.12s %s\n", ns, strings.TrimSpace(line))
 		}
 	}
 	// In which order lines of a chain stand that do not overlap says nothing.

@@ -76,13 +76,26 @@ func commands(s *cloud.Scope, names ...string) (dir string, add func(names ...st
 
 var iptables = []string{"iptables-save", "iptables-restore", "ip6tables-save", "ip6tables-restore"}
 
-// lacksSomething has an agent without iptables, and one that may not enter namespaces. The router says so, and where; what
-// is there already works on, and when the cause is gone the router heals.
+// lacksSomething has an agent without iptables, and one that may not enter namespaces. A router that is there already says so,
+// and where, and works on; a new one says so and works elsewhere. When the cause is gone both heal.
 func lacksSomething(ctx context.Context, s *cloud.Scope, t *site) (string, error) {
 	h := s.Lab.Hosts[1]
 	dir, add, err := commands(s)
 	if err != nil {
 		return "", err
+	}
+	var nets []*cloud.Network
+	var vms [][]*lab.VM
+	for i := range 2 {
+		n, err := s.Network(ctx, fmt.Sprintf("lack%d", i+1), &weftv1.Network{ProviderNetworkType: "vxlan"}, fmt.Sprintf("10.4.%d.0/24", i+1))
+		if err != nil {
+			return "", err
+		}
+		made, err := pair(ctx, s, n, fmt.Sprintf("lack%d-", i+1), 0, 1)
+		if err != nil {
+			return "", err
+		}
+		nets, vms = append(nets, n), append(vms, made)
 	}
 	for _, lack := range []struct {
 		what, reason, word string
@@ -95,20 +108,40 @@ func lacksSomething(ctx context.Context, s *cloud.Scope, t *site) (string, error
 		if err := agentBy(ctx, s, h, lack.by...); err != nil {
 			return "", err
 		}
-		if err := tells(ctx, s, t.router, h.Name, lack.reason, lack.word); err != nil {
-			return "", fmt.Errorf("no %s: %w", lack.what, err)
+		fresh, err := s.Router(ctx, "lack", cloud.RouterOf(true, nil, nets...))
+		if err != nil {
+			return "", err
+		}
+		for _, r := range []*weftv1.Router{t.router, fresh} {
+			if err := tells(ctx, s, r, h.Name, lack.reason, lack.word); err != nil {
+				return "", fmt.Errorf("no %s: %w", lack.what, err)
+			}
 		}
 		if err := t.works(ctx, s); err != nil {
 			return "", fmt.Errorf("no %s: %w", lack.what, err)
 		}
+		if err := lab.WaitPing(ctx, vms[0][0].Box, addr(vms[1][0]), 20*time.Second); err != nil {
+			return "", fmt.Errorf("no %s, on another host: %w", lack.what, err)
+		}
+		if err := mustNotPing(ctx, vms[0][1].Box, addr(vms[1][1])); err != nil {
+			return "", fmt.Errorf("no %s: nothing was measured: %w", lack.what, err)
+		}
 		if err := lack.mend(); err != nil {
 			return "", err
 		}
-		if err := isTrue(ctx, s, t.router); err != nil {
+		for _, r := range []*weftv1.Router{t.router, fresh} {
+			if err := isTrue(ctx, s, r); err != nil {
+				return "", fmt.Errorf("%s again: %w", lack.what, err)
+			}
+		}
+		if err := lab.WaitPing(ctx, vms[0][1].Box, addr(vms[1][1]), 20*time.Second); err != nil {
 			return "", fmt.Errorf("%s again: %w", lack.what, err)
 		}
+		if err := errors.Join(s.DeleteRouter(ctx, fresh.GetMetadata().GetId()), s.Settle(ctx)); err != nil {
+			return "", err
+		}
 	}
-	return fmt.Sprintf("no iptables, no permission: %s says so, all works on, healed", h.Name), nil
+	return fmt.Sprintf("no iptables, no permission: %s says so, the rest works, healed", h.Name), nil
 }
 
 // lacksDnsmasq kills a network's dnsmasq where the program has gone. The network says so, and it comes back with it.

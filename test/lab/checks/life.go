@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -139,52 +138,6 @@ func leavesNothing(ctx context.Context, s *cloud.Scope) (string, error) {
 		}
 		return err
 	})
-}
-
-// inventory is all that Weft makes on hosts: every row and port of its bridges, links, namespaces, DHCP servers.
-func inventory(ctx context.Context, l *lab.Lab) (string, error) {
-	var all strings.Builder
-	for _, h := range l.Hosts {
-		rest, err := h.Exec(ctx, "sh", "-c", "ip -o link | cut -d: -f2 | cut -d@ -f1; ip netns list | cut -d' ' -f1; ps -eo args= | grep '[d]nsmasq --'; true")
-		if err != nil {
-			return "", err
-		}
-		for line := range strings.Lines(rest) {
-			fmt.Fprintf(&all, "%s %s\n", h.Name, strings.TrimSpace(line))
-		}
-		for _, bridge := range []string{"br-int", "br-tun", "br-ex"} {
-			rows, err := h.NamedFlows(ctx, bridge)
-			if err != nil {
-				return "", err
-			}
-			ports, err := h.Exec(ctx, "ovs-vsctl", "--timeout=20", "list-ports", bridge)
-			if err != nil {
-				return "", err
-			}
-			for line := range strings.Lines(rows + "\n" + ports) {
-				fmt.Fprintf(&all, "%s %s %s\n", h.Name, bridge, strings.TrimSpace(line))
-			}
-		}
-	}
-	return strings.Join(slices.Sorted(strings.Lines(all.String())), ""), nil
-}
-
-// difference lists the lines that only one of two texts has.
-func difference(before, after string) string {
-	count := map[string]int{}
-	for line := range strings.Lines(before) {
-		count[line]--
-	}
-	for line := range strings.Lines(after) {
-		count[line]++
-	}
-	var all []string
-	for line, n := range count {
-		if n != 0 {
-			all = append(all, fmt.Sprintf("%+d %s", n, strings.TrimSpace(line)))
-		}
-	}
-	return strings.Join(all, "; ")
 }
 
 // deletedRow deletes what carries a VM's packets to the other host, and waits until it is back.

@@ -4,14 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
 	"time"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/fieldmaskpb"
 
 	weftv1 "github.com/weft-sdn/weft/proto/weft/v1"
 	"github.com/weft-sdn/weft/test/lab"
 	"github.com/weft-sdn/weft/test/lab/cloud"
+	"github.com/weft-sdn/weft/test/lab/nsbox"
 )
 
 // shortGap is how long an address may be silent when it moves.
@@ -199,10 +202,11 @@ func floatingMoves(ctx context.Context, s *cloud.Scope, t *site) (string, error)
 	return fmt.Sprintf("to a port, a host, a router and back, longest gap %s", ms(gap)), err
 }
 
-// vmMoves moves a VM with a floating IP to another host and back. It knows its gateway afterwards, as one that is migrated
-// does. How long its own restart takes is up to the machine that it runs on; what comes on top of that is Weft's.
+// vmMoves migrates a VM with a floating IP to another host and back, live: it is there, with its device, before it goes from
+// where it was. There it goes when its port is given another host, as Nova does; it comes back when its device appears, as
+// with libvirt alone. Nothing that the lab does is taken off what is measured.
 func vmMoves(ctx context.Context, s *cloud.Scope, t *site) (string, error) {
-	vm, err := t.add(ctx, s, t.private[0], "mover", 0)
+	vm, err := t.add(ctx, s, t.private[0], "mover0", 0)
 	if err != nil {
 		return "", err
 	}
@@ -210,52 +214,122 @@ func vmMoves(ctx context.Context, s *cloud.Scope, t *site) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := s.Settle(ctx); err != nil {
-		return "", err
+	bind := func(host string) error {
+		_, err := s.Ports.UpdatePort(ctx, &weftv1.UpdatePortRequest{
+			Port:       &weftv1.Port{Metadata: &weftv1.Metadata{Id: vm.PortID}, BindingHostId: host},
+			UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"binding_host_id"}}})
+		return err
 	}
-	var gaps, ours []time.Duration
-	for _, host := range []int{1, 0} {
-		public, err := s.Lab.StartPulse(ctx, s.Lab.Outside, f.Address)
-		if err != nil {
+	var gaps []time.Duration
+	for n, asked := range []bool{true, false} {
+		from, to := vm, s.Lab.Hosts[1-n]
+		host := ""
+		if asked {
+			host = from.Host
+		}
+		if err := errors.Join(bind(host), s.Settle(ctx)); err != nil {
 			return "", err
 		}
-		private, err := s.Lab.StartPulse(ctx, t.vm["p2c2"].Box, addr(vm))
-		if err != nil {
+		var pulses []*lab.Pulse
+		for _, caller := range []struct {
+			box *nsbox.Box
+			to  netip.Addr
+		}{{s.Lab.Outside, f.Address}, {t.vm["p2c2"].Box, addr(vm)}, {t.vm["p1c2"].Box, addr(vm)}} {
+			p, err := s.Lab.StartPulse(ctx, caller.box, caller.to)
+			if err != nil {
+				return "", err
+			}
+			pulses = append(pulses, p)
+		}
+		if vm, err = t.twin(ctx, s, from, fmt.Sprintf("%smover%d", s.Prefix, n+1), to); err != nil {
 			return "", err
 		}
-		known, err := vm.Box.Exec(ctx, "ip", "neigh", "show", "to", vm.Gateway.String())
-		if err != nil {
-			return "", err
-		}
-		away := time.Now()
-		if vm, err = s.Lab.MoveVM(ctx, vm.Name, s.Lab.Hosts[host].Name); err != nil {
-			return "", err
-		}
-		// "10.0.1.1 dev eth0 lladdr fa:16:3e:… REACHABLE"
-		if f := strings.Fields(known); len(f) > 4 {
-			if _, err := vm.Box.Exec(ctx, "ip", "neigh", "replace", f[0], "lladdr", f[4], "dev", "eth0"); err != nil {
+		if asked {
+			// It is ready there, and not yet it.
+			if err := mustAsk(ctx, s.Lab.Outside, at(f.Address), from.Name, t.ext.Gateway()); err != nil {
+				return "", err
+			}
+			if err := bind(to.Name); err != nil {
 				return "", err
 			}
 		}
-		restart := time.Since(away)
-		gap, err := worst(ctx, public, private)
+		if err := s.Lab.DelVM(ctx, from.Name); err != nil {
+			return "", err
+		}
+		gap, err := worst(ctx, pulses...)
 		if err != nil {
 			return "", err
 		}
-		gaps, ours = append(gaps, gap), append(ours, max(gap-restart, 0))
+		gaps = append(gaps, gap)
 		if err := s.Settle(ctx); err != nil {
+			return "", err
+		}
+		if err := mustAsk(ctx, s.Lab.Outside, at(f.Address), vm.Name, t.ext.Gateway()); err != nil {
 			return "", err
 		}
 		if err := mustAsk(ctx, vm.Box, at(lab.Far), "outside", f.Address); err != nil {
 			return "", err
 		}
+		if err := mustAsk(ctx, vm.Box, at(addr(t.vm["p2c1"])), t.vm["p2c1"].Name, addr(vm)); err != nil {
+			return "", err
+		}
 	}
-	longest := max(ours[0], ours[1])
-	measured := fmt.Sprintf("silent for %s there, %s back, of which %s and %s after its restart", ms(gaps[0]), ms(gaps[1]), ms(ours[0]), ms(ours[1]))
-	if longest > shortGap {
+	measured := fmt.Sprintf("silent for %s when another host is asked for, %s when its device appears there", ms(gaps[0]), ms(gaps[1]))
+	if max(gaps[0], gaps[1]) > shortGap {
 		return measured, fmt.Errorf("silent for more than %v", shortGap)
 	}
 	return measured, nil
+}
+
+// twin starts a second VM with the port of another, with a server in it, and waits until the controller sees its device.
+func (t *site) twin(ctx context.Context, s *cloud.Scope, of *lab.VM, name string, host *lab.Host) (*lab.VM, error) {
+	cfg := of.VMConfig
+	cfg.Name, cfg.Host = name, host.Name
+	vm, err := s.Lab.AddVM(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	s.Defer(func(ctx context.Context) error {
+		if err := s.Lab.DelVM(ctx, name); !errors.Is(err, lab.ErrNoVM) {
+			return err
+		}
+		return nil
+	})
+	if err := knowWhat(ctx, vm, of); err != nil {
+		return nil, err
+	}
+	if err := serve(ctx, s, vm.Box, web); err != nil {
+		return nil, err
+	}
+	return vm, lab.Poll(ctx, 20*time.Second, func() error {
+		all, err := s.Diagnostics.ListInterfaces(ctx, &weftv1.ListInterfacesRequest{Host: host.Name})
+		if err != nil {
+			return err
+		}
+		for _, i := range all.GetInterfaces() {
+			if i.GetName() == vm.Interface() {
+				return nil
+			}
+		}
+		return fmt.Errorf("nobody has seen %s on %s", vm.Interface(), host.Name)
+	})
+}
+
+// knowWhat gives a VM the neighbours that another one knows.
+func knowWhat(ctx context.Context, vm, of *lab.VM) error {
+	known, err := of.Box.Exec(ctx, "ip", "-4", "neigh", "show", "dev", "eth0")
+	if err != nil {
+		return err
+	}
+	for line := range strings.Lines(known) {
+		// "10.0.1.1 lladdr fa:16:3e:… REACHABLE"
+		if f := strings.Fields(line); len(f) > 3 && f[1] == "lladdr" {
+			if _, err := vm.Box.Exec(ctx, "ip", "neigh", "replace", f[0], "lladdr", f[2], "dev", "eth0"); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // changesKind makes the router centralised and distributed again. Everything works after each change.

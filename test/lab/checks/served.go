@@ -42,7 +42,7 @@ const webID = "5e0c3a36-3c0b-4e4e-9f4e-6a3a7a4b1d01"
 func buildServed(ctx context.Context, s *cloud.Scope) (*site, error) {
 	t := &site{vm: map[string]*lab.VM{}, fip: map[string]*cloud.FloatingIP{}, scope: s}
 	var err error
-	if t.before, err = inventory(ctx, s.Lab); err != nil {
+	if t.before, err = before(ctx, s.Cloud); err != nil {
 		return nil, err
 	}
 	if t.ext, err = s.External(ctx, "ext", "172.24.4.0/24", 0); err != nil {

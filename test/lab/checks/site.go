@@ -38,8 +38,8 @@ type site struct {
 	apart   *lab.VM
 	// network is the host with the centralised part of the router.
 	network *lab.Host
-	// before is what the hosts had before the site was built.
-	before string
+	// before is what there was before the site was built.
+	before baseline
 	scope  *cloud.Scope
 }
 
@@ -50,7 +50,7 @@ const web = lab.WebPort
 func build(ctx context.Context, s *cloud.Scope, distributed bool) (*site, error) {
 	t := &site{vm: map[string]*lab.VM{}, fip: map[string]*cloud.FloatingIP{}, scope: s}
 	var err error
-	if t.before, err = inventory(ctx, s.Lab); err != nil {
+	if t.before, err = before(ctx, s.Cloud); err != nil {
 		return nil, err
 	}
 	if t.ext, err = s.External(ctx, "ext", "172.24.4.0/24", 0); err != nil {
