@@ -168,6 +168,20 @@ func nothingLeft(ctx context.Context, s *cloud.Scope, t *site) (string, error) {
 		for _, a := range vm.Addresses {
 			addresses = append(addresses, a.Addr().String())
 		}
+		if !vm.Gateway.IsValid() {
+			continue
+		}
+		// Its switch remembers that it asked.
+		if _, err := mustPing(ctx, vm.Box, vm.Gateway, lab.Pings{}); err != nil {
+			return "", err
+		}
+	}
+	known, err := remembered(ctx, s.Lab, addresses)
+	if err == nil && len(known) == 0 {
+		err = errors.New("no switch remembers a connection: nothing was measured")
+	}
+	if err != nil {
+		return "", err
 	}
 	if err := t.scope.Close(ctx); err != nil {
 		return "", err
@@ -185,6 +199,6 @@ func nothingLeft(ctx context.Context, s *cloud.Scope, t *site) (string, error) {
 	if err == nil && len(left) > 0 {
 		err = fmt.Errorf("%d connections are remembered: %s", len(left), left[0])
 	}
-	return fmt.Sprintf("%d rows, ports, links, namespaces, processes gone again, and %d entries of the store",
-		strings.Count(during.hosts, "\n")-strings.Count(t.before.hosts, "\n"), strings.Count(during.store, "\n")-strings.Count(t.before.store, "\n")), err
+	return fmt.Sprintf("%d rows, ports, links, namespaces, processes gone again, %d objects, %d connections",
+		strings.Count(during.hosts, "\n")-strings.Count(t.before.hosts, "\n"), strings.Count(during.store, "\n")-strings.Count(t.before.store, "\n"), len(known)), err
 }
