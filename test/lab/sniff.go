@@ -31,8 +31,9 @@ type Frames struct {
 	Questions map[string]int `json:"questions"`
 	// Largest frame in bytes, with its Ethernet header.
 	Largest int `json:"largest"`
-	// Sources counts frames by source MAC.
-	Sources map[string]int `json:"sources"`
+	// Sources counts frames by source MAC, and Destinations those of UnicastIPv4 by the address that they are for.
+	Sources      map[string]int `json:"sources"`
+	Destinations map[string]int `json:"destinations"`
 	// Samples are the first unicast frames, for people.
 	Samples []string `json:"samples"`
 }
@@ -124,6 +125,7 @@ func (f *Frames) count(eth *layers.Ethernet, packet gopacket.Packet) {
 		f.Unicast++
 		if eth.EthernetType == layers.EthernetTypeIPv4 {
 			f.UnicastIPv4++
+			f.toward(packet)
 		}
 		if len(f.Samples) < 5 {
 			f.Samples = append(f.Samples, sample(eth, packet))
@@ -147,6 +149,20 @@ func (f *Frames) count(eth *layers.Ethernet, packet gopacket.Packet) {
 		}
 		f.Questions[asked.String()]++
 	}
+}
+
+// toward counts an IPv4 packet by its destination: that of the inner packet, out of a tunnel.
+func (f *Frames) toward(packet gopacket.Packet) {
+	if f.Destinations == nil {
+		f.Destinations = map[string]int{}
+	}
+	to := ""
+	for _, layer := range packet.Layers() {
+		if l, ok := layer.(*layers.IPv4); ok {
+			to = l.DstIP.String()
+		}
+	}
+	f.Destinations[to]++
 }
 
 // sample says in a line what a frame is.

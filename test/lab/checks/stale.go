@@ -31,7 +31,7 @@ func heirs(ctx context.Context, s *cloud.Scope) (string, error) {
 		return "", err
 	}
 	// The same network: who hears is another, who speaks is the same.
-	if err := first.gone(ctx, s, first.hears); err != nil {
+	if err := errors.Join(first.gone(ctx, s, first.hears), s.Settle(ctx)); err != nil {
 		return "", err
 	}
 	if err := first.remembered(ctx, zone, true); err != nil {
@@ -44,11 +44,13 @@ func heirs(ctx context.Context, s *cloud.Scope) (string, error) {
 	if err := second.silent(ctx, s, zone); err != nil {
 		return "", fmt.Errorf("a machine with the address of another: %w", err)
 	}
-	// Another network with the same number.
+	// Another network with the same number. This one goes while the switch is cut off: else it would take its connections with it.
 	if _, err := second.begun(ctx, s); err != nil {
 		return "", err
 	}
-	if err := errors.Join(second.gone(ctx, s, second.hears, second.speaks), s.DeleteNetwork(ctx, second.network.ID()), s.Settle(ctx)); err != nil {
+	if err := cutOff(ctx, s, second.host, func() error {
+		return errors.Join(second.gone(ctx, s, second.hears, second.speaks), s.DeleteNetwork(ctx, second.network.ID()))
+	}); err != nil {
 		return "", err
 	}
 	if err := second.remembered(ctx, zone, true); err != nil {
@@ -69,6 +71,21 @@ func heirs(ctx context.Context, s *cloud.Scope) (string, error) {
 		return "", fmt.Errorf("a network with the local VLAN of another: %w", err)
 	}
 	return "answers to 2 connections of others refused, their own pass; local VLAN " + zone, nil
+}
+
+// cutOff does something while a host's agent is dead and its br-int has no controller.
+func cutOff(ctx context.Context, s *cloud.Scope, h *lab.Host, do func() error) error {
+	s.Defer(s.EnsureUp)
+	if err := h.KillAgent(ctx); err != nil {
+		return err
+	}
+	if _, err := h.Exec(ctx, "ovs-vsctl", "--timeout=20", "del-controller", "br-int"); err != nil {
+		return err
+	}
+	if err := do(); err != nil {
+		return err
+	}
+	return errors.Join(h.StartAgent(ctx), s.WaitReady(ctx), s.Settle(ctx))
 }
 
 // talk is two machines on one host: one begins, and hears answers only; nobody judges the other.
@@ -218,5 +235,5 @@ func (t *talk) gone(ctx context.Context, s *cloud.Scope, vms ...*lab.VM) error {
 			return err
 		}
 	}
-	return s.Settle(ctx)
+	return nil
 }
