@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	weftv1 "github.com/weft-sdn/weft/proto/weft/v1"
 	"github.com/weft-sdn/weft/test/lab"
@@ -87,10 +88,31 @@ func namespaceDrift(ctx context.Context, s *cloud.Scope, t *site) (string, error
 		}
 	}
 	took := time.Since(start)
+	for h := range before {
+		if err := toldDrift(ctx, s, h, t.router, start); err != nil {
+			return "", err
+		}
+	}
 	if err := t.works(ctx, s); err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%d kinds, all repaired within %s", len(spoils), ms(took)), nil
+	return fmt.Sprintf("%d kinds, all repaired within %s, and told", len(spoils), ms(took)), nil
+}
+
+// toldDrift waits until the controller tells that a router was repaired on a host.
+func toldDrift(ctx context.Context, s *cloud.Scope, h *lab.Host, router *weftv1.Router, since time.Time) error {
+	return lab.Poll(ctx, 20*time.Second, func() error {
+		list, err := s.Diagnostics.ListEvents(ctx, &weftv1.ListEventsRequest{Host: h.Name, Object: router.GetMetadata().GetId(), Since: timestamppb.New(since)})
+		if err != nil {
+			return err
+		}
+		for _, e := range list.GetEvents() {
+			if e.GetReason() == "DriftRepaired" {
+				return nil
+			}
+		}
+		return fmt.Errorf("nobody tells that the router was repaired on %s", h.Name)
+	})
 }
 
 // rebuilt takes from two hosts what a reboot takes, while no controller runs: processes, namespaces and rows. The agents
