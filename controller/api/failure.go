@@ -133,6 +133,7 @@ func (v *verdict) add(p problem) {
 		inUse     *store.ErrInUse
 		exhausted *store.ErrExhausted
 		conflict  *store.ErrConflict
+		stale     *errStale
 		readOnly  *store.ErrReadOnly
 		tooLarge  *store.ErrTooLarge
 		away      *store.ErrUnavailable
@@ -175,8 +176,16 @@ func (v *verdict) add(p problem) {
 		}
 	case errors.As(err, &exhausted):
 		v.judge(codes.ResourceExhausted, "EXHAUSTED")
+		if exhausted.Field != "" {
+			v.field(p.at, exhausted.Field, exhausted.What)
+			return
+		}
 	case errors.As(err, &conflict):
 		v.judge(codes.Aborted, "CONFLICT", "kind", store.Singular(conflict.Kind), "id", conflict.ID)
+		if errors.As(err, &stale) {
+			v.field(p.at, stale.field, err.Error())
+			return
+		}
 	case errors.As(err, &readOnly):
 		v.judge(codes.Unavailable, "READ_ONLY")
 	case errors.As(err, &tooLarge):

@@ -11,6 +11,7 @@ import (
 
 	"github.com/weft-sdn/weft/controller/model"
 	"github.com/weft-sdn/weft/controller/state"
+	"github.com/weft-sdn/weft/controller/store"
 	weftv1 "github.com/weft-sdn/weft/proto/weft/v1"
 )
 
@@ -28,6 +29,8 @@ type reading struct {
 	hints *int
 	// silent are fields that are wrong, but not by their own fault.
 	silent []string
+	// guard is the field of the etag that was given.
+	guard string
 	// named are the paths of the fields that the request speaks of; what is named and not set is meant to be empty.
 	named []string
 }
@@ -48,9 +51,21 @@ func (r *reading) failed() bool { return len(r.bad)+len(r.silent) > 0 }
 // errExcused is the error of an object that fails only because another one does.
 var errExcused = errors.New("depends on another object of the request that is wrong")
 
+// errStale is the error of an etag that is not the object's any more.
+type errStale struct {
+	field string
+	error
+}
+
+func (e *errStale) Unwrap() error { return e.error }
+
 // join adds what the store says about the object to what could not be understood. Fields that were not understood are
 // not told twice: that they are missing now is our doing.
 func (r *reading) join(err error) error {
+	var conflict *store.ErrConflict
+	if r.guard != "" && errors.As(err, &conflict) {
+		err = &errStale{r.guard, err}
+	}
 	if !r.failed() {
 		return err
 	}
@@ -205,5 +220,6 @@ func (r *reading) expected(field, tag string) int64 {
 		r.add(field, "%q is not an etag: give the one that was read with the object, or none", tag)
 		return 0
 	}
+	r.guard = field
 	return rev
 }

@@ -97,7 +97,8 @@ func TestRefusals(t *testing.T) {
 			Info:       map[string]string{"field": "provider_segmentation_id", "value": "7", "kind": "network", "id": redID},
 			Violations: []string{fmt.Sprintf(`provider_segmentation_id: 7 is taken by network "wire" (%s)`, redID)}}},
 		{"no VLAN left", newNetwork(func(n *weftv1.Network) { n.ProviderNetworkType, n.ProviderPhysicalNetwork = "vlan", "physnet1" }),
-			refusal{Code: codes.ResourceExhausted, Reason: "EXHAUSTED"}},
+			refusal{Code: codes.ResourceExhausted, Reason: "EXHAUSTED", Violations: []string{
+				`provider_segmentation_id: no segment id is left in the controller's vlan ranges of physical network "physnet1": delete networks or configure more`}}},
 		{"an id that is taken", newNetwork(func(n *weftv1.Network) { n.Metadata.Id = blueID }),
 			refusal{Code: codes.AlreadyExists, Reason: "ALREADY_EXISTS", Resource: "network/" + blueID,
 				Info:       map[string]string{"field": "metadata.id", "value": blueID, "kind": "network", "id": blueID},
@@ -158,7 +159,7 @@ func TestRefusals(t *testing.T) {
 			_, err := d.Apply(d.ctx, &weftv1.ApplyRequest{Objects: []*weftv1.Object{port("n1", "blue"), port("n2", "blue"), port("n3", "blue")}})
 			return err
 		}, refusal{Code: codes.ResourceExhausted, Reason: "EXHAUSTED", Violations: []string{
-			"objects[2].port: no address is left in the allocation pools of " + blueV4 + ": delete ports, enlarge the pools or add a subnet"}}},
+			"objects[2].port.fixed_ips: no address is left in the allocation pools of " + blueV4 + ": delete ports, enlarge the pools or add a subnet"}}},
 
 		{"everything of a host wrong at once", newHost(func(h *weftv1.Host) {
 			h.Metadata.Id, h.TunnelIp, h.Roles = "not a host", "fe80::1%eth0", []string{"compute", "compute", "storage"}

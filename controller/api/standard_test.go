@@ -199,9 +199,12 @@ func TestEtagGuardsEveryWrite(t *testing.T) {
 	if err := edit(old.Metadata.Etag, "first"); err != nil {
 		t.Fatal(err)
 	}
-	stale := refusal{Code: codes.Aborted, Reason: "CONFLICT", Info: map[string]string{"kind": "network", "id": blueID}}
-	diff(t, "a stale update", stale, refused(t, edit(old.Metadata.Etag, "second")))
-	diff(t, "a stale update that would change nothing", stale, refused(t, edit(old.Metadata.Etag, "first")))
+	stale := func(field string) refusal {
+		return refusal{Code: codes.Aborted, Reason: "CONFLICT", Info: map[string]string{"kind": "network", "id": blueID},
+			Violations: []string{fmt.Sprintf("%s: network %s: was changed since revision %d; read it again", field, blueID, old.Metadata.Revision)}}
+	}
+	diff(t, "a stale update", stale("metadata.etag"), refused(t, edit(old.Metadata.Etag, "second")))
+	diff(t, "a stale update that would change nothing", stale("metadata.etag"), refused(t, edit(old.Metadata.Etag, "first")))
 	malformed := func(field string) refusal {
 		return refusal{Code: codes.InvalidArgument, Reason: "INVALID_FIELDS",
 			Violations: []string{field + `: "not-an-etag" is not an etag: give the one that was read with the object, or none`}}
@@ -218,10 +221,9 @@ func TestEtagGuardsEveryWrite(t *testing.T) {
 	_, err = d.Apply(d.ctx, &weftv1.ApplyRequest{Objects: []*weftv1.Object{wrong}})
 	diff(t, "an apply with an etag that never was one", malformed("objects[0].network.metadata.etag"), refused(t, err))
 	_, err = d.DeleteNetwork(d.ctx, &weftv1.DeleteNetworkRequest{Id: blueID, Etag: old.Metadata.Etag})
-	diff(t, "a stale delete", stale, refused(t, err))
+	diff(t, "a stale delete", stale("etag"), refused(t, err))
 	_, err = d.Apply(d.ctx, &weftv1.ApplyRequest{Objects: []*weftv1.Object{network("red"), network("blue", func(n *weftv1.Network) { n.Metadata.Etag = old.Metadata.Etag })}})
-	stale.Violations = []string{fmt.Sprintf("objects[1].network: network %s: was changed since revision %d; read it again", blueID, old.Metadata.Revision)}
-	diff(t, "a stale apply", stale, refused(t, err))
+	diff(t, "a stale apply", stale("objects[1].network.metadata.etag"), refused(t, err))
 
 	now := must[*weftv1.Network](t)(d.GetNetwork(d.ctx, &weftv1.GetNetworkRequest{Id: "blue"}))
 	if _, err := d.DeleteNetwork(d.ctx, &weftv1.DeleteNetworkRequest{Id: blueID, Etag: now.Metadata.Etag}); err != nil {

@@ -62,8 +62,8 @@ func orNone(blocks []string) string {
 }
 
 // fillFixedIPs allocates the addresses that are still missing, where the subnet is one of the port's network. old holds what
-// the port has, which it keeps where it can.
-func (t *Tx) fillFixedIPs(p *model.Port, old []model.FixedIP) error {
+// the port has, which it keeps where it can. list is the field's path.
+func (t *Tx) fillFixedIPs(list string, p *model.Port, old []model.FixedIP) error {
 	mine := map[netip.Addr]bool{}
 	for _, f := range p.FixedIPs {
 		mine[f.IP] = true
@@ -82,7 +82,7 @@ func (t *Tx) fillFixedIPs(p *model.Port, old []model.FixedIP) error {
 		}
 		if !f.IP.IsValid() {
 			if f.IP = t.freeAddress(s, mine); !f.IP.IsValid() {
-				return &ErrExhausted{fmt.Sprintf("no address is left in the allocation pools of %s: delete ports or enlarge the pools", refTo(state.Subnets, s))}
+				return &ErrExhausted{fmt.Sprintf("%s[%d]", list, i), fmt.Sprintf("no address is left in the allocation pools of %s: delete ports or enlarge the pools", refTo(state.Subnets, s))}
 			}
 		}
 		mine[f.IP] = true
@@ -91,8 +91,8 @@ func (t *Tx) fillFixedIPs(p *model.Port, old []model.FixedIP) error {
 }
 
 // anyFixedIPs chooses one address of each IP version that the network has subnets of: from the oldest subnet that has
-// one left.
-func (t *Tx) anyFixedIPs(n *model.Network) ([]model.FixedIP, error) {
+// one left. list is the field's path.
+func (t *Tx) anyFixedIPs(list string, n *model.Network) ([]model.FixedIP, error) {
 	var byVersion [2][]*model.Subnet
 	for s := range t.SubnetsOf(n.ID) {
 		version := 0
@@ -106,7 +106,7 @@ func (t *Tx) anyFixedIPs(n *model.Network) ([]model.FixedIP, error) {
 		if len(subnets) == 0 {
 			continue
 		}
-		ip, err := t.anyAddress(subnets)
+		ip, err := t.anyAddress(list, subnets)
 		if err != nil {
 			return nil, err
 		}
@@ -115,8 +115,8 @@ func (t *Tx) anyFixedIPs(n *model.Network) ([]model.FixedIP, error) {
 	return ips, nil
 }
 
-// anyAddress chooses an address of the oldest of the subnets that has one left.
-func (t *Tx) anyAddress(subnets []*model.Subnet) (model.FixedIP, error) {
+// anyAddress chooses, for a field, an address of the oldest of the subnets that has one left.
+func (t *Tx) anyAddress(field string, subnets []*model.Subnet) (model.FixedIP, error) {
 	slices.SortFunc(subnets, func(a, b *model.Subnet) int {
 		return cmp.Or(a.CreateTime.Compare(b.CreateTime), cmp.Compare(a.ID, b.ID))
 	})
@@ -127,7 +127,7 @@ func (t *Tx) anyAddress(subnets []*model.Subnet) (model.FixedIP, error) {
 		}
 		names = append(names, refTo(state.Subnets, s).String())
 	}
-	return model.FixedIP{}, &ErrExhausted{fmt.Sprintf("no address is left in the allocation pools of %s: delete ports, enlarge the pools or add a subnet", strings.Join(names, ", "))}
+	return model.FixedIP{}, &ErrExhausted{field, fmt.Sprintf("no address is left in the allocation pools of %s: delete ports, enlarge the pools or add a subnet", strings.Join(names, ", "))}
 }
 
 // subnets4 are the IPv4 subnets of a network.

@@ -126,5 +126,5 @@ func (t *Tx) giveRule(old, f *model.FloatingIP) error {
 			return nil
 		}
 	}
-	return &ErrExhausted{fmt.Sprintf("%s has %d floating IPs, as many as it can: use another router", refTo(state.Routers, t.Router(f.RouterID)), all)}
+	return &ErrExhausted{"port_id", fmt.Sprintf("%s has %d floating IPs, as many as it can: use another router", refTo(state.Routers, t.Router(f.RouterID)), all)}
 }

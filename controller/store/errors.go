@@ -102,11 +102,18 @@ func (e *ErrInUse) Error() string {
 
 // ErrExhausted says that nothing is left to allocate from.
 type ErrExhausted struct {
+	// Field is the API's path of the field that was to be filled in, e.g. "fixed_ips[0]"; empty when there is none.
+	Field string
 	// What is exhausted, and where, as a noun phrase with the remedy.
 	What string
 }
 
-func (e *ErrExhausted) Error() string { return e.What }
+func (e *ErrExhausted) Error() string {
+	if e.Field == "" {
+		return e.What
+	}
+	return e.Field + ": " + e.What
+}
 
 // ErrConflict says that an object is not the one that the caller saw: read it again. Without a Kind it says that other
 // controllers always came first.

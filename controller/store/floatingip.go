@@ -151,7 +151,7 @@ func (t *Tx) checkFloatingAddress(c *checks, f *model.FloatingIP) (none error) {
 		return nil
 	}
 	if !f.Address.IsValid() {
-		ip, err := t.anyAddress(subnets)
+		ip, err := t.anyAddress("floating_ip_address", subnets)
 		f.SubnetID, f.Address = ip.SubnetID, ip.IP
 		return err
 	}

@@ -141,5 +141,5 @@ func (t *Tx) freeHost() (uint16, model.MAC, error) {
 			return uint16(n), mac, nil
 		}
 	}
-	return 0, mac, &ErrExhausted{fmt.Sprintf("there are %d hosts already, as many as have a number: delete hosts that are gone", math.MaxUint16)}
+	return 0, mac, &ErrExhausted{What: fmt.Sprintf("there are %d hosts already, as many as have a number: delete hosts that are gone", math.MaxUint16)}
 }

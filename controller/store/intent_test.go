@@ -63,7 +63,7 @@ func TestNetworkSegments(t *testing.T) {
 		t.Errorf("next segment %d, want 21", got)
 	}
 	e := refused[*ErrExhausted](t, s, create((*Tx).CreateNetwork, &model.Network{}),
-		"no segment id is left in the controller's geneve ranges: delete networks or configure more")
+		"provider_segmentation_id: no segment id is left in the controller's geneve ranges: delete networks or configure more")
 	_ = e
 	update(t, s, func(tx *Tx) error { return tx.DeleteNetwork(uid(1), 0) })
 	if got := segment(&model.Network{}); got != 20 {
@@ -253,9 +253,9 @@ func TestSubnetIntent(t *testing.T) {
 		}
 	}
 	refused[*ErrExhausted](t, s, create((*Tx).CreatePort, &model.Port{NetworkID: n.ID}),
-		fmt.Sprintf("no address is left in the allocation pools of subnet %s: delete ports, enlarge the pools or add a subnet", a.ID))
+		fmt.Sprintf("fixed_ips: no address is left in the allocation pools of subnet %s: delete ports, enlarge the pools or add a subnet", a.ID))
 	refused[*ErrExhausted](t, s, create((*Tx).CreatePort, &model.Port{NetworkID: n.ID, FixedIPs: []model.FixedIP{{SubnetID: a.ID}}}),
-		fmt.Sprintf("no address is left in the allocation pools of subnet %s: delete ports or enlarge the pools", a.ID))
+		fmt.Sprintf("fixed_ips[0]: no address is left in the allocation pools of subnet %s: delete ports or enlarge the pools", a.ID))
 	// The next subnet of the same IP version helps out; an address outside the pools can still be asked for.
 	b := subnet(t, s, n.ID, "10.0.1.0/24")
 	if got := port(t, s, &model.Port{NetworkID: n.ID}); got.FixedIPs[0].SubnetID != b.ID {

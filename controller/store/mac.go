@@ -19,7 +19,7 @@ func freeMAC(prefix [3]byte, taken func(model.MAC) bool) (model.MAC, error) {
 			return m, nil
 		}
 	}
-	return model.MAC{}, &ErrExhausted{"no free MAC was found: give one, or delete ports"}
+	return model.MAC{}, &ErrExhausted{"mac_address", "no free MAC was found: give one, or delete ports"}
 }
 
 // freePortMAC is unique over all networks, not only in its own: an interface may be recognised by its attached-mac alone.

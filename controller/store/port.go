@@ -40,9 +40,9 @@ func (t *Tx) CreatePort(in *model.Port) (*model.Port, error) {
 		}
 	}
 	if in.FixedIPs == nil {
-		p.FixedIPs, err = t.anyFixedIPs(n)
+		p.FixedIPs, err = t.anyFixedIPs("fixed_ips", n)
 	} else {
-		err = t.fillFixedIPs(p, nil)
+		err = t.fillFixedIPs("fixed_ips", p, nil)
 	}
 	if err == nil && p.PortSecurityEnabled && in.SecurityGroups == nil {
 		err = t.giveDefaultGroup(p)
@@ -87,7 +87,7 @@ func (t *Tx) UpdatePort(in *model.Port, expected int64) (*model.Port, error) {
 		checkOwner(&c, p)
 	}
 	// Addresses are chosen even when there are mistakes, for what depends on them to be told too.
-	none := t.fillFixedIPs(p, old.FixedIPs)
+	none := t.fillFixedIPs("fixed_ips", p, old.FixedIPs)
 	if own {
 		t.checkOwnPort(&c, old, p)
 	} else if none == nil {

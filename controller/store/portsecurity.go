@@ -77,7 +77,7 @@ const maxGroupNumber = math.MaxInt32
 // freeGroupNumber chooses a number that no security group and no address group has.
 func (t *Tx) freeGroupNumber() (uint32, error) {
 	if t.Len(state.SecurityGroups)+t.Len(state.AddressGroups) >= maxGroupNumber {
-		return 0, &ErrExhausted{"no number is left for the group: delete security groups or address groups"}
+		return 0, &ErrExhausted{What: "no number is left for the group: delete security groups or address groups"}
 	}
 	return t.freeNumber("groups", func(n uint32) bool {
 		return t.SecurityGroupByNumber(n) == nil && t.AddressGroupByNumber(n) == nil

@@ -176,11 +176,11 @@ func (t *Tx) checkGateway(c *checks, old, r *model.Router) (legs []leg, none err
 	switch {
 	case len(g.FixedIPs) > 0:
 		t.checkFixedIPs(c, gatewayField+".external_fixed_ips", p)
-		none = t.fillFixedIPs(p, was)
+		none = t.fillFixedIPs(gatewayField+".external_fixed_ips", p, was)
 	case was != nil:
 		p.FixedIPs = cloneSlice(was)
 	default:
-		p.FixedIPs, none = t.anyFixedIPs(n)
+		p.FixedIPs, none = t.anyFixedIPs(gatewayField+".external_fixed_ips", n)
 	}
 	g.FixedIPs = p.FixedIPs
 	for i, f := range g.FixedIPs {

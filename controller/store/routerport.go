@@ -1,7 +1,7 @@
 package store
 
 import (
-	"fmt"
+	"errors"
 	"slices"
 
 	"github.com/weft-sdn/weft/controller/model"
@@ -105,8 +105,10 @@ func (t *Tx) connectSNAT(r *model.Router) error {
 		for _, f := range i.FixedIPs {
 			p.FixedIPs = append(p.FixedIPs, model.FixedIP{SubnetID: f.SubnetID})
 		}
-		if err := t.fillFixedIPs(p, nil); err != nil {
-			return fmt.Errorf("the gateway of a distributed router needs an address of its own on every subnet: %w", err)
+		if err := t.fillFixedIPs("fixed_ips", p, nil); err != nil {
+			var none *ErrExhausted
+			errors.As(err, &none)
+			return &ErrExhausted{gatewayField, "the gateway of a distributed router needs an address of its own on every subnet: " + none.What}
 		}
 		if _, err := t.makePort(p); err != nil {
 			return err

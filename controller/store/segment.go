@@ -66,5 +66,5 @@ func (t *Tx) freeSegment(networkType, physnet string) (uint32, error) {
 			}
 		}
 	}
-	return 0, &ErrExhausted{fmt.Sprintf("no segment id is left in the controller's %s: delete networks or configure more", what)}
+	return 0, &ErrExhausted{"provider_segmentation_id", fmt.Sprintf("no segment id is left in the controller's %s: delete networks or configure more", what)}
 }

@@ -329,9 +329,9 @@ func TestAddressesThatBecomeFree(t *testing.T) {
 	w.floating(t, w.vm)
 	w.are(t, "none left", m{"r on": "[h1]"})
 	refused[*ErrExhausted](t, w.Store, create((*Tx).CreateFloatingIP, &model.FloatingIP{FloatingNetworkID: tiny.ID}),
-		fmt.Sprintf("no address is left in the allocation pools of %s: delete ports, enlarge the pools or add a subnet", ref(tinyNet)))
+		fmt.Sprintf("floating_ip_address: no address is left in the allocation pools of %s: delete ports, enlarge the pools or add a subnet", ref(tinyNet)))
 	refused[*ErrExhausted](t, w.Store, create((*Tx).CreateRouter, &model.Router{Gateway: &model.ExternalGateway{NetworkID: tiny.ID}}),
-		fmt.Sprintf("no address is left in the allocation pools of %s: delete ports, enlarge the pools or add a subnet", ref(tinyNet)))
+		fmt.Sprintf("external_gateway_info.external_fixed_ips: no address is left in the allocation pools of %s: delete ports, enlarge the pools or add a subnet", ref(tinyNet)))
 	update(t, w.Store, func(tx *Tx) error { return tx.DeleteFloatingIP(spare[0].ID, 0) })
 	w.are(t, "one was given back", m{"r on": "[h1]", "tiny": "[h1]"})
 
@@ -349,7 +349,7 @@ func TestAddressesThatBecomeFree(t *testing.T) {
 	w.are(t, "no address for DHCP", m{"r on": "[h1]", "tiny": "[h1]"})
 	refused[*ErrExhausted](t, w.Store, create((*Tx).CreateRouter, &model.Router{
 		Distributed: true, Gateway: &model.ExternalGateway{NetworkID: w.now().NetworkBySegment(model.Flat, "physnet1", 0).ID}, Interfaces: []model.RouterInterface{{SubnetID: sn.ID}},
-	}), fmt.Sprintf("the gateway of a distributed router needs an address of its own on every subnet: no address is left in the allocation pools of %s: delete ports or enlarge the pools", ref(sn)))
+	}), fmt.Sprintf("external_gateway_info: the gateway of a distributed router needs an address of its own on every subnet: no address is left in the allocation pools of %s: delete ports or enlarge the pools", ref(sn)))
 	update(t, w.Store, func(tx *Tx) error { return tx.DeletePort(vm.ID, 0) })
 	w.are(t, "DHCP has it", m{"r on": "[h1]", "tiny": "[h1]", "small": "[net1]"})
 }

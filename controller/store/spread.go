@@ -212,7 +212,7 @@ func (t *Tx) serveFloating(host string) {
 		}
 	}
 	for _, network := range slices.SortedFunc(maps.Keys(want), cmp.Compare[string]) {
-		ip, err := t.anyAddress(t.subnets4(network))
+		ip, err := t.anyAddress("", t.subnets4(network))
 		if err != nil {
 			continue
 		}
