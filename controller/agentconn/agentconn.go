@@ -249,8 +249,16 @@ func (s *Server) inventory(sess *Session, inv *nodev1.Inventory) error {
 		case f.Ofport == 0:
 			removed = append(removed, f.Name)
 		default:
-			upserts = append(upserts, model.Interface{Host: sess.Host, Name: f.Name, OFPort: f.Ofport,
-				IfaceID: f.IfaceId, AttachedMAC: f.AttachedMac, Firewalled: f.Firewalled})
+			i := model.Interface{Host: sess.Host, Name: f.Name, OFPort: f.Ofport,
+				IfaceID: f.IfaceId, AttachedMAC: f.AttachedMac, Firewalled: f.Firewalled}
+			if bad := i.Validate(); len(bad) > 0 {
+				// Anybody may write into the switch's database. What no port can be called is told, and keeps no other interface
+				// of the host from being bound.
+				s.handler.AgentNotice(sess, "InterfaceRefused", fmt.Sprintf("interface %q: %v", f.Name, &model.Invalid{Violations: bad}), "interface/"+f.Name)
+				removed = append(removed, f.Name)
+				continue
+			}
+			upserts = append(upserts, i)
 		}
 	}
 	if after := ports(sess.inventory); inv.Full || !maps.Equal(before, after) {

@@ -148,6 +148,24 @@ func TestAgentReportsAndAcknowledges(t *testing.T) {
 	w.await(t, "disconnected compute1")
 }
 
+// An interface whose external_ids no port can have once ended the stream, again after each reconnect, so that nothing on the
+// host was bound any more.
+func TestInterfaceThatCannotBeIsToldAndLeftOut(t *testing.T) {
+	w, client := serve(t, 7)
+	st := dial(t, client("127.0.0.1"), &nodev1.Hello{Host: "compute1"})
+	send(t, st, &nodev1.SyncRequest{Message: &nodev1.SyncRequest_Inventory{Inventory: &nodev1.Inventory{Interfaces: []*nodev1.InterfaceFact{
+		{Name: "tap1", Bridge: "br-int", Ofport: 2, IfaceId: "p1"},
+		{Name: "tap2", Bridge: "br-int", Ofport: 3, IfaceId: "p2\nrm"},
+		{Name: "tap3", Bridge: "br-int", Ofport: 4, AttachedMac: strings.Repeat("f", 300)},
+	}}}})
+	w.await(t, "interfaces of compute1 full=false [{compute1 tap1 2 p1  false 0}] removed [tap2 tap3]")
+	w.await(t, `notice InterfaceRefused interface "tap2": iface_id: contains the unprintable character U+000A; remove it`)
+	w.await(t, `notice InterfaceRefused interface "tap3": attached_mac: has 300 characters; at most 255 are allowed`)
+	send(t, st, &nodev1.SyncRequest{Message: &nodev1.SyncRequest_Inventory{Inventory: &nodev1.Inventory{Interfaces: []*nodev1.InterfaceFact{
+		{Name: "tap2", Bridge: "br-int", Ofport: 3, IfaceId: "p2"}}}}})
+	w.await(t, "interfaces of compute1 full=false [{compute1 tap2 3 p2  false 0}] removed []")
+}
+
 func TestAnotherHostsNameIsRefused(t *testing.T) {
 	w, client := serve(t, 7)
 	dial(t, client("127.0.0.1"), &nodev1.Hello{Host: "compute1"})
