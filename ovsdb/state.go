@@ -35,13 +35,18 @@ func newState(root *rootRow, bridges []*bridgeRow, ports []*portRow, interfaces 
 	for _, p := range ports {
 		s.ports[p.Name], s.portByUUID[p.UUID] = p, p
 		for _, u := range p.Interfaces {
-			s.portOf[u] = p
+			// The database lets two rows hold one. Whose it is must not depend on the order in which they came.
+			if other := s.portOf[u]; other == nil || p.UUID < other.UUID {
+				s.portOf[u] = p
+			}
 		}
 	}
 	for _, b := range bridges {
 		s.bridges[b.Name] = b
 		for _, u := range b.Ports {
-			s.bridgeOf[u] = b
+			if other := s.bridgeOf[u]; other == nil || b.UUID < other.UUID {
+				s.bridgeOf[u] = b
+			}
 		}
 	}
 	for _, c := range controllers {
