@@ -126,10 +126,11 @@ func (i *interfaceRow) ofport() uint32 {
 	return 0
 }
 
-// find locates a port by name, and the bridge that it is on; the bridge is nil for a port on none.
+// find locates a port by name, and the bridge that it is on; the bridge is nil for a port on none. No name is no port,
+// though the database would take a row of that name.
 func (s *State) find(port string) (*portRow, *bridgeRow) {
 	p := s.ports[port]
-	if p == nil {
+	if p == nil || port == "" {
 		return nil, nil
 	}
 	return p, s.bridgeOf[p.UUID]

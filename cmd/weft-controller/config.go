@@ -24,6 +24,9 @@ type config struct {
 	dataDir       string
 	etcdEndpoints []string
 	etcdTLS       tlsfiles.Files
+	// quota is in MiB; 0, here and for the others, is the default.
+	quota            int64
+	txnOps, txnBytes int
 
 	listenGRPC, listenHTTP, listenNode, listenOpenFlow []string
 	advertise                                          []string
@@ -49,6 +52,10 @@ func (c *config) flags(f *pflag.FlagSet) {
 	f.StringVar(&c.etcdTLS.CA, "etcd-ca", "", "CA of the external etcd cluster (PEM)")
 	f.StringVar(&c.etcdTLS.Cert, "etcd-cert", "", "client certificate for the external etcd cluster (PEM)")
 	f.StringVar(&c.etcdTLS.Key, "etcd-key", "", "its key (PEM)")
+
+	f.IntVar(&c.txnOps, "etcd-max-txn-ops", 0, "--max-txn-ops of the external etcd cluster (default etcd's own, 128)")
+	f.IntVar(&c.txnBytes, "etcd-max-request-bytes", 0, "--max-request-bytes of the external etcd cluster (default etcd's own, 1.5 MiB)")
+	f.Int64Var(&c.quota, "store-quota", 0, "how large the embedded store may become, in MiB (default etcd's own, 2048)")
 
 	f.StringSliceVar(&c.listenGRPC, "listen-grpc", []string{"127.0.0.1:9443"}, "addresses of the gRPC API: host:port or unix:/path")
 	f.StringSliceVar(&c.listenHTTP, "listen-http", []string{"127.0.0.1:8080"}, "addresses of REST, /metrics and /healthz")
@@ -83,14 +90,19 @@ func (c *config) storeConfig(log *slog.Logger) (store.Config, error) {
 	if c.dhcpAgents < 1 {
 		return sc, fmt.Errorf("--dhcp-agents-per-network: %d is less than 1; a subnet has no DHCP with enable_dhcp=false", c.dhcpAgents)
 	}
+	for flag, n := range map[string]int64{"store-quota": c.quota, "etcd-max-txn-ops": int64(c.txnOps), "etcd-max-request-bytes": int64(c.txnBytes)} {
+		if n < 0 {
+			return sc, fmt.Errorf("--%s: %d is negative; 0 is the default", flag, n)
+		}
+	}
 	switch c.store {
 	case "embedded":
-		sc.DataDir = c.dataDir
+		sc.DataDir, sc.QuotaBytes = c.dataDir, c.quota<<20
 	case "external":
 		if len(c.etcdEndpoints) == 0 {
 			return sc, errors.New("--store external needs --etcd-endpoints")
 		}
-		sc.Endpoints = c.etcdEndpoints
+		sc.Endpoints, sc.MaxTxnOps, sc.MaxTxnBytes = c.etcdEndpoints, c.txnOps, c.txnBytes
 		if c.etcdTLS != (tlsfiles.Files{}) {
 			files, err := tlsfiles.Open(c.etcdTLS, log)
 			if err != nil {

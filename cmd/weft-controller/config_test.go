@@ -28,12 +28,12 @@ func parsed(t *testing.T, args ...string) config {
 var quiet = slog.New(slog.DiscardHandler)
 
 func TestStoreConfig(t *testing.T) {
-	c := parsed(t, "--data-dir=/d", "--vxlan-range=1:100,200:300", "--vlan-range=physnet1:100:199", "--underlay-mtu=9000", "--dhcp-agents-per-network=3")
+	c := parsed(t, "--data-dir=/d", "--vxlan-range=1:100,200:300", "--vlan-range=physnet1:100:199", "--underlay-mtu=9000", "--dhcp-agents-per-network=3", "--store-quota=4096")
 	got, err := c.storeConfig(quiet)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := store.Config{DataDir: "/d", TenantNetworkTypes: []string{"vxlan"}, UnderlayMTU: 9000, DHCPAgentsPerNetwork: 3, Ranges: store.Ranges{
+	want := store.Config{DataDir: "/d", QuotaBytes: 4 << 30, TenantNetworkTypes: []string{"vxlan"}, UnderlayMTU: 9000, DHCPAgentsPerNetwork: 3, Ranges: store.Ranges{
 		VXLAN: []store.Range{{Min: 1, Max: 100}, {Min: 200, Max: 300}},
 		VLAN:  map[string][]store.Range{"physnet1": {{Min: 100, Max: 199}}},
 	}}
@@ -51,6 +51,7 @@ func TestWrongFlagsAreRefusedByName(t *testing.T) {
 		{[]string{"--store=external"}, "--etcd-endpoints"},
 		{[]string{"--store=external", "--etcd-endpoints=http://127.0.0.1:1", "--etcd-cert=x"}, "go together"},
 		{[]string{"--store=external", "--etcd-endpoints=http://127.0.0.1:1", "--etcd-ca=/nowhere.pem"}, "/nowhere.pem"},
+		{[]string{"--store-quota=-1"}, "--store-quota: -1 is negative"},
 		{[]string{"--vxlan-range=5"}, `--vxlan-range: "5" is not MIN:MAX`},
 		{[]string{"--gre-range=a:b"}, "--gre-range"},
 		{[]string{"--vlan-range=100:199"}, "PHYSNET:MIN:MAX"},

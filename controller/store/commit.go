@@ -304,7 +304,7 @@ func (s *Store) broken() error {
 
 func (s *Store) fullRemedy() string {
 	if s.embedded != nil {
-		return fmt.Sprintf("data directory %s has reached its quota: restart the controller with a larger one", s.cfg.DataDir)
+		return fmt.Sprintf("data directory %s has reached its quota: restart the controller with a larger --store-quota", s.cfg.DataDir)
 	}
 	return "compact and defragment etcd, raise its --quota-backend-bytes, and disarm the alarm"
 }

@@ -147,9 +147,9 @@ type ErrTooLarge struct {
 
 func (e *ErrTooLarge) Error() string {
 	if e.Ops > e.MaxOps {
-		return fmt.Sprintf("the change writes %d keys, but one transaction may hold %d: split it, or raise --max-txn-ops of the external etcd and the controller's limit", e.Ops, e.MaxOps)
+		return fmt.Sprintf("the change writes %d keys, but one transaction may hold %d: split it, or raise --max-txn-ops of the external etcd and --etcd-max-txn-ops of the controller", e.Ops, e.MaxOps)
 	}
-	return fmt.Sprintf("the change writes %d bytes, but one transaction may hold %d: split it, or raise --max-request-bytes of the external etcd and the controller's limit", e.Bytes, e.MaxBytes)
+	return fmt.Sprintf("the change writes %d bytes, but one transaction may hold %d: split it, or raise --max-request-bytes of the external etcd and --etcd-max-request-bytes of the controller", e.Bytes, e.MaxBytes)
 }
 
 // ErrUnavailable says that etcd could not be reached, or did not answer in time. Whether the change was made is not

@@ -201,7 +201,7 @@ func TestExternalEtcdLimits(t *testing.T) {
 	}
 	update(t, s, ports(127))
 	refused[*ErrTooLarge](t, s, ports(128),
-		"the change writes 129 keys, but one transaction may hold 128: split it, or raise --max-txn-ops of the external etcd and the controller's limit")
+		"the change writes 129 keys, but one transaction may hold 128: split it, or raise --max-txn-ops of the external etcd and --etcd-max-txn-ops of the controller")
 	big := openTest(t, Config{Endpoints: s.cfg.Endpoints, MaxTxnOps: 100000})
 	err := tryUpdate(t, big, ports(1000))
 	if !errors.Is(err, rpctypes.ErrTooManyOps) || !strings.Contains(err.Error(), "100000 operations") {

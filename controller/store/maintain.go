@@ -89,7 +89,7 @@ func (s *Store) shrink(ctx context.Context, compacted int64, full bool) (int64, 
 		quota = storage.DefaultQuotaBytes
 	}
 	if size := server.Backend().Size(); size > quota/10*9 {
-		s.log.Error("the store is full: updates are refused; restart the controller with a larger quota", "bytes", size, "quota", quota)
+		s.log.Error("the store is full: updates are refused; restart the controller with a larger --store-quota", "bytes", size, "quota", quota)
 		return compacted, nil
 	}
 	if _, err := s.client.AlarmDisarm(ctx, &clientv3.AlarmMember{}); err != nil {

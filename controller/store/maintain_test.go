@@ -67,7 +67,7 @@ func TestStoreFull(t *testing.T) {
 	// History alone fills the quota; to forget it makes room.
 	err = churn(t, s, n, 1000)
 	readOnly := as[*ErrReadOnly](t, err)
-	want := "the store is read-only: the store is full: data directory " + dir + " has reached its quota: restart the controller with a larger one"
+	want := "the store is read-only: the store is full: data directory " + dir + " has reached its quota: restart the controller with a larger --store-quota"
 	if readOnly.Error() != want {
 		t.Errorf("error %q, want %q", readOnly, want)
 	}
@@ -99,7 +99,7 @@ func TestStoreFull(t *testing.T) {
 	as[*ErrReadOnly](t, err)
 	snap, _ = s.Snapshot()
 	s.Close()
-	if !strings.Contains(log.String(), "updates are refused; restart the controller with a larger quota") {
+	if !strings.Contains(log.String(), "updates are refused; restart the controller with a larger --store-quota") {
 		t.Errorf("log:\n%s", log.String())
 	}
 	s = openTest(t, Config{DataDir: dir, QuotaBytes: 64 << 20})
