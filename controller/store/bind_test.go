@@ -182,22 +182,7 @@ func TestNoBindingWithoutFacts(t *testing.T) {
 func TestAllLocalVLANsTaken(t *testing.T) {
 	s := newStore(t)
 	host(t, s, "h1")
-	var is []model.Interface
-	update(t, s, func(tx *Tx) error {
-		is = nil
-		for i := 1; i <= model.MaxVLAN; i++ {
-			n, err := tx.CreateNetwork(&model.Network{})
-			if err != nil {
-				return err
-			}
-			p, err := tx.CreatePort(&model.Port{NetworkID: n.ID})
-			if err != nil {
-				return err
-			}
-			is = append(is, tap(fmt.Sprint("tap", i), uint32(i), p.ID))
-		}
-		return tx.ReportInterfaces("h1", true, is, nil)
-	})
+	is := crowd(t, s, "h1", model.MaxVLAN)
 	n := network(t, s, "one too many")
 	p, q := port(t, s, named(n, "p")), port(t, s, named(n, "q"))
 	report(t, s, "h1", false, nil, tap("p", 5000, p.ID), tap("q", 5001, q.ID))

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/netip"
@@ -132,6 +133,32 @@ func report(t testing.TB, s *Store, host string, full bool, removed []string, is
 	update(t, s, func(tx *Tx) error { return tx.ReportInterfaces(host, full, is, removed) })
 }
 
+// crowd has a host carry so many networks of which nothing else is known, and answers the interfaces of their ports.
+func crowd(t testing.TB, s *Store, host string, networks int) (all []model.Interface) {
+	t.Helper()
+	const batch = 200 // more takes a slow machine longer than etcd waits
+	for i := 0; i < networks; i += batch {
+		var is []model.Interface
+		update(t, s, func(tx *Tx) error {
+			is = nil
+			for j := i; j < min(i+batch, networks); j++ {
+				n, err := tx.CreateNetwork(&model.Network{})
+				if err != nil {
+					return err
+				}
+				p, err := tx.CreatePort(&model.Port{NetworkID: n.ID})
+				if err != nil {
+					return err
+				}
+				is = append(is, tap(fmt.Sprint("other", j), uint32(j+1), p.ID))
+			}
+			return tx.ReportInterfaces(host, false, is, nil)
+		})
+		all = append(all, is...)
+	}
+	return all
+}
+
 func tap(name string, ofport uint32, ifaceID string) model.Interface {
 	return model.Interface{Name: name, OFPort: ofport, IfaceID: ifaceID}
 }
@@ -158,7 +185,7 @@ func sameState(t testing.TB, what string, want, got state.Snapshot) {
 // eventually polls for a condition.
 func eventually(t testing.TB, what string, cond func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for !cond() {
 		if time.Now().After(deadline) {
 			t.Fatalf("never: %s", what)

@@ -14,22 +14,7 @@ func TestAllLocalVLANsTakenByRouters(t *testing.T) {
 	w := newWorld(t)
 	host(t, w.Store, "h1")
 	const last = 3
-	var is []model.Interface
-	update(t, w.Store, func(tx *Tx) error {
-		is = nil
-		for i := 1; i <= model.MaxVLAN-last; i++ {
-			n, err := tx.CreateNetwork(&model.Network{})
-			if err != nil {
-				return err
-			}
-			p, err := tx.CreatePort(&model.Port{NetworkID: n.ID})
-			if err != nil {
-				return err
-			}
-			is = append(is, tap(fmt.Sprint("tap", i), uint32(i), p.ID))
-		}
-		return tx.ReportInterfaces("h1", true, is, nil)
-	})
+	is := crowd(t, w.Store, "h1", model.MaxVLAN-last)
 	// blue, red and three more by one router: one network too many, and none of theirs has a port but blue.
 	r := w.router(t, "r", true, w.blueNet, w.redNet, w.subnet(t, network(t, w.Store, "n1"), "n1", "10.0.3.0/24"), w.subnet(t, network(t, w.Store, "n2"), "n2", "10.0.4.0/24"))
 	w.plug(t, w.vm, "h1")
