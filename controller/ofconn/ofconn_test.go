@@ -280,6 +280,86 @@ func TestPeersThatAreNoSwitches(t *testing.T) {
 	}
 }
 
+// Switches that were good, and then send garbage, half a message, or nothing at all are cut off with a line of log that says
+// which and why, while another one takes bundle after bundle.
+func TestSwitchesThatGoBadAreCut(t *testing.T) {
+	l := listen(t, Config{Channel: channel.Config{EchoInterval: 100 * time.Millisecond, EchoTimeout: 300 * time.Millisecond}})
+	good := fakeswitch.New(fakeswitch.Config{DatapathID: 7})
+	l.connect(t, t.Context(), good)
+	l.awaitHistory(t, "7 connected")
+	conn := l.fleet.conn(7)
+	stop := make(chan struct{})
+	worked := make(chan error, 1)
+	bundles := 0
+	go func() {
+		for {
+			mods := []openflow.FlowMod{{Table: uint8(1 + bundles>>16), Priority: uint16(bundles), BufferID: openflow.NoBuffer, OutPort: openflow.PortAny, OutGroup: openflow.GroupAny}}
+			ctx, cancel := context.WithTimeout(context.Background(), patience)
+			err := conn.Bundle(ctx, mods)
+			cancel()
+			if err != nil {
+				worked <- err
+				return
+			}
+			bundles++
+			select {
+			case <-stop:
+				worked <- nil
+				return
+			default:
+			}
+		}
+	}()
+	half := (&openflow.EchoRequest{Data: make([]byte, 80)}).Append(nil, openflow.V14, 9)[:20]
+	told := []string{"7 connected"}
+	var want []string
+	for i, tc := range []struct {
+		name string
+		says []byte
+		why  string
+	}{
+		{"garbage", []byte("GET / HTTP/1.0\r\n\r\n"), "message of type 69 of version 0x47 after 1.4 was agreed on"},
+		{"half a message", half, "echo request of 88 bytes, of which 20 came: the rest is overdue"},
+		{"nothing at all", nil, "silent for 400ms, and no answer to an echo request"},
+	} {
+		id := uint64(8 + i)
+		bad := fakeswitch.New(fakeswitch.Config{DatapathID: id})
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		nc, err := net.Dial("tcp", l.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		wg.Go(func() { bad.Serve(ctx, nc) })
+		defer wg.Wait()
+		told = append(told, fmt.Sprintf("%d connected", id))
+		l.awaitHistory(t, told...)
+		bad.SetMute(true)
+		bad.SendRaw(tc.says)
+		await(t, tc.name, func() bool { return len(l.fleet.history()) > len(told) })
+		last := l.fleet.history()[len(told)]
+		if !strings.HasPrefix(last, fmt.Sprintf("%d disconnected: after ", id)) || !strings.HasSuffix(last, " bytes from the peer: "+tc.why) {
+			t.Errorf("%s: told %q", tc.name, last)
+		}
+		told = append(told, last)
+		_, why, _ := strings.Cut(last, ": ")
+		want = append(want, fmt.Sprintf("level=WARN msg=\"OpenFlow connection cut\" datapath=%016x err=%q", id, why))
+		cancel()
+	}
+	close(stop)
+	if err := <-worked; err != nil {
+		t.Errorf("the other switch: %v", err)
+	}
+	t.Logf("%d bundles meanwhile", bundles)
+	if good.Len() != bundles || l.fleet.conn(7) != conn || conn.Err() != nil {
+		t.Errorf("the other switch has %d rows of %d bundles, its connection says %v", good.Len(), bundles, conn.Err())
+	}
+	if d := cmp.Diff(want, l.log.lines()); d != "" {
+		t.Errorf("log (-want +got):\n%s", d)
+	}
+}
+
 // Connections that come to nothing fill the places for handshakes only for a while.
 func TestHandshakesAreLimited(t *testing.T) {
 	l := listen(t, Config{MaxHandshakes: 3, Channel: channel.Config{HandshakeTimeout: 100 * time.Millisecond}})
