@@ -74,10 +74,10 @@ func (w *world) await(t *testing.T, line string) {
 	}
 }
 
-func serve(t *testing.T, epoch uint64) (*world, func(from string) nodev1.NodeServiceClient) {
+func serve(t *testing.T, epoch uint64, opts ...grpc.ServerOption) (*world, func(from string, opts ...grpc.DialOption) nodev1.NodeServiceClient) {
 	t.Helper()
 	w := &world{sessions: map[string]*Session{}}
-	g := grpc.NewServer()
+	g := grpc.NewServer(opts...)
 	New(w, w, epoch, slog.New(slog.DiscardHandler)).Register(g)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -85,12 +85,12 @@ func serve(t *testing.T, epoch uint64) (*world, func(from string) nodev1.NodeSer
 	}
 	go g.Serve(ln)
 	t.Cleanup(g.Stop)
-	return w, func(from string) nodev1.NodeServiceClient {
-		c, err := grpc.NewClient(ln.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()),
+	return w, func(from string, opts ...grpc.DialOption) nodev1.NodeServiceClient {
+		c, err := grpc.NewClient(ln.Addr().String(), append([]grpc.DialOption{grpc.WithTransportCredentials(insecure.NewCredentials()),
 			grpc.WithContextDialer(func(ctx context.Context, addr string) (net.Conn, error) {
 				d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
 				return d.DialContext(ctx, "tcp", addr)
-			}))
+			})}, opts...)...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -168,7 +168,7 @@ func TestInterfaceThatCannotBeIsToldAndLeftOut(t *testing.T) {
 
 func TestAnotherHostsNameIsRefused(t *testing.T) {
 	w, client := serve(t, 7)
-	dial(t, client("127.0.0.1"), &nodev1.Hello{Host: "compute1"})
+	st := dial(t, client("127.0.0.1"), &nodev1.Hello{Host: "compute1"})
 	w.await(t, "connected compute1 holding map[]")
 
 	for _, tc := range []struct {
@@ -192,4 +192,7 @@ func TestAnotherHostsNameIsRefused(t *testing.T) {
 			}
 		})
 	}
+	// Its own agent has not noticed.
+	send(t, st, &nodev1.SyncRequest{Message: &nodev1.SyncRequest_Ack{Ack: &nodev1.Ack{Nonce: "still here"}}})
+	w.await(t, "acked compute1 still here []")
 }
