@@ -148,7 +148,11 @@ func Main(ctx context.Context, root *cobra.Command, env Env, args []string) int 
 		e = exit.From(err)
 	default:
 		// Suggestions of cobra have lines of their own.
-		text := strings.Replace(strings.Join(strings.Fields(err.Error()), " "), " Did you mean this?", "; did you mean", 1) + nearFlag(cmd, err)
+		text, suggested, any := strings.Cut(err.Error(), "Did you mean this?")
+		if text = strings.Join(strings.Fields(text), " "); any {
+			text += "; did you mean " + strings.Join(strings.Fields(suggested), " or ") + "?"
+		}
+		text += nearFlag(cmd, err)
 		e = exit.New(exit.Usage, text).WithTry(cmd.CommandPath() + " --help")
 		if cmd.HasParent() {
 			e.Notes = []string{"usage: " + cmd.UseLine()}

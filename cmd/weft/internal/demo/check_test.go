@@ -4,6 +4,7 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/weft-sdn/weft/cmd/weft/internal/exit"
 	"github.com/weft-sdn/weft/test/lab/checks"
 )
 
@@ -47,5 +48,13 @@ func TestCheckNamesAreUniqueAndShort(t *testing.T) {
 			t.Errorf("check %q: need a name of its own of at most 50 bytes, and a number of hosts", c.Name)
 		}
 		seen[c.Name] = true
+	}
+}
+
+// "weft demo up --hosts ''" once built a lab without hosts, and died when it looked for one to run a VM on.
+func TestUpWantsAHost(t *testing.T) {
+	var e *exit.Error
+	if err := (&demo{dir: t.TempDir()}).up(t.Context(), nil, false, false); !errors.As(err, &e) || e.Code != exit.Usage {
+		t.Errorf("got %v, want an error of usage", err)
 	}
 }

@@ -39,6 +39,9 @@ func (d *demo) upCommand() *cobra.Command {
 
 // up starts everything. Until the end the demo is tied to this process: interrupted or killed, it leaves nothing.
 func (d *demo) up(ctx context.Context, hosts []string, empty, check bool) error {
+	if len(hosts) == 0 {
+		return exit.New(exit.Usage, "--hosts: name at least one host, e.g. compute1")
+	}
 	bin, err := programs()
 	if err != nil {
 		return err
