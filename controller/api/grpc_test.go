@@ -15,6 +15,8 @@ import (
 	reflectionv1 "google.golang.org/grpc/reflection/grpc_reflection_v1"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/descriptorpb"
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	"github.com/weft-sdn/weft/controller/report"
@@ -66,6 +68,32 @@ func TestReflectionListsTheServices(t *testing.T) {
 	slices.Sort(names)
 	want := slices.Sorted(slices.Values(services[1:]))
 	diff(t, "services", want, names)
+	// Tools like grpcurl make requests of what they are told about each, and about all that it uses.
+	files := map[string]bool{}
+	for _, ask := range append(want, "google.rpc.BadRequest") {
+		if err := stream.Send(&reflectionv1.ServerReflectionRequest{MessageRequest: &reflectionv1.ServerReflectionRequest_FileContainingSymbol{FileContainingSymbol: ask}}); err != nil {
+			t.Fatal(err)
+		}
+		res, err := stream.Recv()
+		if err != nil || res.GetErrorResponse() != nil {
+			t.Fatalf("%s: %v, %v", ask, res.GetErrorResponse(), err)
+		}
+		for _, b := range res.GetFileDescriptorResponse().GetFileDescriptorProto() {
+			var f descriptorpb.FileDescriptorProto
+			if err := proto.Unmarshal(b, &f); err != nil {
+				t.Fatal(err)
+			}
+			files[f.GetName()] = true
+			for _, name := range f.Dependency {
+				files[name] = files[name]
+			}
+		}
+	}
+	for name, told := range files {
+		if !told {
+			t.Errorf("%s is needed, and was not told", name)
+		}
+	}
 }
 
 func TestFieldsOfALaterVersionAreRefused(t *testing.T) {

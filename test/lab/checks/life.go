@@ -2,7 +2,6 @@ package checks
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -55,12 +54,14 @@ func dvrMACs(ctx context.Context, s *cloud.Scope) (string, error) {
 	return fmt.Sprintf("%d of %d rows", found, len(s.Lab.Hosts)*(len(s.Lab.Hosts)-1)), nil
 }
 
+// moves moves a VM from the second host to the third, where the network has another one already. It is reached there at
+// once, and no host keeps a row that leads to where it was.
 func moves(ctx context.Context, s *cloud.Scope) (string, error) {
 	n, err := s.Network(ctx, "net", &weftv1.Network{ProviderNetworkType: "vxlan"}, "10.7.11.0/24")
 	if err != nil {
 		return "", err
 	}
-	vms, err := pair(ctx, s, n, "vm", 0, 1)
+	vms, err := pair(ctx, s, n, "vm", 0, 1, 2)
 	if err != nil {
 		return "", err
 	}
@@ -72,6 +73,11 @@ func moves(ctx context.Context, s *cloud.Scope) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	start := time.Now()
+	if err := lab.WaitPing(ctx, vms[0].Box, moved.Addresses[0].Addr(), limit); err != nil {
+		return "", err
+	}
+	reached := time.Since(start)
 	if err := lab.Poll(ctx, limit, func() error {
 		p, err := s.Ports.GetPort(ctx, &weftv1.GetPortRequest{Id: moved.PortID})
 		if err == nil && (p.GetStatus().GetHost() != to.Name || p.GetStatus().GetStatus() != "ACTIVE") {
@@ -84,24 +90,54 @@ func moves(ctx context.Context, s *cloud.Scope) (string, error) {
 	if err := s.Settle(ctx); err != nil {
 		return "", err
 	}
-	took, err := allPing(ctx, vms[0], moved)
+	took, err := allPing(ctx, vms[0], moved, vms[2])
 	if err != nil {
 		return "", err
 	}
-	// The host that it left has no port of the network any more, and must not know the MAC on any bridge.
+	if err := forgotten(ctx, s, n, moved, from, to); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%s to %s, reached after %s, ping %s, no old rows", from.Name, to.Name, ms(reached), ms(took)), nil
+}
+
+// forgotten fails when the host that a VM has left knows its MAC on any bridge, or when another one still sends to that
+// host, which has no port of the network any more. One that is neither must send to where the VM is now.
+func forgotten(ctx context.Context, s *cloud.Scope, n *cloud.Network, vm *lab.VM, from, to *lab.Host) error {
 	for _, bridge := range []string{"br-int", "br-tun"} {
 		rows, err := from.Flows(ctx, bridge)
 		if err != nil {
-			return "", err
+			return err
 		}
-		if strings.Contains(rows, moved.MAC) {
-			return "", fmt.Errorf("%s %s still has rows of %s", from.Name, bridge, moved.MAC)
+		if strings.Contains(rows, vm.MAC) {
+			return fmt.Errorf("%s %s still has rows of %s", from.Name, bridge, vm.MAC)
 		}
 	}
-	return fmt.Sprintf("%s to %s, ping %s, no old rows", from.Name, to.Name, ms(took)), nil
+	kind := n.GetProviderNetworkType()
+	segment := fmt.Sprintf("set_field:%#x->tun_id", n.GetProviderSegmentationId())
+	for _, h := range s.Lab.Hosts {
+		if h == from {
+			continue
+		}
+		rows, err := h.NamedFlows(ctx, "br-tun")
+		if err != nil {
+			return err
+		}
+		leads := false
+		for row := range strings.Lines(rows) {
+			if strings.Contains(row, segment) && strings.Contains(row, tunnelTo(kind, from)) {
+				return fmt.Errorf("%s still sends the network to %s: %s", h.Name, from.Name, strings.TrimSpace(row))
+			}
+			leads = leads || strings.Contains(row, "dl_dst="+vm.MAC) && strings.Contains(row, segment) && strings.Contains(row, tunnelTo(kind, to))
+		}
+		if leads != (h == s.Lab.Hosts[0]) {
+			return fmt.Errorf("%s: a row leads to %s on %s by tunnel: %t", h.Name, vm.MAC, to.Name, leads)
+		}
+	}
+	return nil
 }
 
-// leavesNothing compares what the hosts have before a network has its first port with what they have after its last.
+// leavesNothing compares what the hosts have before a network has its first port with what they have after its last: first
+// one of them, while the network goes on at others, and then all.
 func leavesNothing(ctx context.Context, s *cloud.Scope) (string, error) {
 	before, err := inventory(ctx, s.Lab)
 	if err != nil {
@@ -113,19 +149,45 @@ func leavesNothing(ctx context.Context, s *cloud.Scope) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	vms, err := pair(ctx, inner, n, "vm", 0, 1)
+	first, second := s.Lab.Hosts[0], s.Lab.Hosts[1]
+	stays, err := inner.VM(ctx, n, "vm1", first.Name)
 	if err != nil {
 		return "", err
 	}
-	if _, err := allPing(ctx, vms...); err != nil {
+	goes := inner.Cloud.Scope(inner.Prefix)
+	inner.Defer(goes.Close)
+	leaves, err := goes.VM(ctx, n, "vm2", second.Name)
+	if err != nil {
+		return "", err
+	}
+	if _, err := allPing(ctx, stays, leaves); err != nil {
 		return "", err
 	}
 	during, err := inventory(ctx, s.Lab)
 	if err != nil {
 		return "", err
 	}
-	if during == before {
-		return "", errors.New("nothing changed on the hosts while the network had ports")
+	for _, h := range []*lab.Host{first, second} {
+		if only(h, during) == only(h, before) {
+			return "", fmt.Errorf("nothing changed on %s while the network had ports", h.Name)
+		}
+	}
+	if err := goes.Close(ctx); err != nil {
+		return "", err
+	}
+	if err := lab.Poll(ctx, limit, func() error {
+		now, err := inventory(ctx, s.Lab)
+		switch {
+		case err != nil:
+			return err
+		case only(second, now) != only(second, before):
+			return fmt.Errorf("the last port of %s is gone; left over or missing: %s", second.Name, difference(only(second, before), only(second, now)))
+		case only(first, now) == only(first, before) || strings.Contains(only(first, now), tunnelTo("geneve", second)):
+			return fmt.Errorf("%s, where the network goes on, still has the tunnel to %s, or nothing of the network", first.Name, second.Name)
+		}
+		return nil
+	}); err != nil {
+		return "", err
 	}
 	if err := inner.Close(ctx); err != nil {
 		return "", err
@@ -138,6 +200,17 @@ func leavesNothing(ctx context.Context, s *cloud.Scope) (string, error) {
 		}
 		return err
 	})
+}
+
+// only is what an inventory says of one host.
+func only(h *lab.Host, inventory string) string {
+	var lines strings.Builder
+	for line := range strings.Lines(inventory) {
+		if strings.HasPrefix(line, h.Name+" ") {
+			lines.WriteString(line)
+		}
+	}
+	return lines.String()
 }
 
 // deletedRow deletes what carries a VM's packets to the other host, and waits until it is back.

@@ -20,7 +20,9 @@ var reach = []Check{
 	{Name: "same network, two hosts, VXLAN", Hosts: 2, Run: tunnel("vxlan", UnderlayMTU-50)},
 	{Name: "same network, two hosts, GRE", Hosts: 2, Run: tunnel("gre", UnderlayMTU-42)},
 	{Name: "same network, two hosts, Geneve", Hosts: 2, Run: tunnel("geneve", UnderlayMTU-58)},
-	{Name: "same network, three hosts, VXLAN", Hosts: 3, Run: threeHosts},
+	{Name: "same network, three hosts, VXLAN", Hosts: 3, Run: threeHosts("vxlan")},
+	{Name: "same network, three hosts, GRE", Hosts: 3, Run: threeHosts("gre")},
+	{Name: "same network, three hosts, Geneve", Hosts: 3, Run: threeHosts("geneve")},
 	{Name: "IPv6, two hosts", Hosts: 2, Run: ipv6},
 	{Name: "VLAN network through br-ex, and a machine outside", Hosts: 2, Run: provider("vlan", 101)},
 	{Name: "flat network through br-ex, and a machine outside", Hosts: 2, Run: provider("flat", 0)},
@@ -158,11 +160,16 @@ func tunnel(kind string, mtu int) func(context.Context, *cloud.Scope) (string, e
 	}
 }
 
+// tunnelTo is the name of the port of that type that leads to a host.
+func tunnelTo(kind string, h *lab.Host) string {
+	a := h.TunnelIP.As4()
+	return fmt.Sprintf("%s-%x", kind, a[:])
+}
+
 // usesTunnel fails unless the first two hosts have tunnels of this type to each other.
 func usesTunnel(ctx context.Context, l *lab.Lab, kind string) error {
 	for i, other := range []int{1, 0} {
-		a := l.Hosts[other].TunnelIP.As4()
-		name := fmt.Sprintf("%s-%x", kind, a[:])
+		name := tunnelTo(kind, l.Hosts[other])
 		ports, err := l.Hosts[i].Exec(ctx, "ovs-vsctl", "--timeout=20", "list-ports", "br-tun")
 		if err != nil {
 			return err
@@ -174,17 +181,23 @@ func usesTunnel(ctx context.Context, l *lab.Lab, kind string) error {
 	return nil
 }
 
-func threeHosts(ctx context.Context, s *cloud.Scope) (string, error) {
-	n, err := s.Network(ctx, "net", &weftv1.Network{ProviderNetworkType: "vxlan"}, "10.7.3.0/24")
-	if err != nil {
-		return "", err
+func threeHosts(kind string) func(context.Context, *cloud.Scope) (string, error) {
+	return func(ctx context.Context, s *cloud.Scope) (string, error) {
+		n, err := s.Network(ctx, "net", &weftv1.Network{ProviderNetworkType: kind}, "10.7.3.0/24")
+		if err != nil {
+			return "", err
+		}
+		vms, err := pair(ctx, s, n, "vm", 0, 1, 2)
+		if err != nil {
+			return "", err
+		}
+		took, err := allPing(ctx, vms...)
+		if err != nil {
+			return "", err
+		}
+		tcp, err := transfer(ctx, vms[1], vms[2])
+		return fmt.Sprintf("6 pairs, ping %s, %s", ms(took), tcp), err
 	}
-	vms, err := pair(ctx, s, n, "vm", 0, 1, 2)
-	if err != nil {
-		return "", err
-	}
-	took, err := allPing(ctx, vms...)
-	return fmt.Sprintf("6 pairs, ping %s", ms(took)), err
 }
 
 func ipv6(ctx context.Context, s *cloud.Scope) (string, error) {

@@ -51,7 +51,7 @@ func TestCheckNamesAreUniqueAndShort(t *testing.T) {
 	}
 }
 
-// "weft demo up --hosts ''" once built a lab without hosts, and died when it looked for one to run a VM on.
+// "weft demo up --hosts ”" once built a lab without hosts, and died when it looked for one to run a VM on.
 func TestUpWantsAHost(t *testing.T) {
 	var e *exit.Error
 	if err := (&demo{dir: t.TempDir()}).up(t.Context(), nil, false, false); !errors.As(err, &e) || e.Code != exit.Usage {
