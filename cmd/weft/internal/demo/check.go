@@ -50,7 +50,7 @@ checks whose name has one of them.`,
 
 // checks runs the checks that have one of the words in their names, a line each. Its last line is "N passed, N failed".
 func (d *demo) checks(ctx context.Context, c *cloud.Cloud, words []string) (anyFailed bool, err error) {
-	passed, failed := 0, 0
+	passed, failed, skipped := 0, 0, 0
 	runner := checks.NewRunner(c)
 	defer func() { err = errors.Join(err, runner.Close(ctx)) }()
 	for _, check := range checks.All() {
@@ -60,6 +60,7 @@ func (d *demo) checks(ctx context.Context, c *cloud.Cloud, words []string) (anyF
 		if len(c.Lab.Hosts) < check.Hosts {
 			d.out.Paint(screen.Faint, "  skip")
 			d.out.Printf("  %-50s needs %d hosts\n", check.Name, check.Hosts)
+			skipped++
 			continue
 		}
 		r := runner.Run(ctx, check)
@@ -76,10 +77,18 @@ func (d *demo) checks(ctx context.Context, c *cloud.Cloud, words []string) (anyF
 		d.out.Printf("  %-50s %s (%.1f s)\n", check.Name, result(r), r.Took.Round(100*time.Millisecond).Seconds())
 	}
 	if passed+failed == 0 {
-		return true, exit.New(exit.Usage, "no check has any of these words in its name").WithTry("weft demo check --list")
+		return true, nothingRan(skipped)
 	}
 	d.out.Printf("%d passed, %d failed\n", passed, failed)
 	return failed > 0, nil
+}
+
+// nothingRan is the error when not a single check was run, though some were skipped perhaps.
+func nothingRan(skipped int) error {
+	if skipped > 0 {
+		return exit.New(exit.Unknown, "nothing was checked: the demo has too few hosts").WithTry("weft demo down; weft demo up")
+	}
+	return exit.New(exit.Usage, "no check has any of these words in its name").WithTry("weft demo check --list")
 }
 
 // result is what was measured, and what was wrong.

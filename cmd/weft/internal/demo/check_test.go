@@ -41,6 +41,15 @@ func TestResultIsOneLine(t *testing.T) {
 	}
 }
 
+func TestNothingRan(t *testing.T) {
+	for skipped, want := range map[int]int{0: exit.Usage, 3: exit.Unknown} {
+		var e *exit.Error
+		if err := nothingRan(skipped); !errors.As(err, &e) || e.Code != want {
+			t.Errorf("%d skipped: %v, want exit code %d", skipped, err, want)
+		}
+	}
+}
+
 func TestCheckNamesAreUniqueAndShort(t *testing.T) {
 	seen := map[string]bool{}
 	for _, c := range checks.All() {
