@@ -1,11 +1,13 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/url"
 	"os"
@@ -255,6 +257,20 @@ func TestUpdateWithAnEndedContextIsNotRun(t *testing.T) {
 	update(t, s, func(*Tx) error { return nil })
 	if ran {
 		t.Error("it was run all the same")
+	}
+}
+
+// A first start says nothing that sounds as if something were wrong; what is wrong later is told.
+func TestWhatEtcdSaysTooEarlyIsNotTold(t *testing.T) {
+	var log bytes.Buffer
+	b := newBreaker()
+	b.started.Store(true)
+	etcd := etcdLogger(slog.New(slog.NewTextHandler(&log, nil)), b)
+	etcd.Warn("Failed to detect schema version")
+	etcd.Error("failed to update storage version")
+	etcd.Warn("slow fdatasync")
+	if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, `level=WARN msg="etcd: slow fdatasync"`) {
+		t.Errorf("log:\n%s", got)
 	}
 }
 

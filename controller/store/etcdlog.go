@@ -22,9 +22,9 @@ type etcdCore struct {
 	breaker *breaker
 }
 
-// tooEarly is what etcd calls an error when it looks at a new database before the first entry is in it. It looks again
-// every four seconds.
-const tooEarly = "failed to update storage version"
+// tooEarly is what etcd calls an error, or warns of, when it looks at a new database before the first entry is in it. It
+// looks again every four seconds.
+var tooEarly = map[string]bool{"failed to update storage version": true, "Failed to detect schema version": true}
 
 func (c *etcdCore) level(l zapcore.Level) slog.Level {
 	switch {
@@ -57,7 +57,7 @@ func (c *etcdCore) Write(e zapcore.Entry, fields []zapcore.Field) error {
 	// What is fatal to etcd reaches people as one error of the store.
 	if e.Level < zapcore.DPanicLevel {
 		level := c.level(e.Level)
-		if e.Message == tooEarly {
+		if tooEarly[e.Message] {
 			level = slog.LevelDebug
 		}
 		c.log.Log(context.Background(), level, "etcd: "+e.Message, append(attrs(fields), c.attrs...)...)
