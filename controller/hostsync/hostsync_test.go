@@ -43,7 +43,9 @@ type cloud struct {
 	hosts    map[string]*simHost
 	// noMeters makes switches without meters.
 	noMeters bool
-	refuse   atomic.Pointer[func(*openflow.FlowMod) *openflow.Error]
+	// intercept, if set, is the Intercept of all switches.
+	intercept func(openflow.Header, openflow.Message) ([]byte, bool)
+	refuse    atomic.Pointer[func(*openflow.FlowMod) *openflow.Error]
 }
 
 type simHost struct {
@@ -146,7 +148,7 @@ func (c *cloud) add(agent *fakeagent.Agent) *simHost {
 	c.await("host "+name+" is registered", func() bool { s, _ := c.store.Snapshot(); return s.Host(name) != nil && s.HostFacts(name) != nil })
 	s, _ := c.store.Snapshot()
 	for _, br := range view.PartResources(s, name, view.Part{Kind: view.HostPart}).Bridges {
-		sw := fakeswitch.New(fakeswitch.Config{DatapathID: br.DatapathID, NoMeters: c.noMeters, Refuse: func(m *openflow.FlowMod) *openflow.Error {
+		sw := fakeswitch.New(fakeswitch.Config{DatapathID: br.DatapathID, NoMeters: c.noMeters, Intercept: c.intercept, Refuse: func(m *openflow.FlowMod) *openflow.Error {
 			if f := c.refuse.Load(); f != nil {
 				return (*f)(m)
 			}
