@@ -11,9 +11,8 @@ VCS := $(shell git status >/dev/null 2>&1 || echo -buildvcs=false)
 # Packages whose tests build whole clouds: they run after the others, one at a time, and without the race detector in
 # the traffic's way.
 CLOUD := ./test/lab/... ./test/e2e/...
-# The tables are pure functions, and are compared with a switch for minutes: nothing races there.
 
-.PHONY: help build check test bench demo demo-down generate clean bootstrap
+.PHONY: help build lint race check test bench demo demo-down generate clean bootstrap
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -21,7 +20,9 @@ help: ## list the targets
 build: ## build weft, weft-controller and weft-nsagent into bin/
 	go build $(VCS) -ldflags "$(LDFLAGS)" -o bin/ ./cmd/...
 
-check: ## gofmt, vet, staticcheck, buf lint, stale generated files, import floors
+check: lint race ## what must be clean before a change lands: lint, and tests with the race detector (root)
+
+lint: ## gofmt, vet, staticcheck, buf lint, stale generated files, import floors
 	@bad=$$(git ls-files -z --cached --others --exclude-standard '*.go' | xargs -0 gofmt -l); \
 	if [ -n "$$bad" ]; then echo "gofmt would change:"; echo "$$bad"; exit 1; fi
 	go vet ./...
@@ -30,9 +31,12 @@ check: ## gofmt, vet, staticcheck, buf lint, stale generated files, import floor
 	scripts/check-generated.sh
 	go test -count=1 ./test/house
 
-test: bootstrap ## all tests; end-to-end as root, on virtual hosts
-	go vet ./...
+race: bootstrap
 	go test -race -timeout 15m $$(go list ./... | grep -v -e '/ofapps$$' -e /test/lab -e /test/e2e -e /test/bench)
+
+# The tables of ofapps are pure functions, and are compared with a switch for minutes: nothing races there.
+test: race ## all tests; end-to-end as root, on virtual hosts
+	go vet ./...
 	go test -timeout 15m ./ofapps
 	go test -count=1 -p 1 -timeout 15m $(CLOUD)
 
