@@ -59,8 +59,11 @@ func (d *demo) tour(ctx context.Context, c *cloud.Cloud) error {
 	for _, n := range tourNetworks {
 		if err := d.step("network", func() (string, error) {
 			made, err := s.NetworkWith(ctx, n.name, &weftv1.Network{ProviderNetworkType: n.kind}, &weftv1.Subnet{Cidr: n.cidr})
+			if err != nil {
+				return "", err
+			}
 			networks = append(networks, made)
-			return fmt.Sprintf("%s %s (%s, MTU %d), DHCP", n.name, n.cidr, n.kind, made.GetMtu()), err
+			return fmt.Sprintf("%s %s (%s, MTU %d), DHCP", n.name, n.cidr, n.kind, made.GetMtu()), nil
 		}); err != nil {
 			return err
 		}

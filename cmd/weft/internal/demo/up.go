@@ -38,7 +38,7 @@ func (d *demo) upCommand() *cobra.Command {
 }
 
 // up starts everything. Until the end the demo is tied to this process: interrupted or killed, it leaves nothing.
-func (d *demo) up(ctx context.Context, hosts []string, empty, check bool) error {
+func (d *demo) up(ctx context.Context, hosts []string, empty, check bool) (err error) {
 	if len(hosts) == 0 {
 		return exit.New(exit.Usage, "--hosts: name at least one host, e.g. compute1")
 	}
@@ -53,16 +53,24 @@ func (d *demo) up(ctx context.Context, hosts []string, empty, check bool) error 
 	}); err != nil {
 		return refused(err)
 	}
+	free := false
+	// Also when this program has a mistake, and panics.
+	defer func() {
+		if !free {
+			err = errors.Join(err, l.Down(context.WithoutCancel(ctx)))
+		}
+	}()
 	failed, err := d.fill(ctx, l, empty, check)
 	if err != nil {
 		if ctx.Err() == nil {
 			err = fmt.Errorf("%w\n%s", err, l.Logs())
 		}
-		return errors.Join(err, l.Down(context.WithoutCancel(ctx)))
+		return err
 	}
 	if err := l.Free(); err != nil {
-		return errors.Join(err, l.Down(context.WithoutCancel(ctx)))
+		return err
 	}
+	free = true
 	if failed {
 		return exit.Answer()
 	}
