@@ -99,11 +99,12 @@ func (r *REST) Close() error {
 
 func newGateway(conn *grpc.ClientConn) (http.Handler, error) {
 	mux := runtime.NewServeMux(
-		runtime.WithMarshalerOption(runtime.MIMEWildcard, &runtime.JSONPb{
+		runtime.WithMarshalerOption(runtime.MIMEWildcard, strictJSON{&runtime.JSONPb{
 			MarshalOptions: protojson.MarshalOptions{UseProtoNames: true, EmitDefaultValues: true},
 			// An unknown field is an error, and not ignored.
 			UnmarshalOptions: protojson.UnmarshalOptions{},
-		}),
+		}}),
+		runtime.WithErrorHandler(refuseREST),
 		runtime.SetQueryParameterParser(strictQuery{}),
 	)
 	for _, register := range []func(context.Context, *runtime.ServeMux, *grpc.ClientConn) error{
@@ -134,11 +135,7 @@ type strictQuery struct{}
 func (strictQuery) Parse(msg proto.Message, values url.Values, filter *utilities.DoubleArray) error {
 	for name := range values {
 		if !hasField(msg.ProtoReflect().Descriptor(), name) {
-			var names []string
-			for i := range msg.ProtoReflect().Descriptor().Fields().Len() {
-				names = append(names, string(msg.ProtoReflect().Descriptor().Fields().Get(i).Name()))
-			}
-			return invalid(name, "is no parameter of this request%s", didYouMean(name, names))
+			return unknownError{{Field: name, Message: "is no parameter of this request" + didYouMean(name, fieldNames(msg.ProtoReflect().Descriptor()))}}
 		}
 	}
 	return (&runtime.DefaultQueryParser{}).Parse(msg, values, filter)
