@@ -2,6 +2,7 @@ package ovsdb
 
 import (
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -74,6 +75,34 @@ func TestInterfaces(t *testing.T) {
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("interfaces (-want +got):\n%s", d)
+	}
+}
+
+// What a real server takes of anybody is read as it is, and keeps nothing else from being made.
+func TestRowsThatAnybodyMayWrite(t *testing.T) {
+	h := newHost(t)
+	h.settle(threeBridges())
+	long := strings.Repeat("x", 10_000)
+	h.plug("tap1", "")
+	h.Vsctl("--no-wait", "set", "interface", "tap1", `external_ids:iface-id="a\n\"b\"\u001b[2J"`, "external_ids:"+ifaceKey+"2="+long, `external_ids:attached-mac="no MAC"`)
+	h.Vsctl("--no-wait", "add-bond", "br-int", "tap2", "tap3", "tap4", "--", "set", "port", "tap2", "trunks=1,2,3", "external_ids:weft-owned=maybe")
+	h.Vsctl("--no-wait", "set", "interface", "tap3", `external_ids:weft-port=""`, "external_ids:iface-id=p1", "options:x="+long)
+	h.Vsctl("set", "bridge", "br-int", "external_ids:weft-owned=maybe", "other_config:mac-table-size=many")
+	d := threeBridges()
+	d.Bindings = []Binding{{"p1", "tap3", "fa:16:3e:00:00:01", 5, 0}, {"p2", "tap1", "fa:16:3e:00:00:02", 6, 0}}
+	d.Prune = true
+	out := h.apply(d)
+	if got := out.State.Interfaces("br-int")["tap1"]; got.IfaceID != "a\n\"b\"\x1b[2J" || got.AttachedMAC != "no MAC" {
+		t.Errorf("tap1: %+v", got)
+	}
+	if p := out.Problems["port/p2"]; p.Reason != InterfaceMismatch {
+		t.Errorf("p2: %+v", p)
+	}
+	if got := h.get("bridge", "br-int", "other_config:mac-table-size"); got != "50000" {
+		t.Errorf("mac-table-size: %s", got)
+	}
+	if got := strings.Fields(h.Vsctl("list-ports", "br-int")); !slices.Contains(got, "tap1") || !slices.Contains(got, "tap2") {
+		t.Errorf("somebody's ports are gone: %v", got)
 	}
 }
 
