@@ -85,7 +85,9 @@ func TestReflectionListsTheServices(t *testing.T) {
 			}
 			files[f.GetName()] = true
 			for _, name := range f.Dependency {
-				files[name] = files[name]
+				if !files[name] {
+					files[name] = false
+				}
 			}
 		}
 	}
