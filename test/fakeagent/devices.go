@@ -103,3 +103,12 @@ func (a *Agent) answer(d *nodev1.Delta) *nodev1.SyncRequest {
 	}
 	return &nodev1.SyncRequest{Message: &nodev1.SyncRequest_Nack{Nack: n}}
 }
+
+// Forget has the agent hold another version of a resource than it was told, as after a change that it missed.
+func (a *Agent) Forget(resource string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if r := a.held[resource]; r != nil {
+		a.held[resource] = &nodev1.Resource{Name: r.Name, Version: r.Version + "'", Spec: r.Spec}
+	}
+}

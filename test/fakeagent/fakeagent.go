@@ -6,6 +6,7 @@ package fakeagent
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -28,6 +29,7 @@ type Agent struct {
 
 	stream grpc.BidiStreamingClient[nodev1.SyncRequest, nodev1.SyncResponse]
 	send   sync.Mutex
+	done   chan struct{} // closed when nobody listens to the stream any more
 
 	mu       sync.Mutex
 	bridges  map[string]*nodev1.Bridge
@@ -35,6 +37,7 @@ type Agent struct {
 	ofports  map[string]uint32
 	last     uint32 // port number given out
 	held     map[string]*nodev1.Resource
+	seen     map[string]*nodev1.InterfaceFact // what was told in inventories
 	refused  map[string]*nodev1.ResourceError
 	answered *nodev1.Delta // the last one
 	// deviceless: devices are not made.
@@ -45,39 +48,68 @@ type Agent struct {
 }
 
 // Dial connects a simulated host and serves it until the context ends. onBridge is called for every bridge that the
-// host is told to have, with its datapath id and controllers; it may be nil.
+// host is told to have, with its datapath id and controllers; it may be nil. An agent that was dialled before comes back: it
+// says what it holds, and sees the same interfaces.
 func Dial(ctx context.Context, cc grpc.ClientConnInterface, a *Agent, onBridge func(*nodev1.Bridge)) error {
 	st, err := nodev1.NewNodeServiceClient(cc).Sync(ctx)
 	if err != nil {
 		return fmt.Errorf("host %s: %w", a.Host, err)
 	}
+	if a.done != nil {
+		<-a.done
+	}
+	a.send.Lock()
 	a.stream, a.onBridge = st, onBridge
-	a.bridges, a.ports, a.held = map[string]*nodev1.Bridge{}, map[string]*nodev1.PortBinding{}, map[string]*nodev1.Resource{}
-	a.ofports = map[string]uint32{"patch-tun": 1, "patch-int": 1}
+	a.send.Unlock()
+	a.mu.Lock()
+	if a.held == nil {
+		a.bridges, a.ports, a.held = map[string]*nodev1.Bridge{}, map[string]*nodev1.PortBinding{}, map[string]*nodev1.Resource{}
+		a.ofports = map[string]uint32{"patch-tun": 1, "patch-int": 1}
+		a.seen = map[string]*nodev1.InterfaceFact{"patch-tun": {Name: "patch-tun", Bridge: "br-int", Type: "patch", Ofport: 1},
+			"patch-int": {Name: "patch-int", Bridge: "br-tun", Type: "patch", Ofport: 1}}
+	}
+	versions := map[string]string{}
+	for name, r := range a.held {
+		versions[name] = r.Version
+	}
 	var inv []*nodev1.InterfaceFact
-	inv = append(inv, &nodev1.InterfaceFact{Name: "patch-tun", Bridge: "br-int", Type: "patch", Ofport: 1},
-		&nodev1.InterfaceFact{Name: "patch-int", Bridge: "br-tun", Type: "patch", Ofport: 1})
+	for _, name := range slices.Sorted(maps.Keys(a.seen)) {
+		inv = append(inv, a.seen[name])
+	}
+	a.mu.Unlock()
 	for _, m := range []*nodev1.SyncRequest{
-		{Message: &nodev1.SyncRequest_Hello{Hello: &nodev1.Hello{Host: a.Host, BootId: "fake", TunnelIp: a.TunnelIP, BridgeMappings: a.BridgeMappings, Roles: a.Roles}}},
+		{Message: &nodev1.SyncRequest_Hello{Hello: &nodev1.Hello{Host: a.Host, BootId: "fake", TunnelIp: a.TunnelIP, BridgeMappings: a.BridgeMappings, Roles: a.Roles, ResourceVersions: versions}}},
 		{Message: &nodev1.SyncRequest_Inventory{Inventory: &nodev1.Inventory{Full: true, Interfaces: inv}}},
 	} {
 		if err := a.say(m); err != nil {
 			return fmt.Errorf("host %s: %w", a.Host, err)
 		}
 	}
-	go a.serve()
+	a.done = make(chan struct{})
+	go a.serve(st)
 	return nil
 }
 
 func (a *Agent) say(m *nodev1.SyncRequest) error {
+	if inv := m.GetInventory(); inv != nil {
+		a.mu.Lock()
+		for _, f := range inv.Interfaces {
+			a.seen[f.Name] = f
+		}
+		for _, name := range inv.RemovedInterfaces {
+			delete(a.seen, name)
+		}
+		a.mu.Unlock()
+	}
 	a.send.Lock()
 	defer a.send.Unlock()
 	return a.stream.Send(m)
 }
 
-func (a *Agent) serve() {
+func (a *Agent) serve(stream grpc.BidiStreamingClient[nodev1.SyncRequest, nodev1.SyncResponse]) {
+	defer close(a.done)
 	for {
-		m, err := a.stream.Recv()
+		m, err := stream.Recv()
 		if err != nil {
 			return
 		}
