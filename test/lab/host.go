@@ -48,6 +48,9 @@ type Host struct {
 }
 
 // newHost names the host's addresses.
+// IsNetworkHost says whether a host of that name serves DHCP and routers, when nothing else is said of its roles.
+func IsNetworkHost(name string) bool { return strings.HasPrefix(name, "network") }
+
 func newHost(l *Lab, cfg HostConfig) *Host {
 	if cfg.Number == 0 {
 		cfg.Number = l.record.NextHost

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
-	"strings"
 	"syscall"
 	"time"
 
@@ -71,7 +70,7 @@ func (h *Host) StartAgentBy(ctx context.Context, by []string, extra ...string) e
 	roles := h.Roles
 	if roles == "" {
 		roles = "compute"
-		if strings.HasPrefix(h.Name, "network") {
+		if IsNetworkHost(h.Name) {
 			roles = "compute,network"
 		}
 	}

@@ -2,6 +2,7 @@ package demo
 
 import (
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/weft-sdn/weft/cmd/weft/internal/exit"
@@ -60,10 +61,22 @@ func TestCheckNamesAreUniqueAndShort(t *testing.T) {
 	}
 }
 
-// "weft demo up --hosts ”" once built a lab without hosts, and died when it looked for one to run a VM on.
-func TestUpWantsAHost(t *testing.T) {
+// Without a host the demo once died when it looked for one to run a VM on; and without a network host, VMs waited in vain
+// for a lease.
+func TestUpWantsHosts(t *testing.T) {
+	for _, hosts := range [][]string{nil, {"compute1", "compute2"}} {
+		var e *exit.Error
+		if err := (&demo{dir: t.TempDir()}).up(t.Context(), hosts, false, false); !errors.As(err, &e) || e.Code != exit.Usage {
+			t.Errorf("%q: got %v, want an error of usage", hosts, err)
+		}
+	}
+}
+
+// What the lab's programs said has a line each, and does not take the place of the error.
+func TestLogsAreNotes(t *testing.T) {
 	var e *exit.Error
-	if err := (&demo{dir: t.TempDir()}).up(t.Context(), nil, false, false); !errors.As(err, &e) || e.Code != exit.Usage {
-		t.Errorf("got %v, want an error of usage", err)
+	if err := withNotes(errors.New("no lease"), "== a.log\none\n== b.log\ntwo\n"); !errors.As(err, &e) || e.Code != exit.Unknown ||
+		!slices.Equal(e.Messages, []string{"no lease"}) || !slices.Equal(e.Notes, []string{"== a.log", "one", "== b.log", "two"}) {
+		t.Errorf("%+v", e)
 	}
 }

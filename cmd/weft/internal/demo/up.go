@@ -3,9 +3,9 @@ package demo
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,7 +31,7 @@ func (d *demo) upCommand() *cobra.Command {
 			return d.up(cmd.Context(), hosts, empty, check)
 		},
 	}
-	cmd.Flags().StringSliceVar(&hosts, "hosts", []string{"compute1", "compute2", "network1"}, "names of the hosts")
+	cmd.Flags().StringSliceVar(&hosts, "hosts", []string{"compute1", "compute2", "network1"}, "names of the hosts; those that begin with network serve DHCP and the way out")
 	cmd.Flags().BoolVar(&empty, "empty", false, "no networks and no VMs")
 	cmd.Flags().BoolVar(&check, "check", false, "check it when it is up, as \"weft demo check\" does")
 	return cmd
@@ -41,6 +41,9 @@ func (d *demo) upCommand() *cobra.Command {
 func (d *demo) up(ctx context.Context, hosts []string, empty, check bool) (err error) {
 	if len(hosts) == 0 {
 		return exit.New(exit.Usage, "--hosts: name at least one host, e.g. compute1")
+	}
+	if !empty && !slices.ContainsFunc(hosts, lab.IsNetworkHost) {
+		return exit.New(exit.Usage, "--hosts: no network host, which DHCP and the way out need: name one that begins with network, or give --empty")
 	}
 	bin, err := programs()
 	if err != nil {
@@ -57,13 +60,15 @@ func (d *demo) up(ctx context.Context, hosts []string, empty, check bool) (err e
 	// Also when this program has a mistake, and panics.
 	defer func() {
 		if !free {
-			err = errors.Join(err, l.Down(context.WithoutCancel(ctx)))
+			if left := l.Down(context.WithoutCancel(ctx)); left != nil {
+				err = exit.Join([]error{err, left})
+			}
 		}
 	}()
 	failed, err := d.fill(ctx, l, empty, check)
 	if err != nil {
 		if ctx.Err() == nil {
-			err = fmt.Errorf("%w\n%s", err, l.Logs())
+			err = withNotes(err, l.Logs())
 		}
 		return err
 	}
@@ -75,6 +80,13 @@ func (d *demo) up(ctx context.Context, hosts []string, empty, check bool) (err e
 		return exit.Answer()
 	}
 	return nil
+}
+
+// withNotes adds what logs say, a line each.
+func withNotes(err error, logs string) error {
+	e := *exit.From(err)
+	e.Notes = slices.Concat(e.Notes, strings.Split(strings.TrimSpace(logs), "\n"))
+	return &e
 }
 
 // refused gives an error of lab.Up its exit code.
