@@ -42,7 +42,7 @@ func (d *demo) status(ctx context.Context, l *lab.Lab) error {
 	if err := d.listVMs(l); err != nil {
 		return err
 	}
-	d.out.Printf("\nlogs: %s/log   API: unix:%s   REST: curl --unix-socket %s http://weft/v1/networks\n", l.Dir, l.APISocket(), l.HTTPSocket())
+	d.out.Printf("\nlogs: %s/log   API: unix:%s   REST: curl --unix-socket %s http://localhost/v1/networks\n", l.Dir, l.APISocket(), l.HTTPSocket())
 	return nil
 }
 
