@@ -47,7 +47,13 @@ type bridge struct {
 	repaired int64
 	// hasMeters says that the switch, when it was last asked, had any.
 	hasMeters bool
-	// drifted are the meters that the last comparison found otherwise than they should be.
+	// meters are those that the switch has been told to have, by their numbers.
+	meters map[uint32]flow.Meter
+	// metersAt is when they are looked at again.
+	metersAt time.Time
+	// refusesMeters says that the switch has refused one since the last comparison.
+	refusesMeters bool
+	// drifted are the meters that were last found otherwise than they should be.
 	drifted meterChange
 }
 
@@ -114,6 +120,11 @@ func (b *bridge) catchUpOnce(ctx context.Context, seen *foreign) error {
 	}
 	if err := b.repair(ctx, seen); err != nil {
 		return err
+	}
+	if b.watchesMeters() && now.After(b.metersAt) {
+		if err := b.lookAtMeters(ctx); err != nil {
+			return err
+		}
 	}
 	return b.applyPending(ctx)
 }
@@ -250,14 +261,15 @@ func (b *bridge) compareAndApply(ctx context.Context) ([]flow.Difference, error)
 	if err := b.forgetMissing(ctx, groups); err != nil {
 		return nil, err
 	}
-	b.failed = map[view.Part]string{}
+	b.failed, b.refusesMeters = map[view.Part]string{}, false
 	change := limits.change(wanted.meters)
 	if err := b.applyLimited(ctx, change, ordered(groups)); err != nil {
 		return nil, err
 	}
 	b.base, b.all, b.pending = h.snap, false, nil
-	b.rows = rows
-	b.auditAt = time.Now().Add(h.fleet.cfg.AuditInterval)
+	b.rows, b.meters = rows, nil
+	b.told(meterChange{add: wanted.meters})
+	b.auditAt, b.metersAt = time.Now().Add(h.fleet.cfg.AuditInterval), time.Now().Add(h.fleet.cfg.MeterInterval)
 	if b.changed == 0 || len(diffs) > 0 || !change.empty() {
 		b.changed = h.rev
 	}
@@ -297,6 +309,7 @@ func (b *bridge) applyPending(ctx context.Context) error {
 	if err := b.applyLimited(ctx, change, ordered(groups)); err != nil {
 		return err
 	}
+	b.told(change)
 	if err := b.forgetGone(ctx); err != nil {
 		return err
 	}

@@ -162,6 +162,9 @@ func (h *host) nextLook() time.Duration {
 		if b.conn != nil && b.auditAt.Before(next) {
 			next = b.auditAt
 		}
+		if b.watchesMeters() && b.metersAt.Before(next) {
+			next = b.metersAt
+		}
 	}
 	if !h.retryAt.IsZero() && h.retryAt.Before(next) {
 		next = h.retryAt

@@ -41,6 +41,9 @@ type Config struct {
 	SilentAfter time.Duration
 	// AuditInterval is how often each bridge is compared with what it should have. Default 60 s.
 	AuditInterval time.Duration
+	// MeterInterval is how often the meters of a bridge that has some are looked at besides: switches announce who changes a row,
+	// but not who changes a meter. Default 5 s.
+	MeterInterval time.Duration
 	// Tolerated cookies may stay on our bridges though nobody wants them.
 	Tolerated []CookieMask
 	Journal   *journal.Journal
@@ -78,6 +81,9 @@ type Fleet struct {
 func New(cfg Config) *Fleet {
 	if cfg.AuditInterval == 0 {
 		cfg.AuditInterval = time.Minute
+	}
+	if cfg.MeterInterval == 0 {
+		cfg.MeterInterval = 5 * time.Second
 	}
 	if cfg.HostTimeout == 0 {
 		cfg.HostTimeout = 10 * time.Second

@@ -1,12 +1,14 @@
 package hostsync
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/weft-sdn/weft/controller/model"
 	"github.com/weft-sdn/weft/controller/store"
@@ -87,6 +89,52 @@ func (o observedMeters) change(wanted []flow.Meter) meterChange {
 	return c
 }
 
+// told keeps what the switch has been told of its meters.
+func (b *bridge) told(c meterChange) {
+	if b.meters == nil {
+		b.meters = map[uint32]flow.Meter{}
+	}
+	for _, m := range slices.Concat(c.add, c.modify) {
+		b.meters[m.ID] = m
+	}
+	for _, id := range c.remove {
+		delete(b.meters, id)
+	}
+}
+
+// watchesMeters says whether the bridge's meters are looked at between two comparisons. One that the switch refuses is not
+// found as it should be, however often one looks.
+func (b *bridge) watchesMeters() bool {
+	return b.conn != nil && !b.fresh && b.hasMeters && !b.refusesMeters && len(b.meters) > 0
+}
+
+// lookAtMeters puts meters right that somebody changed: no switch announces that. A removed one took its rows along, so that
+// everything is compared. One that nobody wants is left to the next comparison: it limits nobody, and whoever adds it may be
+// about to add a row that may stay and names it.
+func (b *bridge) lookAtMeters(ctx context.Context) error {
+	o, err := b.readMeters(ctx)
+	if err != nil {
+		return err
+	}
+	b.metersAt = time.Now().Add(b.host.fleet.cfg.MeterInterval)
+	c := o.change(slices.Collect(maps.Values(b.meters)))
+	if len(c.add) > 0 {
+		return b.audit(ctx)
+	}
+	if c.remove = nil; c.empty() {
+		return nil
+	}
+	slices.SortFunc(c.modify, func(x, y flow.Meter) int { return cmp.Compare(x.ID, y.ID) })
+	if err := b.tellSwitch(ctx, c.modify, openflow.MeterModify); err != nil {
+		return err
+	}
+	// The agent may have saved them as they were.
+	b.changed = b.host.rev
+	b.drifted = c
+	b.tellMeters()
+	return nil
+}
+
 // pendingMeters leads from the meters of pending parts as they were to what they are to be.
 func (b *bridge) pendingMeters() meterChange {
 	before := observedMeters{configs: map[uint32]openflow.MeterConfig{}, named: map[uint32]bool{}}
@@ -145,6 +193,7 @@ func (b *bridge) tellSwitch(ctx context.Context, meters []flow.Meter, command op
 		case command == openflow.MeterModify && e.Err.Type == openflow.ErrorMeterModFailed && e.Err.Code == openflow.MeterUnknown:
 			other = append(other, meters[e.Index].Mod(openflow.MeterAdd))
 		default:
+			b.refusesMeters = true
 			b.host.fleet.event(b.host.name, "MeterRefused", "", "%s of %s refuses meter %d: %v", b.name, b.host.name, meters[e.Index].ID, e.Err)
 		}
 	}
@@ -154,6 +203,7 @@ func (b *bridge) tellSwitch(ctx context.Context, meters []flow.Meter, command op
 	if err := b.conn.Tell(ctx, other...); !errors.As(err, &refused) {
 		return err
 	}
+	b.refusesMeters = true
 	b.host.fleet.event(b.host.name, "MeterRefused", "", "%s of %s: %v", b.name, b.host.name, refused)
 	return nil
 }

@@ -1,6 +1,7 @@
 package fakeswitch
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/weft-sdn/weft/openflow"
@@ -29,6 +30,8 @@ func (s *Switch) check(m *openflow.FlowMod) *openflow.Error {
 		return errBadTable
 	case m.Command == openflow.FlowAdd && m.Table == Tables:
 		return errPermission // the table is there, and Open vSwitch's own
+	case m.Command < openflow.FlowDelete && s.lacksMeter(m.Actions):
+		return errInvalidMeter
 	case s.cfg.Refuse != nil:
 		return s.cfg.Refuse(m)
 	}
@@ -41,13 +44,16 @@ type transaction struct {
 	c      *conn
 	undo   []undo
 	events []event
+	// reason is why rows go away; 0 means that a flow-mod removes them.
+	reason openflow.RemovedReason
 }
 
 // event is one change of a row, by the message with that xid.
 type event struct {
-	kind openflow.UpdateEvent
-	row  *row
-	xid  uint32
+	kind   openflow.UpdateEvent
+	reason openflow.RemovedReason // of a removal
+	row    *row
+	xid    uint32
 }
 
 // apply applies a checked flow-mod that came in version v.
@@ -89,7 +95,7 @@ func (t *transaction) add(k key, m *openflow.FlowMod, xid uint32, v openflow.Ver
 
 func (t *transaction) set(k key, to *row, kind openflow.UpdateEvent, told *row, xid uint32) {
 	t.s.table.set(k, to, &t.undo)
-	t.events = append(t.events, event{kind, told, xid})
+	t.events = append(t.events, event{kind, cmp.Or(t.reason, openflow.RemovedDelete), told, xid})
 }
 
 // finish tells those who want to know.
@@ -97,7 +103,7 @@ func (t *transaction) finish() {
 	t.s.report(t.c, t.events)
 	for _, e := range t.events {
 		if e.kind == openflow.UpdateRemoved && e.row.flags&openflow.FlagSendFlowRem != 0 {
-			t.s.flowRemoved(e.row)
+			t.s.flowRemoved(e.row, e.reason)
 		}
 	}
 }
@@ -105,8 +111,8 @@ func (t *transaction) finish() {
 // rollBack makes the tables what they were.
 func (t *transaction) rollBack() { t.s.table.rollBack(t.undo) }
 
-func (s *Switch) flowRemoved(r *row) {
-	m := &openflow.FlowRemoved{Cookie: r.cookie, Priority: r.priority, Reason: openflow.RemovedDelete, Table: r.table,
+func (s *Switch) flowRemoved(r *row, reason openflow.RemovedReason) {
+	m := &openflow.FlowRemoved{Cookie: r.cookie, Priority: r.priority, Reason: reason, Table: r.table,
 		IdleTimeout: r.idle, HardTimeout: r.hard, Counters: counters(r), Match: openflow.RawMatch(r.match)}
 	for c := range s.conns {
 		if c.version != 0 && c.role != openflow.RoleSlave {

@@ -13,10 +13,11 @@ const maxMeters = 1 << 18
 var (
 	errMeterExists  = &openflow.Error{Type: openflow.ErrorMeterModFailed, Code: openflow.MeterExists}
 	errMeterUnknown = &openflow.Error{Type: openflow.ErrorMeterModFailed, Code: openflow.MeterUnknown}
+	errInvalidMeter = &openflow.Error{Type: openflow.ErrorMeterModFailed, Code: 2}  // OFPMMFC_INVALID_METER
 	errNoMeters     = &openflow.Error{Type: openflow.ErrorMeterModFailed, Code: 10} // OFPMMFC_OUT_OF_METERS
 )
 
-// meterMod keeps meters and limits nothing. Rows with a meter do not go with it, as they do in Open vSwitch.
+// meterMod keeps meters and limits nothing.
 func (s *Switch) meterMod(m *openflow.MeterMod) *openflow.Error {
 	_, there := s.meters[m.MeterID]
 	config := openflow.MeterConfig{Flags: m.Flags, MeterID: m.MeterID, Bands: m.Bands}
@@ -25,6 +26,7 @@ func (s *Switch) meterMod(m *openflow.MeterMod) *openflow.Error {
 		return errNoMeters
 	case m.Command == openflow.MeterDelete:
 		delete(s.meters, m.MeterID)
+		s.removeMetered(m.MeterID)
 	case m.Command == openflow.MeterAdd && there:
 		return errMeterExists
 	case m.Command == openflow.MeterModify && !there:
@@ -35,6 +37,30 @@ func (s *Switch) meterMod(m *openflow.MeterMod) *openflow.Error {
 	return nil
 }
 
+// removeMetered removes the rows that name a meter (OpenFlow 1.3.5, 6.5). As in Open vSwitch, also the connection that removed
+// the meter is told of each as of somebody else's doing.
+func (s *Switch) removeMetered(id uint32) {
+	t := &transaction{s: s, reason: openflow.RemovedMeterDelete}
+	for _, r := range s.table.sorted() {
+		actions, err := openflow.ParseInstructions([]byte(r.instructions), r.version)
+		if err != nil {
+			panic("fakeswitch: stored instructions do not parse: " + err.Error())
+		}
+		if slices.Contains(actions, openflow.Action(openflow.Meter{ID: id})) {
+			t.set(r.key, nil, openflow.UpdateRemoved, r, 0)
+		}
+	}
+	t.finish()
+}
+
+// lacksMeter says whether actions name a meter that is not there.
+func (s *Switch) lacksMeter(actions []openflow.Action) bool {
+	return slices.ContainsFunc(actions, func(a openflow.Action) bool {
+		m, ok := a.(openflow.Meter)
+		return ok && len(s.meters[m.ID].Bands) == 0
+	})
+}
+
 // Meters are the switch's meters by their number.
 func (s *Switch) Meters() map[uint32]openflow.MeterConfig {
 	s.mu.Lock()
@@ -42,12 +68,13 @@ func (s *Switch) Meters() map[uint32]openflow.MeterConfig {
 	return maps.Clone(s.meters)
 }
 
-// SetMeter changes a meter behind everybody's back; one without bands goes.
+// SetMeter changes a meter behind everybody's back; one without bands goes, with the rows that name it.
 func (s *Switch) SetMeter(c openflow.MeterConfig) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.meters[c.MeterID] = c; len(c.Bands) == 0 {
 		delete(s.meters, c.MeterID)
+		s.removeMetered(c.MeterID)
 	}
 }
 
@@ -61,6 +88,7 @@ func (c *conn) meterFeatures(reply *parts) {
 }
 
 func (c *conn) meterConfigs(reply *parts) {
+	c.s.counts.MeterDumps++
 	for _, id := range slices.Sorted(maps.Keys(c.s.meters)) {
 		m := c.s.meters[id]
 		reply.body = m.Append(reply.body, c.version)

@@ -25,7 +25,7 @@ func (c *conn) monitor(m *openflow.MultipartRequest, reply *parts) *openflow.Err
 		}
 		for _, row := range c.s.table {
 			if concerns(&r, openflow.UpdateInitial, row) {
-				u := c.update(openflow.UpdateInitial, row, r.Flags)
+				u := c.update(event{kind: openflow.UpdateInitial, row: row}, r.Flags)
 				reply.body = u.Append(reply.body, c.version)
 				reply.cut()
 			}
@@ -51,11 +51,12 @@ func concerns(r *openflow.FlowMonitorRequest, e openflow.UpdateEvent, row *row) 
 }
 
 // update is how a row is told.
-func (c *conn) update(e openflow.UpdateEvent, r *row, flags uint16) openflow.FlowUpdate {
-	u := openflow.FlowUpdate{Event: e, Table: r.table, Priority: r.priority, IdleTimeout: r.idle, HardTimeout: r.hard, Cookie: r.cookie,
+func (c *conn) update(e event, flags uint16) openflow.FlowUpdate {
+	r := e.row
+	u := openflow.FlowUpdate{Event: e.kind, Table: r.table, Priority: r.priority, IdleTimeout: r.idle, HardTimeout: r.hard, Cookie: r.cookie,
 		Match: openflow.RawMatch(r.match)}
-	if e == openflow.UpdateRemoved {
-		u.Reason = openflow.RemovedDelete
+	if e.kind == openflow.UpdateRemoved {
+		u.Reason = e.reason
 	}
 	if flags&openflow.MonitorInstructions != 0 {
 		u.Instructions = openflow.RawInstructions(r.encoded(c.version))
@@ -83,7 +84,7 @@ func (s *Switch) report(by *conn, events []event) {
 			case flags == 0:
 				continue
 			case c != by || flags&openflow.MonitorOwn != 0:
-				u := c.update(e.kind, e.row, flags)
+				u := c.update(e, flags)
 				p.body = u.Append(p.body, c.version)
 				p.cut()
 			case !abbreviated:

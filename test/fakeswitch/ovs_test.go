@@ -161,11 +161,12 @@ func loose(m openflow.FlowMod) int {
 	return 0
 }
 
-// The switch in memory is of use as far as it does what Open vSwitch does.
-func TestDoesWhatOpenVSwitchDoes(t *testing.T) {
+// sides are Open vSwitch and the switch in memory.
+func sides(t *testing.T) (genuine, fake *side) {
+	t.Helper()
 	sw := ovs.Start(t)
 	sw.Vsctl("add-br", "br0", "--", "set", "bridge", "br0", "datapath_type=dummy", "fail_mode=secure", "protocols=OpenFlow13,OpenFlow14")
-	genuine := newSide(t, func() net.Conn {
+	genuine = newSide(t, func() net.Conn {
 		nc, err := net.Dial("unix", filepath.Join(sw.Dir, "br0.mgmt"))
 		if err != nil {
 			t.Fatal(err)
@@ -173,11 +174,17 @@ func TestDoesWhatOpenVSwitchDoes(t *testing.T) {
 		return nc
 	})
 	fakeSwitch := New(Config{DatapathID: 1})
-	fake := newSide(t, func() net.Conn {
+	fake = newSide(t, func() net.Conn {
 		ours, theirs := net.Pipe()
 		go fakeSwitch.Serve(t.Context(), theirs)
 		return ours
 	})
+	return genuine, fake
+}
+
+// The switch in memory is of use as far as it does what Open vSwitch does.
+func TestDoesWhatOpenVSwitchDoes(t *testing.T) {
+	genuine, fake := sides(t)
 	const seed = 20
 	r := rand.New(rand.NewPCG(seed, seed))
 	for step := range 1500 {
@@ -193,6 +200,54 @@ func TestDoesWhatOpenVSwitchDoes(t *testing.T) {
 		want, got := genuine.step(t, bundle, mods), fake.step(t, bundle, mods)
 		if d := gocmp.Diff(want, got); d != "" {
 			t.Fatalf("step %d (bundle: %v), %+v (-Open vSwitch +fake):\n%s", step, bundle, mods, d)
+		}
+	}
+}
+
+// A row that names a meter needs it, and goes with it: whoever watches is told.
+func TestMetersAreAsInOpenVSwitch(t *testing.T) {
+	genuine, fake := sides(t)
+	limited := func(meter uint32) []openflow.FlowMod {
+		return []openflow.FlowMod{{Command: openflow.FlowAdd, Priority: uint16(meter), Cookie: uint64(meter), Match: openflow.Match{openflow.U32(openflow.InPort, 1)},
+			BufferID: openflow.NoBuffer, OutPort: openflow.PortAny, OutGroup: openflow.GroupAny,
+			Actions: []openflow.Action{openflow.Meter{ID: meter}, openflow.Output{Port: 2}}}}
+	}
+	meter := func(command openflow.MeterCommand, id uint32) func(*side) error {
+		return func(s *side) error {
+			m := &openflow.MeterMod{Command: command, MeterID: id, Flags: openflow.MeterKbps | openflow.MeterBurst}
+			if command != openflow.MeterDelete {
+				m.Bands = []openflow.MeterBand{{Type: openflow.BandDrop, Rate: 100, Burst: 80}}
+			}
+			return s.conn.Tell(t.Context(), m)
+		}
+	}
+	for _, step := range []struct {
+		what   string
+		do     func(*side) error
+		bundle bool
+		mods   []openflow.FlowMod
+	}{
+		{"a row without its meter", nil, false, limited(1)},
+		{"the same in a bundle", nil, true, limited(1)},
+		{"with its meter", meter(openflow.MeterAdd, 1), false, limited(1)},
+		{"another one in a bundle", meter(openflow.MeterAdd, 2), true, limited(2)},
+		{"a meter that is there", meter(openflow.MeterAdd, 2), true, limited(2)},
+		{"a meter that is not there", meter(openflow.MeterModify, 3), true, limited(2)},
+		{"a meter changes", meter(openflow.MeterModify, 1), true, limited(2)},
+		{"a meter goes", meter(openflow.MeterDelete, 1), true, limited(2)},
+		{"it is gone", meter(openflow.MeterDelete, 1), true, limited(1)},
+	} {
+		var want, got result
+		for s, r := range map[*side]*result{genuine: &want, fake: &got} {
+			var err error
+			if step.do != nil {
+				err = step.do(s)
+			}
+			*r = s.step(t, step.bundle, step.mods)
+			r.Err = fmt.Sprint(err, "; ", r.Err)
+		}
+		if d := gocmp.Diff(want, got); d != "" {
+			t.Errorf("%s (-Open vSwitch +fake):\n%s", step.what, d)
 		}
 	}
 }

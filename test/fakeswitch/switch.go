@@ -49,6 +49,8 @@ type Switch struct {
 // Counts are what a switch has been told so far.
 type Counts struct {
 	FlowMods, Commits, Discards, Barriers, Dumps, Connections int
+	// MeterDumps counts lists of meters; Dumps those of rows.
+	MeterDumps int
 	// Forgotten counts orders to forget connections.
 	Forgotten int
 }
