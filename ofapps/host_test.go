@@ -157,7 +157,10 @@ var longer = regexp.MustCompile(`check_pkt_len\(size=65535,gt\(`)
 
 // metered puts in the place of each check of a packet's length, which parts it from its copies, what is done then; there a meter
 // must come before the packet leaves.
-func metered(t *testing.T, actions string) string {
+func metered(t interface {
+	Helper()
+	Fatalf(format string, args ...any)
+}, actions string) string {
 	t.Helper()
 	for {
 		at := longer.FindStringIndex(actions)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -27,7 +28,7 @@ const cloudsACheck, packetsACloud = 15, 5
 
 // What the model of the rules says, and what the switch does with the rendered tables, must be the same: for clouds and
 // packets of any kind, at the sender and at the receiver, on one host and on two, for what is new, for what goes on, and
-// for answers.
+// for answers. Some ports are limited and marked, which is to change none of it.
 func TestTablesDoWhatTheModelSays(t *testing.T) {
 	d := startDuo(t)
 	asked := 0
@@ -38,9 +39,13 @@ func TestTablesDoWhatTheModelSays(t *testing.T) {
 			for range packetsACloud {
 				asked += d.compare(rt, s, rapid.Custom(func(t *rapid.T) talk { return drawn{t}.talk(s) }).Draw(rt, "talk"))
 			}
+			asked += d.everybodyHears(rt, s, rapid.SampledFrom(places()).Draw(rt, "who asks"))
 		}
 	})
-	t.Logf("%d traces", asked)
+	if d.metered == 0 {
+		t.Error("no packet came to a meter")
+	}
+	t.Logf("%d traces, %d of them by meters", asked, d.metered)
 }
 
 // duo are the integration bridges of two hosts in one switch. The ports are always the same ones, and are on the VLANs of
@@ -49,11 +54,16 @@ type duo struct {
 	realHost
 	conns map[string]*channel.Conn
 	rows  map[string][]flow.Flow
+	// meters are those that a bridge has.
+	meters map[string][]flow.Meter
+	// metered counts traces that came to a meter.
+	metered int
 }
 
 func startDuo(t *testing.T) *duo {
 	t.Helper()
-	d := &duo{realHost: realHost{Switch: ovs.Start(t), ports: map[string]string{}}, conns: map[string]*channel.Conn{}, rows: map[string][]flow.Flow{}}
+	d := &duo{realHost: realHost{Switch: ovs.Start(t), ports: map[string]string{}}, conns: map[string]*channel.Conn{}, rows: map[string][]flow.Flow{},
+		meters: map[string][]flow.Meter{}}
 	for _, host := range []string{"host1", "host2"} {
 		br := "br-" + host
 		d.Vsctl("add-br", br, "--", "set", "bridge", br, "datapath_type=dummy", "fail_mode=secure", "protocols=OpenFlow13,OpenFlow14")
@@ -77,9 +87,26 @@ func startDuo(t *testing.T) *duo {
 	return d
 }
 
-// load gives both bridges the rows of a cloud, as a controller does: only what differs, in one bundle.
+// load gives both bridges the rows of a cloud, as a controller does: only what differs, in one bundle. Meters are there before
+// the rows, and go after them.
 func (d *duo) load(t *rapid.T, s state.Snapshot) {
 	for host, conn := range d.conns {
+		var meters []flow.Meter
+		for p := range view.Parts(s, host) {
+			meters = append(meters, Meters(s, host, p)...)
+		}
+		send := func(command openflow.MeterCommand, which, but []flow.Meter) {
+			var mods []openflow.Message
+			for _, m := range which {
+				if !slices.ContainsFunc(but, func(o flow.Meter) bool { return o.ID == m.ID }) {
+					mods = append(mods, m.Mod(command))
+				}
+			}
+			if err := conn.Tell(context.Background(), mods...); err != nil {
+				t.Fatalf("%s: %v", host, err)
+			}
+		}
+		send(openflow.MeterAdd, meters, d.meters[host])
 		rows := RenderAll(s, host)[view.BrInt]
 		diffs, err := flow.Diff(&flow.Coder{Version: conn.Version()}, d.rows[host], rows)
 		if err != nil {
@@ -92,7 +119,8 @@ func (d *duo) load(t *rapid.T, s state.Snapshot) {
 		if err := conn.Bundle(context.Background(), mods); err != nil {
 			t.Fatalf("%s: %v\n%s", host, err, tell(s))
 		}
-		d.rows[host] = rows
+		send(openflow.MeterDelete, d.meters[host], meters)
+		d.rows[host], d.meters[host] = rows, meters
 	}
 }
 
@@ -156,6 +184,7 @@ func (d *duo) oneWay(t *rapid.T, s state.Snapshot, k talk, v policy.Verdict, ct 
 
 // toAll is a packet for all: on the sender's host every other port of the network hears it if its own rules say so.
 func (d *duo) toAll(t *rapid.T, s state.Snapshot, k talk, v policy.Verdict, ct string) int {
+	defer d.learn(t, k.from, k.mac)()
 	out, left := d.ask(t, k, k.from.host, k.from.id(), ct)
 	want := map[string]bool{k.from.host + "-tun": v.Egress.Allowed}
 	for _, p := range places() {
@@ -172,6 +201,30 @@ func (d *duo) toAll(t *rapid.T, s state.Snapshot, k talk, v policy.Verdict, ct s
 	return 1
 }
 
+// everybodyHears has a port ask by ARP for an address that nobody has: the rest of its network hears that, whatever their rules
+// and limits.
+func (d *duo) everybodyHears(t *rapid.T, s state.Snapshot, from place) int {
+	if bound(s, from) == nil {
+		return 0
+	}
+	question := fmt.Sprintf("in_port=%s,dl_src=%s,%s", from.id(), from.mac(), bcast+",dl_type=0x0806,arp_op=1,arp_sha="+from.mac().String()+
+		",arp_spa="+s.Port(from.id()).FixedIPs[0].IP.String()+",arp_tpa=10.0.0.99")
+	defer d.learn(t, from, from.mac())()
+	out, left := d.trace(t, from.host, question)
+	want := map[string]bool{from.host + "-tun": true}
+	for _, p := range places() {
+		if p.host == from.host && bound(s, p) != nil {
+			want[p.id()] = p != from && p.network() == from.network()
+		}
+	}
+	for port, hears := range want {
+		if left[port] != hears {
+			t.Fatalf("%s hears %v of %s, and should hear %v\n%s\n%s", port, left[port], question, hears, tell(s), out)
+		}
+	}
+	return 1
+}
+
 func (d *duo) expect(t *rapid.T, s state.Snapshot, k talk, host, in, at, ct string, want bool) {
 	out, left := d.ask(t, k, host, in, ct)
 	if left[at] != want {
@@ -181,19 +234,39 @@ func (d *duo) expect(t *rapid.T, s state.Snapshot, k talk, host, in, at, ct stri
 
 // ask traces, and tells by which ports the packet leaves.
 func (d *duo) ask(t *rapid.T, k talk, host, in, ct string) (out string, left map[string]bool) {
-	args := []string{"br-" + host, d.spell(k, in)}
+	var states []string
 	for range 4 {
-		args = append(args, "--ct-next", ct)
+		states = append(states, "--ct-next", ct)
 	}
-	out, err := unixctl.Call(context.Background(), d.Dir, "ovs-vswitchd", "ofproto/trace", args...)
-	if err != nil {
-		t.Fatalf("%v: %v", args, err)
-	}
+	return d.trace(t, host, d.spell(k, in), states...)
+}
+
+func (d *duo) trace(t *rapid.T, host, packet string, options ...string) (out string, left map[string]bool) {
+	out = d.call(t, "ofproto/trace", append([]string{"br-" + host, packet}, options...)...)
 	left = map[string]bool{}
+	if strings.Contains(out, "meter(") {
+		d.metered++
+	}
 	for _, m := range allActions.FindAllStringSubmatch(out, -1) {
-		d.outputs(m[1], left)
+		d.outputs(metered(t, m[1]), left)
 	}
 	return out, left
+}
+
+// learn has a bridge know where a MAC is, until it is to forget it: a bridge learns from a packet before it forwards it, but
+// not from one that is traced.
+func (d *duo) learn(t *rapid.T, at place, mac model.MAC) (forget func()) {
+	br, vlan := "br-"+at.host, fmt.Sprint(at.vlan())
+	d.call(t, "fdb/add", br, at.id(), vlan, mac.String())
+	return func() { d.call(t, "fdb/del", br, vlan, mac.String()) }
+}
+
+func (d *duo) call(t *rapid.T, command string, args ...string) string {
+	out, err := unixctl.Call(context.Background(), d.Dir, "ovs-vswitchd", command, args...)
+	if err != nil {
+		t.Fatalf("%s %v: %v", command, args, err)
+	}
+	return out
 }
 
 func (d *duo) outputs(list string, left map[string]bool) {

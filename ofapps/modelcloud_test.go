@@ -12,6 +12,7 @@ import (
 	"github.com/weft-sdn/weft/controller/model"
 	"github.com/weft-sdn/weft/controller/policy"
 	"github.com/weft-sdn/weft/controller/state"
+	"github.com/weft-sdn/weft/controller/view"
 	"github.com/weft-sdn/weft/controller/view/viewtest"
 )
 
@@ -65,6 +66,8 @@ func (d drawn) block(six bool) netip.Prefix {
 
 var drawnPorts = []uint16{0, 1, 22, 53, 67, 68, 79, 80, 81, 90, 443, 546, 547, 1000, 1023, 1024, 40000, 65535}
 
+var drawnPolicies = []string{"q1", "q2"}
+
 var drawnStateful, drawnStateless = []string{"g1", "g2", "g3"}, []string{"l1", "l2"}
 
 // cloud draws a cloud as the store would have it: groups of one sort on a port, numbers that are unique.
@@ -92,6 +95,16 @@ func (d drawn) cloud() *viewtest.Cloud {
 				a.Addresses = append(a.Addresses, d.block(d.family()))
 			}
 			tx.Put(a)
+		}
+		for _, q := range drawnPolicies {
+			tx.Put(d.policy(q))
+		}
+		for _, id := range []string{"n1", "n2"} {
+			if d.seldom(4) {
+				n := *c.Snapshot().Network(id)
+				n.QoSPolicyID = d.one(drawnPolicies...)
+				tx.Put(&n)
+			}
 		}
 		sets := map[string]bool{}
 		for _, p := range places() {
@@ -125,6 +138,9 @@ func (d drawn) placed(at place) *model.Port {
 			p.SecurityGroups = append(p.SecurityGroups, g)
 		}
 	}
+	if d.seldom(3) {
+		p.QoSPolicyID = d.one(drawnPolicies...)
+	}
 	if d.seldom(4) {
 		a := model.AddressPair{IP: d.block(d.family())}
 		switch d.n(3) {
@@ -136,6 +152,23 @@ func (d drawn) placed(at place) *model.Port {
 		p.AllowedAddressPairs = append(p.AllowedAddressPairs, a)
 	}
 	return p
+}
+
+// policy draws limits and a mark, of which there may be none.
+func (d drawn) policy(id string) *model.QoSPolicy {
+	q := &model.QoSPolicy{Meta: model.Meta{ID: id}}
+	for _, direction := range []string{model.Egress, model.Ingress} {
+		if d.n(1) == 1 {
+			q.Rules = append(q.Rules, model.QoSRule{Type: model.BandwidthLimit, Direction: direction, MaxKbps: uint32(1000 * (1 + d.n(1)))})
+		}
+		if d.n(1) == 1 {
+			q.Rules = append(q.Rules, model.QoSRule{Type: model.PacketRateLimit, Direction: direction, MaxKpps: uint32(1 + d.n(1))})
+		}
+	}
+	if d.n(1) == 1 {
+		q.Rules = append(q.Rules, model.QoSRule{Type: model.DSCPMarking, Direction: model.Egress, DSCPMark: model.DSCPMarks[d.n(len(model.DSCPMarks)-1)]})
+	}
+	return q
 }
 
 func (d drawn) rule(id, group string) *model.SecurityGroupRule {
@@ -198,7 +231,8 @@ func (d drawn) icmpType(six bool) uint8 {
 func tell(s state.Snapshot) string {
 	var b strings.Builder
 	for p := range s.Ports() {
-		fmt.Fprintf(&b, "%s %v secured %v groups %v pairs %v bound %v\n", p.ID, p.FixedIPs, p.PortSecurityEnabled, p.SecurityGroups, p.AllowedAddressPairs, s.Binding(p.ID) != nil)
+		fmt.Fprintf(&b, "%s %v secured %v groups %v pairs %v qos %+v bound %v\n", p.ID, p.FixedIPs, p.PortSecurityEnabled, p.SecurityGroups, p.AllowedAddressPairs,
+			view.PolicyOf(s, p), s.Binding(p.ID) != nil)
 	}
 	for r := range s.SecurityGroupRules() {
 		text := func(n *uint16) string {
