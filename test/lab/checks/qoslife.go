@@ -12,7 +12,7 @@ import (
 	"github.com/weft-sdn/weft/test/lab/cloud"
 )
 
-// policyLives changes the limit of an open connection, and takes it away: in force at once, and nothing breaks. Meanwhile
+// policyLives changes the limit of an open connection, has somebody tamper with it, and takes it away: in force at once, and nothing breaks. Then
 // ovs-vswitchd dies while no controller runs, and the limit is there again. In the end no meter is left.
 func policyLives(ctx context.Context, s *cloud.Scope) (string, error) {
 	n, err := s.Network(ctx, "lives", &weftv1.Network{}, "10.0.11.0/24")
@@ -71,6 +71,13 @@ func policyLives(ctx context.Context, s *cloud.Scope) (string, error) {
 	if err := flows("limit 6", 6, 0.7, 1.15); err != nil {
 		return "", err
 	}
+	mended, err := metersMended(ctx, s.Lab.Hosts[0])
+	if err != nil {
+		return "", err
+	}
+	if err := flows("after a tampering", 6, 0.7, 1.15); err != nil {
+		return "", err
+	}
 	if err := inner.SetPolicy(ctx, vms[0].PortID, nil); err != nil {
 		return "", err
 	}
@@ -98,7 +105,42 @@ func policyLives(ctx context.Context, s *cloud.Scope) (string, error) {
 			return "", fmt.Errorf("%s has meters that nobody wants: %s", h.Name, left)
 		}
 	}
-	return strings.Join(told, ", ") + " Mbit/s", nil
+	return fmt.Sprintf("%s Mbit/s; a meter was changed for %s, and gone for %s", strings.Join(told, ", "), ms(mended[0]), ms(mended[1])), nil
+}
+
+// metersMended changes the meters of a host by hand, and then removes them: how long each lasts. Changes are found by looking
+// every 5 s, what is removed is announced.
+func metersMended(ctx context.Context, h *lab.Host) (took []time.Duration, err error) {
+	before, err := meters(ctx, h)
+	if err != nil {
+		return nil, err
+	}
+	if before == "" {
+		return nil, fmt.Errorf("%s has no meters", h.Name)
+	}
+	for _, step := range []struct {
+		spoil  string
+		within time.Duration
+	}{
+		{`grep -o 'meter=[0-9]*' | while read m; do ovs-ofctl -O OpenFlow13 mod-meter br-int $m,kbps,burst,band=type=drop,rate=8,burst_size=8; done`, 20 * time.Second},
+		{`grep -o 'meter=[0-9]*' | while read m; do ovs-ofctl -O OpenFlow13 del-meter br-int $m; done`, 5 * time.Second},
+	} {
+		if _, err := h.Exec(ctx, "sh", "-c", "ovs-ofctl -O OpenFlow13 dump-meters br-int | "+step.spoil); err != nil {
+			return nil, err
+		}
+		start := time.Now()
+		if err := lab.Poll(ctx, step.within, func() error {
+			after, err := meters(ctx, h)
+			if err == nil && after != before {
+				err = fmt.Errorf("%s has other meters than before somebody tampered with them: %s", h.Name, difference(before, after))
+			}
+			return err
+		}); err != nil {
+			return nil, err
+		}
+		took = append(took, time.Since(start))
+	}
+	return took, nil
 }
 
 // outlives kills the switch of a limited VM while no controller runs.
