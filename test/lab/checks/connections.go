@@ -25,9 +25,11 @@ func connectionsLive(ctx context.Context, s *cloud.Scope, driver string) (string
 	if err != nil {
 		return "", err
 	}
+	start := time.Now()
 	if err := g.churn(ctx); err != nil {
 		return "", err
 	}
+	took := time.Since(start)
 	changed, err := g.live(ctx)
 	if err != nil {
 		return "", fmt.Errorf("%d unrelated changes: %w", unrelated, err)
@@ -48,8 +50,8 @@ func connectionsLive(ctx context.Context, s *cloud.Scope, driver string) (string
 	if err != nil {
 		return "", fmt.Errorf("the controller is killed: %w", err)
 	}
-	measured := fmt.Sprintf("%d connections, %d changes: longest gap %s, no other row touched; agents and controller killed: %s",
-		len(g.open), unrelated, ms(changed), ms(restart))
+	measured := fmt.Sprintf("%d connections, %d changes in %s: longest gap %s, no other row touched; agents and controller killed: %s",
+		len(g.open), unrelated, ms(took), ms(changed), ms(restart))
 	if restart > shortGap {
 		return measured, fmt.Errorf("silent for more than %v", shortGap)
 	}

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -191,27 +193,30 @@ func (g *guarded) deleteRule(ctx context.Context, r *weftv1.SecurityGroupRule) e
 }
 
 // unrelated is how many changes are made that have nothing to do with the connections.
-const unrelated = 100
+const unrelated = 1000
 
-// churn makes them: rules, members and address groups come and go, of the very groups that allow the connections. The last
-// rule stays.
+// churn makes them, at random: rules, members and addresses come and go, of the very groups that allow the connections. Some rules
+// stay.
 func (g *guarded) churn(ctx context.Context) error {
 	listed := addr(g.vm["listed"]).String()
-	var last *weftv1.SecurityGroupRule
+	r := rand.New(rand.NewPCG(unrelated, unrelated))
+	var rules []*weftv1.SecurityGroupRule
 	for i := range unrelated {
 		var err error
-		switch i % 6 {
-		case 0, 5:
-			last, err = g.scope.Allow(ctx, g.groups["server"], &weftv1.SecurityGroupRule{Direction: "ingress", Protocol: "udp",
-				PortRangeMin: proto.Uint32(uint32(1000 + i)), PortRangeMax: proto.Uint32(uint32(1100 + i)), RemoteIpPrefix: "192.0.2.0/24"})
-		case 1:
-			err = g.deleteRule(ctx, last)
-		case 2:
-			err = g.regroup(ctx, "bystander", "clients")
-		case 3:
-			err = g.list(ctx, listed, fmt.Sprintf("203.0.113.%d", i))
-		case 4:
-			err = errors.Join(g.regroup(ctx, "bystander", "others"), g.list(ctx, listed))
+		switch what := r.IntN(4); {
+		case what == 0 && len(rules) > 0:
+			gone := r.IntN(len(rules))
+			err = g.deleteRule(ctx, rules[gone])
+			rules = slices.Delete(rules, gone, gone+1)
+		case what <= 1 && len(rules) < 40:
+			var made *weftv1.SecurityGroupRule
+			made, err = g.scope.Allow(ctx, g.groups[[]string{"server", "second", "clients"}[r.IntN(3)]], g.harmless(r, i))
+			rules = append(rules, made)
+		case what == 2:
+			err = g.regroup(ctx, "bystander", []string{"clients", "others"}[r.IntN(2)])
+		default:
+			more := []string{listed, fmt.Sprintf("203.0.113.%d", r.IntN(250)), fmt.Sprintf("198.18.%d.0/24", r.IntN(250))}
+			err = g.list(ctx, more[:1+r.IntN(len(more))]...)
 		}
 		if err != nil {
 			return fmt.Errorf("change %d: %w", i, err)
@@ -221,6 +226,21 @@ func (g *guarded) churn(ctx context.Context) error {
 		return err
 	}
 	return g.scope.Settle(ctx)
+}
+
+// harmless is the rule of the change with that number: one that nobody here makes use of.
+func (g *guarded) harmless(r *rand.Rand, i int) *weftv1.SecurityGroupRule {
+	rule := &weftv1.SecurityGroupRule{Direction: "ingress", Protocol: "udp",
+		PortRangeMin: proto.Uint32(uint32(1000 + i)), PortRangeMax: proto.Uint32(uint32(1000 + i + r.IntN(100)))}
+	switch r.IntN(3) {
+	case 0:
+		rule.RemoteIpPrefix = fmt.Sprintf("192.0.2.%d/32", r.IntN(250))
+	case 1:
+		rule.RemoteGroupId = g.id([]string{"clients", "others"}[r.IntN(2)])
+	default:
+		rule.RemoteAddressGroupId = g.addresses.GetMetadata().GetId()
+	}
+	return rule
 }
 
 // rowTable is the number of a row's table.
