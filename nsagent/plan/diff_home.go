@@ -63,7 +63,7 @@ func (d *differ) bridge(b, have Bridge, there bool, tap string) {
 	if tap == "" || slices.Contains(have.Taps, tap) || there && !have.Ours && d.have.Devices[tap] != "" {
 		return
 	}
-	if d.have.Plugged[tap] {
+	if d.have.Plugged[tap] && b.Zone != 0 {
 		d.step(CopyConnections{b})
 	}
 	if d.have.Devices[tap] == "" { // else Open vSwitch's datapath has to let go of it first

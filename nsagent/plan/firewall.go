@@ -143,7 +143,7 @@ type Bridge struct {
 	Interface string
 	VLAN      uint16
 	Senders   []Sender
-	// Zone is that of its connections.
+	// Zone is that of its connections; 0: it has none that are tracked.
 	Zone uint16
 	For  string
 

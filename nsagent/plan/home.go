@@ -79,9 +79,13 @@ func (b *builder) home(zones map[string]uint16) {
 			b.fail(p.Resource(), "group_set", "this host is told of no groupset/%d", p.GroupSet)
 			continue
 		}
-		f.port(p, zones[BridgeOf(p.PortID)])
+		zone := zones[BridgeOf(p.PortID)]
+		f.port(p, zone)
+		if p.Stateless {
+			zone = 0 // nothing of it is tracked
+		}
 		b.n.Bridges = append(b.n.Bridges, Bridge{Name: BridgeOf(p.PortID), PortID: p.PortID, MAC: p.MAC, MTU: p.MTU, Interface: p.Interface, VLAN: p.VLAN,
-			Senders: p.Senders, Zone: zones[BridgeOf(p.PortID)], For: p.Resource()})
+			Senders: p.Senders, Zone: zone, For: p.Resource()})
 	}
 	slices.SortFunc(b.n.Bridges, func(x, y Bridge) int { return strings.Compare(x.Name, y.Name) })
 }
