@@ -229,8 +229,8 @@ func (a *application) step(s plan.Step) error {
 		return a.n.destroySets(a.ctx, s.Names)
 	case plan.Forget:
 		return a.n.forget(s.Flows)
-	case plan.ForgetZone:
-		return a.n.forgetZone(s.Zone)
+	case plan.ForgetZones:
+		return a.n.forgetZones(s.Zones)
 	case plan.CopyConnections:
 		return a.n.copyConnections(a.ctx, s.Bridge)
 	case plan.MakeBridge:

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
@@ -128,14 +129,15 @@ func tcpInfo(state string) *nl.RtAttr {
 func be16(n uint16) []byte { return binary.BigEndian.AppendUint16(nil, n) }
 func be32(n uint32) []byte { return binary.BigEndian.AppendUint32(nil, n) }
 
-// forgetZone deletes all entries of a zone.
-func (n *Namespace) forgetZone(zone uint16) error {
-	filter := &netlink.ConntrackFilter{}
-	if err := filter.AddZone(zone); err != nil {
-		return err
-	}
+// inZones chooses the entries of some zones.
+type inZones []uint16
+
+func (z inZones) MatchConntrackFlow(f *netlink.ConntrackFlow) bool { return slices.Contains(z, f.Zone) }
+
+// forgetZones deletes all entries of some zones.
+func (n *Namespace) forgetZones(zones []uint16) error {
 	for _, family := range []netlink.InetFamily{unix.AF_INET, unix.AF_INET6} {
-		if _, err := n.handle.ConntrackDeleteFilters(netlink.ConntrackTable, family, filter); err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
+		if _, err := n.handle.ConntrackDeleteFilters(netlink.ConntrackTable, family, inZones(zones)); err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
 			return fmt.Errorf("conntrack: %w", err)
 		}
 	}

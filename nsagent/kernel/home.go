@@ -35,7 +35,7 @@ func (h *Host) Home() (*Namespace, error) {
 // observeHome looks at what is ours in the host's own namespace, and at nothing else.
 func (n *Namespace) observeHome(ctx context.Context, want plan.Namespace) (plan.Namespace, error) {
 	o := n.observation(want)
-	err := n.Bridges(&o.have)
+	err := n.bridges(&o.have, true)
 	if err == nil {
 		err = n.Do(func() error {
 			if _, err := os.Stat("/proc/sys/net/ipv6"); errors.Is(err, fs.ErrNotExist) {
@@ -100,8 +100,11 @@ func (n *Namespace) run(ctx context.Context, stdin string, argv ...string) (stri
 	return c.wait()
 }
 
-// Bridges looks at the devices of the host's own namespace.
-func (n *Namespace) Bridges(have *plan.Namespace) error {
+// Bridges looks at the devices of the host's own namespace, and takes it that the settings of bridges are as they were left: to
+// read them takes longer than all else, and that somebody changes one is found by Observe, as it is with all sysctls.
+func (n *Namespace) Bridges(have *plan.Namespace) error { return n.bridges(have, false) }
+
+func (n *Namespace) bridges(have *plan.Namespace, settings bool) error {
 	links, err := list(n.handle.LinkList)
 	if err != nil {
 		return fmt.Errorf("links: %w", err)
@@ -134,39 +137,46 @@ func (n *Namespace) Bridges(have *plan.Namespace) error {
 		}
 		slices.Sort(x.Taps)
 		if x.Ours {
-			if x.Right, err = n.right(b, byName); err != nil {
-				return err
-			}
+			x.Right = right(b, byName)
 		}
 		have.Bridges = append(have.Bridges, x)
 	}
-	return nil
-}
-
-// right says whether a bridge of ours and its pair are as we make them.
-func (n *Namespace) right(b *netlink.Bridge, byName map[string]netlink.Link) (bool, error) {
-	up := func(l netlink.Link) bool { return l.Attrs().Flags&net.FlagUp != 0 }
-	inner, outer := byName[plan.InnerOfBridge(b.Name)], byName[plan.OuterOfBridge(b.Name)]
-	if inner == nil || outer == nil || !up(b) || !up(inner) || !up(outer) || inner.Attrs().MasterIndex != b.Index || inner.Attrs().ParentIndex != outer.Attrs().Index ||
-		inner.Attrs().MTU != b.MTU || outer.Attrs().MTU != b.MTU || b.AgeingTime == nil || *b.AgeingTime != 0 || b.MulticastSnooping == nil || *b.MulticastSnooping {
-		return false, nil
+	if !settings {
+		return nil
 	}
-	ok := true
-	err := n.Do(func() error {
-		for _, name := range []string{inner.Attrs().Name, outer.Attrs().Name} {
-			on, err := offload(name)
-			if err != nil {
-				return ignore(err, unix.ENODEV)
+	return n.Do(func() error {
+		for i := range have.Bridges {
+			if x := &have.Bridges[i]; x.Right {
+				if x.Right, err = set(x.Name); err != nil {
+					return err
+				}
 			}
-			ok = ok && !on
-		}
-		for _, s := range quiet(b.Name) {
-			v, there := readSysctl(s.Key)
-			ok = ok && (!there || v == s.Value)
 		}
 		return nil
 	})
-	return ok, err
+}
+
+// right says whether a bridge of ours and its pair are put together as we make them.
+func right(b *netlink.Bridge, byName map[string]netlink.Link) bool {
+	up := func(l netlink.Link) bool { return l.Attrs().Flags&net.FlagUp != 0 }
+	inner, outer := byName[plan.InnerOfBridge(b.Name)], byName[plan.OuterOfBridge(b.Name)]
+	return inner != nil && outer != nil && up(b) && up(inner) && up(outer) && inner.Attrs().MasterIndex == b.Index && inner.Attrs().ParentIndex == outer.Attrs().Index &&
+		inner.Attrs().MTU == b.MTU && outer.Attrs().MTU == b.MTU && b.AgeingTime != nil && *b.AgeingTime == 0 && b.MulticastSnooping != nil && !*b.MulticastSnooping
+}
+
+// set says whether the settings of a bridge and its pair are as we make them, in the namespace of this thread.
+func set(bridge string) (ok bool, err error) {
+	for _, name := range []string{plan.InnerOfBridge(bridge), plan.OuterOfBridge(bridge)} {
+		if on, err := offload(name); err != nil || on {
+			return false, ignore(err, unix.ENODEV)
+		}
+	}
+	for _, s := range quiet(bridge) {
+		if v, there := readSysctl(s.Key); there && v != s.Value {
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 // quiet are the settings by which the host neither speaks nor answers on a bridge and its pair.

@@ -36,14 +36,13 @@ func (w *worker) assignZones(ctx context.Context, sources *plan.Sources) error {
 	return nil
 }
 
-// around adds what br-int holds, and in the host's own namespace which devices there are: those of machines come and go.
-func (w *worker) around(have *plan.Namespace, plugged map[string]bool) error {
-	if w.name != plan.Home {
+// around adds what br-int holds.
+func (w *worker) around(have *plan.Namespace, plugged map[string]bool) {
+	if w.name == plan.Home {
+		have.Plugged = plugged
+	} else {
 		have.Links = withPlugs(have.Links, plugged)
-		return nil
 	}
-	have.Plugged = plugged
-	return w.ns.Bridges(have)
 }
 
 // bridged are the ports that br-int must hold for firewall bridges, and the machines that it gets back from bridges which go.
@@ -111,13 +110,11 @@ func (w *worker) removeHome(ctx context.Context, plugged map[string]bool) (gone 
 	if errors.Is(err, kernel.ErrNoCommand) {
 		return true // then nothing of ours was ever there
 	}
-	if err == nil {
-		err = w.around(&have, plugged)
-	}
 	if err != nil {
 		w.again("not looked at", err)
 		return false
 	}
+	w.around(&have, plugged)
 	steps := plan.Diff(want, have)
 	for _, f := range w.ns.Apply(ctx, steps, nil) {
 		w.again("not removed", f)

@@ -180,9 +180,12 @@ func (w *worker) open(ctx context.Context) (made bool, err error) {
 func (w *worker) difference(ctx context.Context, plugged map[string]bool) (plan.Namespace, []plan.Step, error) {
 	if w.remembered && w.settled != nil {
 		have := *w.settled
-		if err := w.around(&have, plugged); err != nil {
-			return have, nil, err
+		if w.name == plan.Home { // devices of machines come and go
+			if err := w.ns.Bridges(&have); err != nil {
+				return have, nil, err
+			}
 		}
+		w.around(&have, plugged)
 		return have, plan.Diff(w.target, have), nil
 	}
 	w.k.met.looks.Inc()
@@ -191,9 +194,7 @@ func (w *worker) difference(ctx context.Context, plugged map[string]bool) (plan.
 	if err != nil {
 		return have, nil, err
 	}
-	if err := w.around(&have, plugged); err != nil {
-		return have, nil, err
-	}
+	w.around(&have, plugged)
 	w.tellForeign(have.Foreign)
 	steps := plan.Diff(w.target, have)
 	w.tellDrift(have, steps)

@@ -33,7 +33,7 @@ func (w *worker) tellDrift(have plan.Namespace, steps []plan.Step) {
 	var texts []string
 	for _, s := range steps {
 		switch s.(type) {
-		case plan.Announce, plan.Forget, plan.ForgetZone, plan.CopyConnections, plan.DeleteBridge, plan.ReleaseTap:
+		case plan.Announce, plan.Forget, plan.ForgetZones, plan.CopyConnections, plan.DeleteBridge, plan.ReleaseTap:
 			continue
 		}
 		if !w.knew(s) {

@@ -27,14 +27,20 @@ func (d *differ) home() {
 		d.step(RestoreSets{deletes})
 	}
 	wants, zones := ReadZones(d.want.IPv4), ReadZones(d.have.IPv4)
+	var strange []uint16
+	for _, b := range d.want.Bridges {
+		if zones[b.Name] != wants[b.Name] && wants[b.Name] != 0 {
+			strange = append(strange, b.Zone)
+		}
+	}
+	if len(strange) > 0 {
+		d.step(ForgetZones{strange})
+	}
 	is := map[string]Bridge{}
 	for _, b := range d.have.Bridges {
 		is[b.Name] = b
 	}
 	for _, b := range d.want.Bridges {
-		if zones[b.Name] != wants[b.Name] && wants[b.Name] != 0 {
-			d.step(ForgetZone{b.Zone})
-		}
 		have, there := is[b.Name]
 		if tap := d.have.Machine(b); tap != "" || there && !have.Ours {
 			delete(is, b.Name)

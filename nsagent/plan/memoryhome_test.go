@@ -52,8 +52,10 @@ func (m *homeMemory) apply(s Step) {
 	case RestoreEthernet:
 		m.Ethernet = restored(m.Ethernet, s.Text)
 		m.whole()
-	case ForgetZone:
-		m.emptied[s.Zone] = true
+	case ForgetZones:
+		for _, z := range s.Zones {
+			m.emptied[z] = true
+		}
 	case MakeBridge:
 		if m.bridge(s.Name) != nil {
 			panic(s.Name + " is there already")

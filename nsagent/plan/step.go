@@ -66,8 +66,9 @@ type RestoreSets struct{ Text string }
 // DestroySets takes sets away that no rule names any more.
 type DestroySets struct{ Names []string }
 
-// ForgetZone deletes all entries of conntrack in a zone.
-type ForgetZone struct{ Zone uint16 }
+// ForgetZones deletes all entries of conntrack in some zones. It is one step for all of them: the kernel walks all of its table
+// for each time that somebody asks.
+type ForgetZones struct{ Zones []uint16 }
 
 // MakeBridge makes a firewall bridge, and the pair between it and br-int.
 type MakeBridge struct{ Bridge }
@@ -133,7 +134,13 @@ func (s DeleteNeighbour) String() string { return "ip neigh del " + s.Neighbour.
 func (s RestoreEthernet) String() string { return "ebtables-restore --noflush: " + oneLine(s.Text) }
 func (s RestoreSets) String() string     { return "ipset restore: " + oneLine(s.Text) }
 func (s DestroySets) String() string     { return "ipset destroy " + strings.Join(s.Names, " ") }
-func (s ForgetZone) String() string      { return fmt.Sprintf("conntrack -D -w %d", s.Zone) }
+func (s ForgetZones) String() string {
+	var zones []string
+	for _, z := range s.Zones {
+		zones = append(zones, fmt.Sprintf("conntrack -D -w %d", z))
+	}
+	return strings.Join(zones, "; ")
+}
 func (s MakeBridge) String() string {
 	return fmt.Sprintf("ip link add %s mtu %d type bridge; ip link add %s type veth peer %s", s.Name, s.MTU, InnerOfBridge(s.Name), OuterOfBridge(s.Name))
 }
