@@ -210,7 +210,7 @@ func (g *guarded) churn(ctx context.Context) error {
 			rules = slices.Delete(rules, gone, gone+1)
 		case what <= 1 && len(rules) < 40:
 			var made *weftv1.SecurityGroupRule
-			made, err = g.scope.Allow(ctx, g.groups[[]string{"server", "second", "clients"}[r.IntN(3)]], g.harmless(r, i))
+			made, err = g.scope.Allow(ctx, g.groups[[]string{"server", "second", "others"}[r.IntN(3)]], g.harmless(r, i))
 			rules = append(rules, made)
 		case what == 2:
 			err = g.regroup(ctx, "bystander", []string{"clients", "others"}[r.IntN(2)])
@@ -228,7 +228,8 @@ func (g *guarded) churn(ctx context.Context) error {
 	return g.scope.Settle(ctx)
 }
 
-// harmless is the rule of the change with that number: one that nobody here makes use of.
+// harmless is the rule of the change with that number: one that nobody here makes use of. It names a group that goes later than
+// those that get it.
 func (g *guarded) harmless(r *rand.Rand, i int) *weftv1.SecurityGroupRule {
 	rule := &weftv1.SecurityGroupRule{Direction: "ingress", Protocol: "udp",
 		PortRangeMin: proto.Uint32(uint32(1000 + i)), PortRangeMax: proto.Uint32(uint32(1000 + i + r.IntN(100)))}
