@@ -45,6 +45,8 @@ type bridge struct {
 	rows   int
 
 	repaired int64
+	// refusals are those of the last comparison.
+	refusals refusals
 	// hasMeters says that the switch, when it was last asked, had any.
 	hasMeters bool
 	// meters are those that the switch has been told to have, by their numbers.
@@ -223,8 +225,10 @@ func (b *bridge) compareAndApply(ctx context.Context) ([]flow.Difference, error)
 		}
 		return kept.release(cmp.Observe)
 	}
+	counted := refusals{}
 	err = b.conn.DumpFlows(ctx, openflow.AllFlows(), func(s *openflow.FlowStats) error {
 		limits.keepNamed(b, s)
+		counted.note(b, s)
 		select {
 		case <-rendered:
 		default:
@@ -243,6 +247,7 @@ func (b *bridge) compareAndApply(ctx context.Context) ([]flow.Difference, error)
 	if err != nil {
 		return nil, fmt.Errorf("dump: %w", err)
 	}
+	b.countRefused(counted)
 	diffs, err := cmp.Differences()
 	if err != nil {
 		return nil, fmt.Errorf("compare: %w", err)

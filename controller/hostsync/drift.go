@@ -197,13 +197,16 @@ func (b *bridge) drift(ctx context.Context) ([]report.Drift, error) {
 		return nil, err
 	}
 	cmp := flow.NewComparison(wanted.set, flow.Learned)
+	counted := refusals{}
 	err = b.conn.DumpFlows(ctx, openflow.AllFlows(), func(s *openflow.FlowStats) error {
 		limits.keepNamed(b, s)
+		counted.note(b, s)
 		return cmp.Observe(s)
 	})
 	if err != nil {
 		return nil, err
 	}
+	b.countRefused(counted)
 	diffs, err := cmp.Differences()
 	if err != nil {
 		return nil, err

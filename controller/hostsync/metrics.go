@@ -6,6 +6,7 @@ type metrics struct {
 	flowMods *prometheus.CounterVec
 	refused  *prometheus.CounterVec
 	drift    *prometheus.CounterVec
+	packets  *prometheus.CounterVec
 	rounds   *prometheus.HistogramVec
 	wanted   *prometheus.GaugeVec
 	failed   *prometheus.GaugeVec
@@ -21,6 +22,9 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "weft_flow_parts_refused_total", Help: "Parts (a port, a network …) whose rows a bridge refused."}, bridge),
 		drift: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "weft_drift_rows_total", Help: "Rows found not as they were left, and repaired."}, bridge),
+		packets: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "weft_refused_packets_total", Help: "Packets that br-int has refused for security groups and false addresses, by their direction as the port's machine sees it; of firewall bridges it knows none. Each comparison of the bridge counts on."},
+			[]string{"host", "direction"}),
 		rounds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "weft_host_program_seconds", Help: "Time to bring a host's bridges up to date.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 2, 14)}, []string{"host"}),
@@ -32,7 +36,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		down: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "weft_hosts_down", Help: "Hosts that have given no sign of life for the health timeout."}),
 	}
-	reg.MustRegister(m.flowMods, m.refused, m.drift, m.rounds, m.wanted, m.failed, m.down)
+	reg.MustRegister(m.flowMods, m.refused, m.drift, m.packets, m.rounds, m.wanted, m.failed, m.down)
 	return m
 }
 
@@ -47,7 +51,7 @@ func (m *metrics) agent(host string, count map[string]int, failed int) {
 // forget drops the series of a host that is gone.
 func (m *metrics) forget(host string) {
 	l := prometheus.Labels{"host": host}
-	for _, c := range []*prometheus.CounterVec{m.flowMods, m.refused, m.drift} {
+	for _, c := range []*prometheus.CounterVec{m.flowMods, m.refused, m.drift, m.packets} {
 		c.DeletePartialMatch(l)
 	}
 	m.rounds.DeletePartialMatch(l)

@@ -123,5 +123,5 @@ func (s *Switch) flowRemoved(r *row, reason openflow.RemovedReason) {
 
 func counters(r *row) openflow.Counters {
 	d := time.Since(r.since)
-	return openflow.Counters{DurationSec: uint32(d / time.Second), DurationNsec: uint32(d % time.Second), IdleAge: ^uint32(0), Flows: ^uint32(0)}
+	return openflow.Counters{Packets: r.packets, DurationSec: uint32(d / time.Second), DurationNsec: uint32(d % time.Second), IdleAge: ^uint32(0), Flows: ^uint32(0)}
 }

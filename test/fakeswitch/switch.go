@@ -161,6 +161,19 @@ func (s *Switch) Change(mods ...openflow.FlowMod) error {
 	return nil
 }
 
+// Hit makes the rows of a table with that priority count packets.
+func (s *Switch) Hit(table uint8, priority uint16, packets uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for k, r := range s.table {
+		if k.table == table && k.priority == priority {
+			n := *r
+			n.packets += packets
+			s.table[k] = &n
+		}
+	}
+}
+
 // Clear empties all tables without telling anybody, as a switch that has started anew.
 func (s *Switch) Clear() {
 	s.mu.Lock()

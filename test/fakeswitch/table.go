@@ -26,6 +26,7 @@ type row struct {
 	instructions string // in the wire form of version
 	version      openflow.Version
 	since        time.Time
+	packets      uint64
 }
 
 type table map[key]*row
