@@ -8,7 +8,9 @@ import (
 )
 
 // Chains of the firewall. Those of a port are named as Neutron's: i, o and s, and the first 10 characters of the port's id.
-// Rules of a set of groups are shared by all ports with these groups, in gi and go and the set's number.
+// Rules of a set of groups are shared by all ports with these groups, in gi and go and the set's number. What is the same for
+// all ports is in one chain for them all, above all what names ports of UDP: for each such number iptables-restore asks the kernel
+// for all addresses of the host (getaddrinfo(3)), and a host with many ports has many.
 const (
 	fw         = "weft-fw-"
 	fwAccept   = fw + "accept"
@@ -17,6 +19,9 @@ const (
 	fwState    = fw + "state"
 	fwND       = fw + "nd"
 	fwTypes    = fw + "ethertypes"
+	fwHeard    = fw + "heard"   // what every port hears
+	fwServers  = fw + "servers" // what only routers and DHCP servers send
+	fwClients  = fw + "clients" // what DHCP clients send
 )
 
 // cutMark is the bit of a connection's mark which says that it was allowed and is not any more (docs/decisions/0061).
@@ -76,6 +81,17 @@ func (f *filter) base() {
 	// A connection that was cut and is allowed again goes on.
 	f.both("filter", fwAccept, true, isCut+restore, "-j ACCEPT")
 	f.both("filter", fwFallback, true, notCut+cutIt, `-m comment --comment "Default drop rule for unmatched traffic." -j DROP`)
+	put(f.v4, "filter", fwHeard, false, "-p udp -m udp --sport 67 --dport 68 -j "+fwAccept)
+	put(f.v6, "filter", fwHeard, false, "-p udp -m udp --sport 547 --dport 546 -j "+fwAccept)
+	for _, typ := range heard6 {
+		put(f.v6, "filter", fwHeard, false, fmt.Sprintf("-p ipv6-icmp -m icmp6 --icmpv6-type %d -j %s", typ, fwAccept))
+	}
+	put(f.v4, "filter", fwServers, false, `-p udp -m udp --dport 68 -m comment --comment "Prevent DHCP Spoofing by VM." -j DROP`)
+	put(f.v6, "filter", fwServers, false,
+		`-p ipv6-icmp -m icmp6 --icmpv6-type 134 -m comment --comment "Drop IPv6 Router Advts from VM Instance." -j DROP`,
+		`-p udp -m udp --dport 546 -m comment --comment "Prevent DHCP Spoofing by VM." -j DROP`)
+	put(f.v4, "filter", fwClients, false, `-p udp -m udp --sport 68 --dport 67 -m comment --comment "Allow DHCP client traffic." -j `+fwAccept)
+	put(f.v6, "filter", fwClients, false, `-p udp -m udp --sport 546 --dport 547 -m comment --comment "Allow DHCP client traffic." -j `+fwAccept)
 	for _, typ := range sent6 {
 		put(f.v6, "filter", fwND, false, fmt.Sprintf("-p ipv6-icmp -m icmp6 --icmpv6-type %d -j %s", typ, fwAccept))
 	}
@@ -159,12 +175,7 @@ func (p *PortFirewall) judged(direction string) []string {
 
 // hears adds the chain for what comes to the port.
 func (f *filter) hears(p *PortFirewall, chain string) {
-	put(f.v4, "filter", chain, true, "-p udp -m udp --sport 67 --dport 68 -j "+fwAccept)
-	put(f.v6, "filter", chain, true, "-p udp -m udp --sport 547 --dport 546 -j "+fwAccept)
-	for _, typ := range heard6 {
-		put(f.v6, "filter", chain, true, fmt.Sprintf("-p ipv6-icmp -m icmp6 --icmpv6-type %d -j %s", typ, fwAccept))
-	}
-	f.both("filter", chain, true, p.judged("gi")...)
+	f.both("filter", chain, true, append([]string{"-j " + fwHeard}, p.judged("gi")...)...)
 }
 
 // sends adds the chain for what the port sends.
@@ -172,13 +183,11 @@ func (f *filter) sends(p *PortFirewall, chain, spoof string) {
 	four := func(rules ...string) { put(f.v4, "filter", chain, true, rules...) }
 	six := func(rules ...string) { put(f.v6, "filter", chain, true, rules...) }
 	for _, mac := range p.macs() {
-		four("-s 0.0.0.0/32 -d 255.255.255.255/32 -p udp -m udp --sport 68 --dport 67 " + fromMAC(mac) + `-m comment --comment "Allow DHCP client traffic." -j ` + fwAccept)
+		four("-s 0.0.0.0/32 -d 255.255.255.255/32 " + fromMAC(mac) + "-j " + fwClients)
 	}
-	four(`-p udp -m udp --dport 68 -m comment --comment "Prevent DHCP Spoofing by VM." -j DROP`, "-j "+spoof,
-		`-p udp -m udp --sport 68 --dport 67 -m comment --comment "Allow DHCP client traffic." -j `+fwAccept)
+	four("-j "+fwServers, "-j "+spoof, "-j "+fwClients)
 
-	six(`-p ipv6-icmp -m icmp6 --icmpv6-type 134 -m comment --comment "Drop IPv6 Router Advts from VM Instance." -j DROP`,
-		`-p udp -m udp --dport 546 -m comment --comment "Prevent DHCP Spoofing by VM." -j DROP`)
+	six("-j " + fwServers)
 	for _, mac := range p.macs() {
 		for _, typ := range unspecified6 {
 			six(fmt.Sprintf("-s ::/128 -p ipv6-icmp -m icmp6 --icmpv6-type %d %s-j %s", typ, fromMAC(mac), fwAccept))
@@ -188,7 +197,7 @@ func (f *filter) sends(p *PortFirewall, chain, spoof string) {
 	for _, s := range senders { // is the address free? (RFC 4862, 5.4.2)
 		six("-s ::/128 -p ipv6-icmp -m icmp6 --icmpv6-type 135 " + fromMAC(s.MAC) + ndTarget(s.Prefix) + "-j " + fwAccept)
 	}
-	six("-s ::/128 -j DROP", "-j "+spoof, `-p udp -m udp --sport 546 --dport 547 -m comment --comment "Allow DHCP client traffic." -j `+fwAccept)
+	six("-s ::/128 -j DROP", "-j "+spoof, "-j "+fwClients)
 	for _, s := range senders {
 		six("-p ipv6-icmp -m icmp6 --icmpv6-type 136 " + fromMAC(s.MAC) + ndTarget(s.Prefix) + "-j " + fwAccept)
 	}
