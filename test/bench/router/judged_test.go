@@ -18,7 +18,7 @@ import (
 
 // How many packets of what size are offered a second, and for how long they are counted after they have begun to flow.
 const (
-	offered  = 10_000
+	offered  = 5_000
 	size     = 200
 	settling = time.Second
 	counting = 3 * time.Second

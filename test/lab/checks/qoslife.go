@@ -12,8 +12,8 @@ import (
 	"github.com/weft-sdn/weft/test/lab/cloud"
 )
 
-// policyLives changes the limit of an open connection, has somebody tamper with it, and takes it away: in force at once, and nothing breaks. Then
-// ovs-vswitchd dies while no controller runs, and the limit is there again. In the end no meter is left.
+// policyLives changes the limit of an open connection, has somebody tamper with it, and takes it away: in force at once, and nothing
+// breaks. Then ovs-vswitchd dies while no controller runs, and the limit is there again. In the end no meter is left.
 func policyLives(ctx context.Context, s *cloud.Scope) (string, error) {
 	n, err := s.Network(ctx, "lives", &weftv1.Network{}, "10.0.11.0/24")
 	if err != nil {
