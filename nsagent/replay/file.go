@@ -160,7 +160,11 @@ func decode(b []byte, bridge string) (*Set, error) {
 			if err != nil {
 				return nil, fmt.Errorf("at byte %d: %w", at, err)
 			}
-			s.Meters = append(s.Meters, *m.(*openflow.MeterMod))
+			meter, ok := m.(*openflow.MeterMod)
+			if !ok {
+				return nil, fmt.Errorf("at byte %d there is a meter-mod of %v", at, h.Version)
+			}
+			s.Meters = append(s.Meters, *meter)
 		case openflow.TypeEchoReply:
 			if err := json.Unmarshal(msg[openflow.HeaderLen:], &s.Ports); err != nil {
 				return nil, fmt.Errorf("at byte %d: ports: %w", at, err)

@@ -19,6 +19,10 @@ func FuzzDecode(f *testing.F) {
 		f.Add((&openflow.EchoReply{Data: []byte(`{"2":{"name":"tap1","iface_id":"x"}}`)}).Append(b, v, 0))
 	}
 	f.Add([]byte{})
+	meter := openflow.MeterMod{MeterID: 4, Bands: []openflow.MeterBand{{Type: openflow.BandDrop, Rate: 1000, Burst: 800}}}
+	f.Add(meter.Append(nil, openflow.V13, 0))
+	// A meter-mod of no version that there is was taken for one.
+	f.Add([]byte{'0', 29, 0, 8, 0, 0, 0, 0})
 	now := map[uint32]Interface{7: {Name: "tap1", IfaceID: "x"}}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		sum := sha256.Sum256(b)
