@@ -98,8 +98,13 @@ func differences(b *testing.B, before, after state.Snapshot, parts view.PartSet)
 	was, is := ofapps.NewRenderer(before, "host1"), ofapps.NewRenderer(after, "host1")
 	coder := flow.Coder{Version: openflow.V14}
 	var all []flow.Difference
+	render := func(r ofapps.Renderer, p view.Part) ofapps.Rows {
+		out := ofapps.Rows{}
+		r.Render(p, func(bridge string, rows []flow.Flow) { out[bridge] = append(out[bridge], rows...) })
+		return out
+	}
 	for p := range parts {
-		x, y := was.Render(p), is.Render(p)
+		x, y := render(was, p), render(is, p)
 		for _, bridge := range []string{view.BrInt, view.BrTun} {
 			d, err := flow.Diff(&coder, x[bridge], y[bridge])
 			if err != nil {
