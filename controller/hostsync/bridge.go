@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/weft-sdn/weft/controller/report"
@@ -39,6 +40,8 @@ type bridge struct {
 	auditAt time.Time
 	// changed is the revision at which rows last changed.
 	changed int64
+	// replayed says that an agent fills the bridge, which its switch has lost.
+	replayed atomic.Bool
 	// retell says that the agent is to be told again that the bridge is complete: it forgets what it had not saved when
 	// the switch went away.
 	retell bool
@@ -146,38 +149,6 @@ func (b *bridge) takeOver(ctx context.Context) error {
 		return err
 	}
 	b.fresh, b.retell = false, true
-	return nil
-}
-
-// A bridge that had many rows and has none was lost by its switch. Its agent, which has them on disk, replays them at
-// once; when two fill the bridge at a time, both take twice as long. The number is the agent's, too (nsagent/replay).
-const (
-	many       = 10_000
-	replayTime = time.Second
-	replayLook = 10 * time.Millisecond
-)
-
-// awaitReplay leaves it to the agent, for a while, to fill such a bridge.
-func (b *bridge) awaitReplay(ctx context.Context) error {
-	if a := &b.host.agent; b.rows < b.host.fleet.manyRows || a.session == nil || a.checkpoints[b.name] == 0 {
-		return nil
-	}
-	for end := time.Now().Add(replayTime); time.Now().Before(end); {
-		tables, err := b.conn.TableStats(ctx)
-		if err != nil {
-			return err
-		}
-		for _, t := range tables {
-			if t.Active > 0 {
-				return nil
-			}
-		}
-		select {
-		case <-time.After(replayLook):
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
 	return nil
 }
 

@@ -66,6 +66,7 @@ func (a *agent) sendUpserts() {
 				d.Unchanged = append(d.Unchanged, name)
 			}
 		}
+		d.Connected = a.host.connectedBridges()
 	} else {
 		for _, name := range slices.Sorted(maps.Keys(a.removals)) {
 			if a.flowless(name) {

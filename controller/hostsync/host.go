@@ -116,6 +116,11 @@ func (h *host) post(change func(*inbox)) {
 	q.programming = q.programming || len(h.inbox.parts) > 0 || h.inbox.all
 	h.published.Store(&q)
 	h.mu.Unlock()
+	h.rouse()
+}
+
+// rouse wakes the loop.
+func (h *host) rouse() {
 	select {
 	case h.wake <- struct{}{}:
 	default:
@@ -197,7 +202,7 @@ func (h *host) round(ctx context.Context) {
 	}
 	h.agent.want(in.all, in.parts, in.marks)
 	h.agent.sendUpserts()
-	h.program(ctx, in)
+	h.program(ctx, &in)
 	h.settlePorts(in)
 	if h.bridgesSettled() {
 		h.agent.sendRemovals()
@@ -249,12 +254,26 @@ func (h *host) connected(c bridgeConn) {
 		b.name, h.name, c.conn.RemoteAddr(), c.conn.Version())
 }
 
+// connectedBridges are the names of those that have a connection, or one that the loop has not seen yet, sorted.
+func (h *host) connectedBridges() (names []string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for name, b := range h.bridges {
+		if b.conn != nil || slices.ContainsFunc(h.inbox.conns, func(c bridgeConn) bool { return c.bridge == name }) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
 func (h *host) lost(g lostConn) {
 	b := h.bridges[g.bridge]
 	if b == nil || b.conn != g.conn {
 		return
 	}
 	b.conn, b.since = nil, time.Now()
+	b.replayed.Store(b.willBeReplayed())
 	b.err = "not connected"
 	if g.err != nil {
 		b.err = g.err.Error()
@@ -262,17 +281,60 @@ func (h *host) lost(g lostConn) {
 	h.fleet.event(h.name, "SwitchLost", "", "%s of %s: %s; what is programmed goes on", b.name, h.name, b.err)
 }
 
-// program lets every connected bridge catch up, side by side: none waits for another.
-func (h *host) program(ctx context.Context, in inbox) {
-	var wg sync.WaitGroup
+// program lets every connected bridge catch up, side by side: none waits for another. One that connects meanwhile does not
+// wait for the next round: after a start of the controller, or of the switch, all of them come within milliseconds, and to
+// compare the first may take as long as to compare the largest.
+func (h *host) program(ctx context.Context, in *inbox) {
+	finished := make(chan struct{})
+	running, started := 0, map[string]bool{}
+	start := func(b *bridge) {
+		running, started[b.name] = running+1, true
+		go func() {
+			b.catchUp(ctx, in.foreign[b.name])
+			finished <- struct{}{}
+		}()
+	}
 	for _, b := range h.bridges {
 		b.dirty(in.all, in.parts)
-		if b.conn == nil {
+		if b.conn != nil {
+			start(b)
+		}
+	}
+	woken := false
+	for running > 0 {
+		select {
+		case <-finished:
+			running--
+		case <-h.wake:
+			woken = true
+			for _, c := range h.newcomers(started) {
+				h.connected(c)
+				start(h.bridges[c.bridge])
+				in.conns = append(in.conns, c)
+			}
+		}
+	}
+	if woken {
+		h.rouse()
+	}
+}
+
+// newcomers takes a connection of each bridge that is not at work yet out of the inbox.
+func (h *host) newcomers(started map[string]bool) []bridgeConn {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var come, rest []bridgeConn
+	taken := maps.Clone(started)
+	for _, c := range h.inbox.conns {
+		if taken[c.bridge] || h.bridges[c.bridge] == nil {
+			rest = append(rest, c)
 			continue
 		}
-		wg.Go(func() { b.catchUp(ctx, in.foreign[b.name]) })
+		taken[c.bridge] = true
+		come = append(come, c)
 	}
-	wg.Wait()
+	h.inbox.conns = rest
+	return come
 }
 
 // bridgesSettled says whether every bridge has all that the snapshot wants.

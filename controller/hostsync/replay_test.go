@@ -2,6 +2,7 @@ package hostsync
 
 import (
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -80,4 +81,36 @@ func TestTheAgentReplaysManyRows(t *testing.T) {
 	if got := sw.Counts().FlowMods - mods; got == 0 {
 		t.Error("who filled the bridge?")
 	}
+}
+
+// All bridges of a host connect within milliseconds, and to compare one may take long: the others do not wait for that.
+func TestABridgeThatComesWhileAnotherIsComparedDoesNotWait(t *testing.T) {
+	c := start(t)
+	c.later = view.BrTun
+	first, second := make(chan struct{}), make(chan struct{})
+	var dumps atomic.Int32
+	c.intercept = func(_ openflow.Header, m openflow.Message) ([]byte, bool) {
+		if r, ok := m.(*openflow.MultipartRequest); ok && r.Type == openflow.MultipartFlow {
+			switch dumps.Add(1) {
+			case 1:
+				close(first)
+				select { // the rows of the first bridge do not come before somebody has asked for those of the second
+				case <-second:
+				case <-c.ctx.Done():
+				}
+			case 2:
+				close(second)
+			}
+		}
+		return nil, false
+	}
+	h := c.host("compute1", "10.0.0.1")
+	<-first
+	go h.switches[view.BrTun].Dial(c.ctx, "tcp", c.openflow, 20*time.Millisecond)
+	select {
+	case <-second:
+	case <-time.After(10 * time.Second):
+		t.Fatal("the second bridge waits for the first")
+	}
+	c.settle()
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/weft-sdn/weft/openflow"
@@ -127,7 +128,12 @@ func (s *server) serve(ctx context.Context, nc net.Conn) {
 	conn, c, err := s.admit(ctx, nc)
 	<-s.slots
 	if err != nil {
-		if ctx.Err() == nil {
+		switch {
+		case ctx.Err() != nil:
+		case errors.Is(err, syscall.ECONNRESET):
+			// A switch that was told to connect anew, as agents do when a controller is back. Nobody was refused.
+			s.Log.Debug("OpenFlow connection given up by the switch", "remote", remote.String(), "err", err)
+		default:
 			s.refusals.log(remote, err)
 		}
 		return

@@ -121,6 +121,8 @@ type Agent struct {
 	// spoken: some controller has spoken to this process; greeted: this stream's has; replaced: it is another one than
 	// before; called: bridges were made to connect to it.
 	spoken, greeted, replaced, called bool
+	// connected are the bridges that this stream's controller had when it greeted us.
+	connected []string
 	// freshTunnel is the transaction that made the first tunnel of a type; 0 for none that the switch has not carried out.
 	freshTunnel int64
 

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/weft-sdn/weft/ovsdb"
@@ -24,7 +25,8 @@ type link struct {
 // 3.1 does not heed max_backoff.)
 //
 // A raised epoch means another process than the one that was there before. Where that is a bridge's only controller,
-// there is no need to wait for the database to say that the connection was lost.
+// there is no need to wait for the database to say that the connection was lost. What the controller itself has is not lost, though:
+// to make such a bridge connect anew would cut it off while its rows are listed.
 func (a *Agent) callBack(ctx context.Context, st *ovsdb.State) {
 	a.watchLinks(st)
 	if a.stream == nil || !a.greeted || a.called {
@@ -34,7 +36,7 @@ func (a *Agent) callBack(ctx context.Context, st *ovsdb.State) {
 	var lost []string
 	for _, b := range a.held.desired().Bridges {
 		l, known := a.links[b.Name]
-		if _, ok := a.settled[b.Resource()]; !ok || !known {
+		if _, ok := a.settled[b.Resource()]; !ok || !known || slices.Contains(a.connected, b.Name) {
 			continue
 		}
 		if (a.replaced && len(b.Controllers) == 1) || (!l.up && (l.lost || time.Since(l.since) > settling)) {

@@ -121,3 +121,26 @@ func TestBridgesConnectWhenTheControllerSpeaks(t *testing.T) {
 	again.silent("notice")
 	h.Await("the right controller", func() bool { return h.Vsctl("get-controller", "br-int") == "tcp:"+addr })
 }
+
+// A bug: a bridge that had found the new controller by itself, a moment before its agent did, was made to connect again, while
+// the controller read its rows.
+func TestABridgeThatTheControllerHasStaysConnected(t *testing.T) {
+	addr, connected, _ := switches(t, "127.0.0.1:0")
+	c := listen(t, "", 7)
+	h := newHost(t, c)
+	h.start()
+	c.hello(1)
+	c.delta(&nodev1.Delta{Nonce: "1", Revision: 40, Full: true, Upserts: []*nodev1.Resource{bridge("br-int", "integration", "7765667400010001", "tcp:"+addr)}})
+	c.await("ack 1 rev 40")
+	conn := <-connected
+	c.stop()
+
+	again := listen(t, c.addr, 8, func(c *controller) { c.reticent = true })
+	again.hello(1)
+	again.delta(&nodev1.Delta{Nonce: "1", Revision: 41, Full: true, Unchanged: []string{"bridge/br-int"}, Connected: []string{"br-int"}})
+	again.await("ack 1 rev 41")
+	h.Vsctl("set", "bridge", "br-int", "external_ids:seen=yes") // returns when the switch has seen all that was before
+	if _, err := conn.TableStats(t.Context()); err != nil || len(connected) > 0 {
+		t.Errorf("the connection: %v; %d new ones", err, len(connected))
+	}
+}

@@ -26,6 +26,8 @@ type controller struct {
 	t     testing.TB
 	addr  string
 	epoch uint64
+	// reticent says nothing before the test does.
+	reticent bool
 	stop  func()
 
 	mu     sync.Mutex
@@ -39,7 +41,7 @@ type controller struct {
 }
 
 // listen serves on an address, or on a fresh one.
-func listen(t testing.TB, addr string, epoch uint64) *controller {
+func listen(t testing.TB, addr string, epoch uint64, with ...func(*controller)) *controller {
 	t.Helper()
 	if addr == "" {
 		addr = "127.0.0.1:0"
@@ -49,6 +51,9 @@ func listen(t testing.TB, addr string, epoch uint64) *controller {
 		t.Fatal(err)
 	}
 	c := &controller{t: t, addr: ln.Addr().String(), epoch: epoch, facts: map[string]*nodev1.InterfaceFact{}, answers: map[string]*nodev1.Answer{}}
+	for _, f := range with {
+		f(c)
+	}
 	g := grpc.NewServer()
 	nodev1.RegisterNodeServiceServer(g, c)
 	done := make(chan struct{})
@@ -78,6 +83,9 @@ func (c *controller) Sync(st grpc.BidiStreamingServer[nodev1.SyncRequest, nodev1
 		case *nodev1.SyncRequest_Hello:
 			c.hellos = append(c.hellos, m.Hello)
 			c.stream = st
+			if c.reticent {
+				break
+			}
 			// Whoever is connected knows that we speak.
 			c.mu.Unlock()
 			c.send(&nodev1.SyncResponse{Epoch: c.epoch, Message: &nodev1.SyncResponse_Checkpoint{Checkpoint: &nodev1.Checkpoint{Bridge: "none"}}})

@@ -160,7 +160,7 @@ func (a *Agent) streamEvent(ctx context.Context, e streamEvent) {
 // streamUp begins a conversation: who we are, what we hold, what we see, what happened meanwhile.
 func (a *Agent) streamUp(s *stream) {
 	a.stream, a.delta, a.answered, a.inventory = s, nil, "", nil
-	a.greeted, a.called = false, false
+	a.greeted, a.called, a.connected = false, false, nil
 	a.met.controller.Set(1)
 	a.log.Info("controller connected", "controller", s.addr)
 	hello := &nodev1.Hello{Host: a.cfg.Host, BootId: a.cfg.BootID, AgentVersion: a.cfg.Version, DatapathType: a.cfg.DatapathType,
@@ -205,6 +205,9 @@ func (a *Agent) takeDelta(d *nodev1.Delta, raised bool) {
 	next, touched := a.held.merge(d)
 	a.held = next
 	a.delta, a.answered, a.quiet = d, "", time.Time{}
+	if d.Full {
+		a.connected = d.Connected
+	}
 	a.met.deltas.Inc()
 	for _, name := range touched {
 		delete(a.settled, name)

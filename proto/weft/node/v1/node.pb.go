@@ -419,7 +419,9 @@ type Delta struct {
 	// Names of resources to remove.
 	Removed []string `protobuf:"bytes,5,rep,name=removed,proto3" json:"removed,omitempty"`
 	// With full: names of resources whose version the agent already holds.
-	Unchanged     []string `protobuf:"bytes,6,rep,name=unchanged,proto3" json:"unchanged,omitempty"`
+	Unchanged []string `protobuf:"bytes,6,rep,name=unchanged,proto3" json:"unchanged,omitempty"`
+	// With full: names of bridges that are connected to the controller already, and need not be made to.
+	Connected     []string `protobuf:"bytes,7,rep,name=connected,proto3" json:"connected,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -492,6 +494,13 @@ func (x *Delta) GetRemoved() []string {
 func (x *Delta) GetUnchanged() []string {
 	if x != nil {
 		return x.Unchanged
+	}
+	return nil
+}
+
+func (x *Delta) GetConnected() []string {
+	if x != nil {
+		return x.Connected
 	}
 	return nil
 }
@@ -3334,14 +3343,15 @@ const file_weft_node_v1_node_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1aC\n" +
 	"\x15ResourceVersionsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xb7\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xd5\x01\n" +
 	"\x05Delta\x12\x14\n" +
 	"\x05nonce\x18\x01 \x01(\tR\x05nonce\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x03R\brevision\x12\x12\n" +
 	"\x04full\x18\x03 \x01(\bR\x04full\x120\n" +
 	"\aupserts\x18\x04 \x03(\v2\x16.weft.node.v1.ResourceR\aupserts\x12\x18\n" +
 	"\aremoved\x18\x05 \x03(\tR\aremoved\x12\x1c\n" +
-	"\tunchanged\x18\x06 \x03(\tR\tunchanged\"\xcb\x06\n" +
+	"\tunchanged\x18\x06 \x03(\tR\tunchanged\x12\x1c\n" +
+	"\tconnected\x18\a \x03(\tR\tconnected\"\xcb\x06\n" +
 	"\bResource\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12.\n" +
