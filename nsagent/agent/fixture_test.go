@@ -28,7 +28,7 @@ type controller struct {
 	epoch uint64
 	// reticent says nothing before the test does.
 	reticent bool
-	stop  func()
+	stop     func()
 
 	mu     sync.Mutex
 	stream grpc.BidiStreamingServer[nodev1.SyncRequest, nodev1.SyncResponse]
