@@ -106,9 +106,12 @@ func (t *Tx) AddRouterInterface(routerID string, in model.RouterInterface) (*mod
 		known.PortID = in.PortID
 	}
 	if in != (model.RouterInterface{}) && t.interfaceOf(old, known) >= 0 {
-		what := refTo(state.Subnets, t.Subnet(in.SubnetID))
-		if in.SubnetID == "" {
+		what := Ref{Kind: state.Subnets, ID: in.SubnetID}
+		switch {
+		case in.SubnetID == "":
 			what = refTo(state.Ports, t.Port(in.PortID))
+		case t.Subnet(in.SubnetID) != nil:
+			what = refTo(state.Subnets, t.Subnet(in.SubnetID))
 		}
 		return nil, &ErrAlreadyExists{Kind: state.Routers, Field: named1(in), Value: what.String(), By: refTo(state.Routers, old)}
 	}

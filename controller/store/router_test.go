@@ -292,6 +292,9 @@ func TestRouterRefusals(t *testing.T) {
 	}
 	// Of one interface, its own fields are spoken of.
 	refused[*ErrAlreadyExists](t, w.Store, add(subnet(w.blueNet)), fmt.Sprintf("subnet_id: %s is taken by %s", ref(w.blueNet), ref(r)))
+	// A bug: the refusal of a port that is connected already ended the controller.
+	connected := Ref{Kind: state.Ports, ID: r.Interfaces[0].PortID}
+	refused[*ErrAlreadyExists](t, w.Store, add(byPort(r.Interfaces[0].PortID)), fmt.Sprintf("port_id: %s is taken by %s", connected, ref(r)))
 	refused[*model.Invalid](t, w.Store, add(model.RouterInterface{}), "subnet_id: is empty; give subnet_id or port_id")
 	refused[*model.Invalid](t, w.Store, add(byPort(none.ID)), fmt.Sprintf("port_id: %s has no address; give it one of the subnet first", ref(none)))
 	refused[*model.Invalid](t, w.Store, remove(model.RouterInterface{}), "subnet_id: is missing; give subnet_id or port_id of the interface")
