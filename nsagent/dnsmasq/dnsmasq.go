@@ -106,11 +106,12 @@ func (v *Servers) ensure(ctx context.Context, in Space, s plan.Server) (changed 
 		}
 	}
 	argv := append([]string{program}, arguments(s, dir, v.lease)...)
+	before := stale(s, dir)
 	started, err := v.run(ctx, in, s, dir, argv, files)
 	if err != nil {
 		return started, errors.Join(left, err)
 	}
-	released, err := v.release(ctx, in, s, dir)
+	released, err := v.release(ctx, in, s, dir, before)
 	return started || released, errors.Join(left, err)
 }
 

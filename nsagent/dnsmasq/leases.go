@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -76,18 +77,26 @@ func settleLeases(dir string, s plan.Server, until time.Time) error {
 	return err
 }
 
-// release lets the leases go that no port has any more, while the server runs.
-func (v *Servers) release(ctx context.Context, in Space, s plan.Server, dir string) (released bool, err error) {
+// stale are the leases on disk that no port has any more, or not with that address.
+func stale(s plan.Server, dir string) (out []lease) {
 	wanted := owners(s)
-	stale := func() (out []lease) {
-		for _, l := range leases(read(dir, leaseFile)) {
-			if wanted[l.ip].MAC != l.mac {
-				out = append(out, l)
-			}
+	for _, l := range leases(read(dir, leaseFile)) {
+		if wanted[l.ip].MAC != l.mac {
+			out = append(out, l)
 		}
-		return out
 	}
-	gone := stale()
+	return out
+}
+
+// release lets the leases go that no port has any more, while the server runs. before are those that were found before it was
+// told to read its files again: it then empties the file of leases, and writes them anew.
+func (v *Servers) release(ctx context.Context, in Space, s plan.Server, dir string, before []lease) (released bool, err error) {
+	gone := stale(s, dir)
+	for _, l := range before {
+		if !slices.ContainsFunc(gone, func(o lease) bool { return o.ip == l.ip && o.mac == l.mac }) {
+			gone = append(gone, l)
+		}
+	}
 	if len(gone) == 0 {
 		return false, nil
 	}
@@ -109,7 +118,7 @@ func (v *Servers) release(ctx context.Context, in Space, s plan.Server, dir stri
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for len(errs) == 0 {
-		left := stale()
+		left := stale(s, dir)
 		if len(left) == 0 {
 			return true, nil
 		}
