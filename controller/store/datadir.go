@@ -17,8 +17,8 @@ import (
 
 const (
 	lockName = "weft.lock"
-	// newDirBytes is what a fresh data directory needs: two write-ahead log segments of 64 MB, which etcd allocates
-	// beforehand, and the database. oldDirBytes is the least with which an existing one is opened.
+	// newDirBytes is what a fresh data directory needs: segments of the write-ahead log, which etcd allocates beforehand, and
+	// the database, with room to grow. oldDirBytes is the least with which an existing one is opened.
 	newDirBytes = 160 << 20
 	oldDirBytes = 16 << 20
 )
