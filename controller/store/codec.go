@@ -60,8 +60,8 @@ var newObject = map[state.Kind]func() any{
 	state.QoSPolicies:        func() any { return new(model.QoSPolicy) },
 }
 
-// decode reads what encode wrote at that revision. A start decodes everything that there is, five times as fast as
-// encoding/json does.
+// decode reads what encode wrote at that revision. A start decodes everything that there is, and every host waits
+// for it: encoding/json takes several times as long.
 func decode(k state.Kind, key string, value []byte, revision int64) (any, error) {
 	obj := newObject[k]()
 	if err := quick.Unmarshal(value, obj); err != nil {
