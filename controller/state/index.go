@@ -94,6 +94,8 @@ type tree struct {
 	// copying is held while the entries are copied, by whoever changes a copy of its own: the library marks both then.
 	// Readers need not wait for that.
 	copying sync.Mutex
+	// readers counts those who go through a tree that may be changed; it stays as it is as long as there are any.
+	readers int
 }
 
 // degree makes nodes of about a kilobyte: a change copies one of each level.
@@ -158,16 +160,8 @@ func (r *root) changeable() *root {
 
 // mine returns a tree that may be changed.
 func (r *root) mine(i *index) *btree.BTreeG[entry] {
-	if !r.own[i.number] {
+	if !r.own[i.number] || r.trees[i.number].readers > 0 {
 		r.trees[i.number], r.own[i.number] = r.trees[i.number].copy(), true
-	}
-	return r.trees[i.number].get()
-}
-
-// still returns a tree to go through: it stays as it is while the root changes.
-func (r *root) still(i *index) *btree.BTreeG[entry] {
-	if r.own != nil {
-		r.own[i.number] = false
 	}
 	return r.trees[i.number].get()
 }
@@ -230,9 +224,15 @@ func (r *root) remove(k Kind, id string) (old any) {
 	return e.obj
 }
 
-// each goes through the entries whose keys begin with a prefix, in order of key, until yield is false.
+// each goes through the entries whose keys begin with a prefix, in order of key, until yield is false. They are those that
+// there were when it began: yield may change the root.
 func (r *root) each(i *index, prefix string, yield func(any) bool) {
-	r.still(i).Ascend(entry{key: prefix}, func(e entry) bool {
+	t := r.trees[i.number]
+	if r.own != nil && r.own[i.number] {
+		t.readers++
+		defer func() { t.readers-- }()
+	}
+	t.get().Ascend(entry{key: prefix}, func(e entry) bool {
 		return strings.HasPrefix(e.key, prefix) && yield(e.obj)
 	})
 }

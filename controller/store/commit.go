@@ -166,6 +166,13 @@ func (s *Store) commitSome(ctx context.Context, batch []*request) (rest []*reque
 // errMoved says that somebody else came first: the functions must run again on the newer state.
 var errMoved = errors.New("the state has moved on")
 
+// sent is a transaction on its way to etcd. When etcd tells of it, and nothing else has happened since it began, its state is
+// the newest one as it is: to read from etcd what was sent there would take as long as to make it.
+type sent struct {
+	id      string
+	overlay *overlay
+}
+
 // commit makes an overlay durable, provided that nobody has written since its base, and waits until the state has it.
 // An overlay without writes needs the same proof, for what its functions found (or found missing) to be true.
 func (s *Store) commit(ctx context.Context, o *overlay) (revision int64, err error) {
@@ -189,6 +196,8 @@ func (s *Store) commit(ctx context.Context, o *overlay) (revision int64, err err
 		}
 	}
 	ops = append(ops, clientv3.OpPut(clockKey, id))
+	s.sent.Store(&sent{id, o})
+	defer s.sent.Store(nil)
 	for lost := false; ; {
 		res, err := s.client.Txn(ctx).
 			If(clientv3.Compare(clientv3.ModRevision(clockKey), "=", o.base.clock)).

@@ -219,7 +219,6 @@ func (s *Store) apply(events []*clientv3.Event) error {
 	before, _ := s.history.now()
 	m := moment{revision: events[0].Kv.ModRevision}
 	clock := before.clock
-	txn := s.db.Begin()
 	for _, ev := range events {
 		if string(ev.Kv.Key) == clockKey {
 			clock = 0
@@ -227,13 +226,21 @@ func (s *Store) apply(events []*clientv3.Event) error {
 				clock, m.clockBefore, m.writer = m.revision, before.clock, string(ev.Kv.Value)
 			}
 		}
-		if err := s.applyEvent(txn, ev); err != nil {
-			txn.Abort()
-			return err
-		}
 	}
-	m.changes = txn.Changes()
-	txn.Commit()
+	if own := s.sent.Load(); own != nil && own.id == m.writer && own.overlay.base.revision == before.revision {
+		m.changes = own.overlay.committed(m.revision)
+		s.db = own.overlay.db
+	} else {
+		txn := s.db.Begin()
+		for _, ev := range events {
+			if err := s.applyEvent(txn, ev); err != nil {
+				txn.Abort()
+				return err
+			}
+		}
+		m.changes = txn.Changes()
+		txn.Commit()
+	}
 	m.state = s.db.Fork()
 	s.history.add(m, head{m.revision, m.state, m.state.Snapshot(), clock})
 	return nil

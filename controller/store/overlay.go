@@ -24,10 +24,11 @@ type overlay struct {
 	bytes  int
 }
 
-// write is a key's value before and after; nil means that there is none.
+// write is an object before and after, and the values of its key; nil means that there is none.
 type write struct {
 	key        string
 	old, value []byte
+	change     state.Change
 }
 
 func newOverlay(cfg *Config, base head, hints *hints) *overlay {
@@ -67,6 +68,7 @@ func (o *overlay) run(fn func(*Tx) error) (fits bool, err error) {
 	for _, w := range merged.writes {
 		if equal(w.old, w.value) {
 			delete(o.writes, w.key)
+			w.unwritten()
 		} else {
 			o.writes[w.key] = w
 		}
@@ -101,10 +103,13 @@ func (o *overlay) merge(changes []state.Change) (a addition, err error) {
 			a.bytes -= w.size()
 		} else {
 			w.key = etcdKey(c.Kind, c.Key)
-			if w.old, err = encodeOrNil(o.base.snapshot.Object(c.Kind, c.Key)); err != nil {
+			c.Old = o.base.snapshot.Object(c.Kind, c.Key)
+			w.change = c
+			if w.old, err = encodeOrNil(c.Old); err != nil {
 				return a, err
 			}
 		}
+		w.change.New = c.New
 		if w.value, err = encodeOrNil(c.New); err != nil {
 			return a, err
 		}
@@ -115,6 +120,13 @@ func (o *overlay) merge(changes []state.Change) (a addition, err error) {
 		a.writes = append(a.writes, w)
 	}
 	return a, nil
+}
+
+// unwritten gives an object that ends as it began the revision that it had.
+func (w write) unwritten() {
+	if m := meta(w.change.New); m != nil && w.change.New != w.change.Old {
+		m.Revision = meta(w.change.Old).Revision
+	}
 }
 
 // size is what the write takes in a request, with some room for its framing.
@@ -137,4 +149,17 @@ func (o *overlay) sorted() []write {
 	}
 	slices.SortFunc(ws, func(a, b write) int { return cmp.Compare(a.key, b.key) })
 	return ws
+}
+
+// committed gives all objects the revision at which they were written, and lists the changes in order of key. Nobody else
+// has the objects before the functions' callers are answered.
+func (o *overlay) committed(revision int64) []state.Change {
+	changes := make([]state.Change, 0, len(o.writes))
+	for _, w := range o.sorted() {
+		if m := meta(w.change.New); m != nil {
+			m.Revision = revision
+		}
+		changes = append(changes, w.change)
+	}
+	return changes
 }

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -32,6 +33,8 @@ type Store struct {
 	requests chan *request
 	// hints are the committer's own.
 	hints *hints
+	// sent is the transaction that the committer waits for; nil while there is none.
+	sent atomic.Pointer[sent]
 	// left is what transactions could not hold, and the next one is to put right; the committer's own.
 	left pending
 	// full wakes the maintenance when etcd has run out of its quota.
