@@ -215,13 +215,14 @@ func (a *Agent) takeDelta(d *nodev1.Delta, raised bool) {
 		a.unsaved[name] = true
 	}
 	a.log.Debug("delta", "rev", d.Revision, "full", d.Full, "touched", len(touched), "rejected", len(next.rejected))
-	if len(touched) > 0 || raised || len(a.unsaved) > 0 {
-		a.save()
-	}
 	a.met.resources.Set(float64(len(next.resources)))
 	a.keepFlows()
 	a.forgetPlugs()
 	a.wantSpaces()
+	// Beside the work on namespaces; the switch is not touched, and nothing answered, before it is done.
+	if len(touched) > 0 || raised || len(a.unsaved) > 0 {
+		a.save()
+	}
 }
 
 // save writes the desired state to disk. What could not be written is told with the answer and tried again.
