@@ -118,10 +118,10 @@ type Agent struct {
 	answered string               // what the last answer said
 	late     map[string]time.Time // since when the switch has not followed, by resource
 	dueAt    time.Time            // when the next of these is late enough to be told; zero for never
-	// spoken: some controller has spoken to this process; greeted: this stream's has; replaced: it is another one than
-	// before; called: bridges were made to connect to it.
-	spoken, greeted, replaced, called bool
-	// connected are the bridges that this stream's controller had when it greeted us.
+	// replaced: this stream's controller is another process than the last one that this host has heard, or that its state on disk
+	// knows of; called: bridges were made to connect to it.
+	replaced, called bool
+	// connected are the bridges that this stream's controller had at its first Delta.
 	connected []string
 	// freshTunnel is the transaction that made the first tunnel of a type; 0 for none that the switch has not carried out.
 	freshTunnel int64

@@ -93,7 +93,8 @@ func TestSameStateAgainCostsNothing(t *testing.T) {
 	if len(versions) != 4 || versions["tunnel/vxlan-0a5b0015"] != "10.91.0.21" {
 		t.Errorf("hello after a restart holds %v", versions)
 	}
-	c.delta(&nodev1.Delta{Nonce: "3", Revision: 42, Full: true, Unchanged: []string{"bridge/br-int", "bridge/br-tun", "bridge/br-ex", "tunnel/vxlan-0a5b0015"}})
+	c.delta(&nodev1.Delta{Nonce: "3", Revision: 42, Full: true, Unchanged: []string{"bridge/br-int", "bridge/br-tun", "bridge/br-ex", "tunnel/vxlan-0a5b0015"},
+		Connected: []string{"br-ex", "br-int", "br-tun"}})
 	c.await("ack 3 rev 42")
 	if after := h.ourTransactions(); before != 1 || after != before {
 		t.Errorf("the database has %d transactions of the agent's, then %d; want 1", before, after)

@@ -20,29 +20,23 @@ type link struct {
 	lost  bool
 }
 
-// callBack makes bridges connect to a controller that has just spoken to us, if they have lost theirs: by itself
+// callBack makes bridges connect to a controller that has just spoken to us, if it does not have them: by itself
 // ovs-vswitchd waits for a second before it tries again, and after some attempts in vain for up to eight. (Open vSwitch
-// 3.1 does not heed max_backoff.)
-//
-// A raised epoch means another process than the one that was there before. Where that is a bridge's only controller,
-// there is no need to wait for the database to say that the connection was lost. What the controller itself has is not lost, though:
-// to make such a bridge connect anew would cut it off while its rows are listed.
+// 3.1 does not heed max_backoff.) It is done once for each stream, when its first Delta has said what the controller has.
 func (a *Agent) callBack(ctx context.Context, st *ovsdb.State) {
 	a.watchLinks(st)
-	if a.stream == nil || !a.greeted || a.called {
+	if a.stream == nil || a.delta == nil || a.called {
 		return
 	}
 	a.called = true
 	var lost []string
 	for _, b := range a.held.desired().Bridges {
-		l, known := a.links[b.Name]
-		if _, ok := a.settled[b.Resource()]; !ok || !known || slices.Contains(a.connected, b.Name) {
+		_, settled := a.settled[b.Resource()]
+		if l, known := a.links[b.Name]; !settled || !known || slices.Contains(a.connected, b.Name) || !l.lacks(b, a.replaced) {
 			continue
 		}
-		if (a.replaced && len(b.Controllers) == 1) || (!l.up && (l.lost || time.Since(l.since) > settling)) {
-			lost = append(lost, b.Name)
-			delete(a.settled, b.Resource()) // what follows is no drift
-		}
+		lost = append(lost, b.Name)
+		delete(a.settled, b.Resource()) // what follows is no drift
 	}
 	if len(lost) == 0 {
 		return
@@ -54,6 +48,19 @@ func (a *Agent) callBack(ctx context.Context, st *ovsdb.State) {
 		a.log.Warn("bridges were not made to connect to their controller at once", "bridges", lost, "err", err)
 	}
 	a.met.transactions.Inc()
+}
+
+// lacks says whether a bridge, which the controller of our stream does not have, is without a controller. The database cannot be relied
+// on for that: a connection whose other end was killed together with the agent's last process is up in it for seconds.
+//
+// A bridge's only controller knows. But where the database says that such a bridge is connected, and no other process speaks
+// than before (replaced), it may be to another one than ours, or the controller is just greeting it. One of several controllers
+// knows of its own connection only, and the bridge may have gone to another of them.
+func (l link) lacks(b ovsdb.Bridge, replaced bool) bool {
+	if len(b.Controllers) == 1 {
+		return replaced || !l.up
+	}
+	return !l.up && (l.lost || time.Since(l.since) > settling)
 }
 
 // watchLinks notes when bridges gain and lose their controller.

@@ -111,12 +111,12 @@ func TestBridgesConnectWhenTheControllerSpeaks(t *testing.T) {
 	again := listen(t, c.addr, 8)
 	again.hello(1)
 	began := time.Now()
+	again.delta(&nodev1.Delta{Nonce: "1", Revision: 41, Full: true, Unchanged: []string{"bridge/br-int"}})
 	h.Await("a new connection", func() bool { return len(connected) == 1 })
 	t.Logf("the bridge connected %v after its agent", time.Since(began))
 	if d := cmp.Diff(flows, h.Flows("br-int")); d != "" {
 		t.Errorf("flows (-want +got):\n%s", d)
 	}
-	again.delta(&nodev1.Delta{Nonce: "1", Revision: 41, Full: true, Unchanged: []string{"bridge/br-int"}})
 	again.await("ack 1 rev 41")
 	again.silent("notice")
 	h.Await("the right controller", func() bool { return h.Vsctl("get-controller", "br-int") == "tcp:"+addr })

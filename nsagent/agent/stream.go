@@ -160,7 +160,7 @@ func (a *Agent) streamEvent(ctx context.Context, e streamEvent) {
 // streamUp begins a conversation: who we are, what we hold, what we see, what happened meanwhile.
 func (a *Agent) streamUp(s *stream) {
 	a.stream, a.delta, a.answered, a.inventory = s, nil, "", nil
-	a.greeted, a.called, a.connected = false, false, nil
+	a.replaced, a.called, a.connected = false, false, nil
 	a.met.controller.Set(1)
 	a.log.Info("controller connected", "controller", s.addr)
 	hello := &nodev1.Hello{Host: a.cfg.Host, BootId: a.cfg.BootID, AgentVersion: a.cfg.Version, DatapathType: a.cfg.DatapathType,
@@ -184,10 +184,7 @@ func (a *Agent) streamDown(err error) {
 // message takes a message of a controller that is not outdated.
 func (a *Agent) message(ctx context.Context, m *nodev1.SyncResponse) {
 	raised := m.Epoch > a.epoch
-	if !a.greeted {
-		a.replaced = raised && a.spoken
-	}
-	a.epoch, a.greeted, a.spoken = m.Epoch, true, true
+	a.epoch, a.replaced = m.Epoch, a.replaced || raised
 	switch msg := m.Message.(type) {
 	case *nodev1.SyncResponse_Delta:
 		a.takeDelta(msg.Delta, raised)
