@@ -36,14 +36,18 @@ func (w *worker) pass(ctx context.Context) (gone bool) {
 		w.tell(generation)
 		return gone
 	}
-	w.found = false
+	w.found, w.membersOnly = false, false
 	if w.built != generation {
-		if err := w.assignZones(ctx, sources); err != nil {
-			w.again("not looked at", err)
-			return false
+		if w.membersOnly = w.remembered && !w.plugsMoved && sources.SameButMembers(w.from); w.membersOnly {
+			w.target = sources.BuildSets(w.target)
+		} else {
+			if err := w.assignZones(ctx, sources); err != nil {
+				w.again("not looked at", err)
+				return false
+			}
+			w.target, w.invalid = sources.Build(w.zones)
 		}
-		w.target, w.invalid = sources.Build(w.zones)
-		w.built = generation
+		w.built, w.from = generation, sources
 		w.remember()
 		w.backoff.Reset()
 	}
@@ -121,7 +125,7 @@ func (w *worker) keep(ctx context.Context, sources *plan.Sources, plugged map[st
 	}
 	if w.name != plan.Home {
 		out.devices = w.present(failures)
-	} else if len(failures) == 0 {
+	} else if len(failures) == 0 && !w.membersOnly {
 		out.devices = bridged(w.target, have)
 	}
 	w.settled, w.remembered = nil, false
@@ -180,6 +184,10 @@ func (w *worker) open(ctx context.Context) (made bool, err error) {
 func (w *worker) difference(ctx context.Context, plugged map[string]bool) (plan.Namespace, []plan.Step, error) {
 	if w.remembered && w.settled != nil {
 		have := *w.settled
+		if w.membersOnly {
+			return have, plan.DiffSets(w.target, have), nil
+		}
+		w.plugsMoved = false
 		if w.name == plan.Home { // devices of machines come and go
 			if err := w.ns.Bridges(&have); err != nil {
 				return have, nil, err
@@ -189,6 +197,7 @@ func (w *worker) difference(ctx context.Context, plugged map[string]bool) (plan.
 		return have, plan.Diff(w.target, have), nil
 	}
 	w.k.met.looks.Inc()
+	w.membersOnly, w.plugsMoved = false, false
 	w.newsAt = time.Time{} // they are looked at now; otherwise they wait for their time
 	have, err := w.ns.Observe(ctx, w.target)
 	if err != nil {

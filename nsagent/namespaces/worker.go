@@ -57,13 +57,16 @@ type worker struct {
 
 	ns        *kernel.Namespace
 	stopWatch func()
-	built     int // generation that target was built from
+	built     int           // generation that target was built from
+	from      *plan.Sources // target was built from
 	target    plan.Namespace
 	invalid   map[string]*plan.FieldError
 	// settled is what the namespace was made, with nothing left to do; nil while that is not so.
 	settled *plan.Namespace
 	// remembered says that it need not be looked at before it is changed.
 	remembered bool
+	// membersOnly: target differs from settled in members of sets only; plugsMoved: ports have left br-int since its devices were looked at.
+	membersOnly, plugsMoved bool
 	// served is the generation whose servers run.
 	served int
 	// zones are those of firewall bridges, by name; nil while they have not been looked for.
@@ -202,7 +205,7 @@ func (w *worker) due() bool {
 		looks = true
 	}
 	if w.unplugged {
-		w.unplugged = false
+		w.unplugged, w.plugsMoved = false, true
 		looks = looks || w.sources == nil || !w.remembered || w.name == plan.Home
 	}
 	return looks || w.generation != w.tried && w.retryAt.IsZero() || w.generation != w.built

@@ -55,6 +55,18 @@ func (d *differ) home() {
 	}
 }
 
+// DiffSets is Diff of two states of the host's own namespace that differ in what is in sets, and in nothing else.
+func DiffSets(want, have Namespace) []Step {
+	var steps []Step
+	adds, deletes, _ := setChanges(want.Sets, have.Sets)
+	for _, text := range []string{adds, deletes} {
+		if text != "" {
+			steps = append(steps, RestoreSets{text})
+		}
+	}
+	return steps
+}
+
 // bridge makes a bridge, and puts the machine into it.
 func (d *differ) bridge(b, have Bridge, there bool, tap string) {
 	switch {

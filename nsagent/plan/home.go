@@ -90,6 +90,21 @@ func (b *builder) home(zones map[string]uint16) {
 	slices.SortFunc(b.n.Bridges, func(x, y Bridge) int { return strings.Compare(x.Name, y.Name) })
 }
 
+// SameButMembers says whether firewall bridges are made of the very same resources as by other sources, but for addresses of remote groups.
+func (s *Sources) SameButMembers(o *Sources) bool {
+	return o != nil && len(s.Firewalls) > 0 && slices.Equal(s.Firewalls, o.Firewalls) && slices.Equal(s.GroupSets, o.GroupSets) &&
+		slices.Equal(s.RemoteGroups, o.RemoteGroups)
+}
+
+// BuildSets is Build of sources that are the same but for members as those that was was built of: the sets are others, and nothing else
+// has to be gone through, however many ports there are.
+func (s *Sources) BuildSets(was Namespace) Namespace {
+	b := &builder{n: was, s: s, errs: map[string]*FieldError{}} // which groups are in the way of each other was told by Build
+	b.n.Sets = map[string]Set{}
+	b.sets()
+	return b.n
+}
+
 // known leaves out the rules that name a group which this host is not told of, and says so.
 func (b *builder) known(g *GroupSet) *GroupSet {
 	out := &GroupSet{Number: g.Number}

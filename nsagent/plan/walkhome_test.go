@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"google.golang.org/protobuf/proto"
 	"pgregory.net/rapid"
 
@@ -316,4 +317,50 @@ func (m *homeMemory) tamperChain(set Ruleset, t *rapid.T) {
 		}
 		set[name].Chains[c] = Chain{Rules: rules}
 	}
+}
+
+// TestSetsOnly: where only members differ, the short way gives what the long one does. Any other difference it leaves to that.
+func TestSetsOnly(t *testing.T) {
+	pool := homePool()
+	rapid.Check(t, func(t *rapid.T) {
+		m := newHomeMemory()
+		before := m.draw(t, pool)
+		after := maps.Clone(before)
+		other := ""
+		for name, r := range m.draw(t, pool) {
+			if _, member := r.(*RemoteAddress); member {
+				after[name] = r
+			} else if before[name] != nil {
+				other = name
+			}
+		}
+		for _, name := range slices.Sorted(maps.Keys(after)) {
+			if _, member := after[name].(*RemoteAddress); member && rapid.IntRange(0, 3).Draw(t, name) == 0 {
+				delete(after, name)
+			}
+		}
+		was, is := Group(before)[Home], Group(after)[Home]
+		if was == nil || len(was.Firewalls) == 0 {
+			return // the sets are not there either
+		}
+		if !is.SameButMembers(was) {
+			t.Fatal("nothing but members differs")
+		}
+		zones := was.Zones(nil)
+		old, _ := was.Build(zones)
+		want, _ := is.Build(zones)
+		got := is.BuildSets(old)
+		if d := cmp.Diff(want, got, cmpopts.EquateComparable(netip.Prefix{})); d != "" {
+			t.Errorf("what must be (-want +got):\n%s", d)
+		}
+		if d := cmp.Diff(Diff(want, old), DiffSets(got, old), cmpopts.EquateEmpty()); d != "" {
+			t.Errorf("steps (-want +got):\n%s", d)
+		}
+		if other != "" {
+			delete(after, other)
+			if s := Group(after)[Home]; s != nil && s.SameButMembers(was) {
+				t.Errorf("without %s it is not the same", other)
+			}
+		}
+	})
 }

@@ -1,0 +1,118 @@
+package namespaces
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/weft-sdn/weft/nsagent/plan"
+)
+
+const secured = "f57a97ea-b4da-4949-9cf8-1a2b3c4d5e6f"
+
+// judged are ports behind firewall bridges whose rule names a group, with its members.
+func judged(ports int, members ...string) map[string]plan.Resource {
+	udp := uint8(17)
+	out := named(&plan.RemoteGroup{ID: secured},
+		&plan.GroupSet{Number: 101, Rules: []plan.FirewallRule{{ID: id('r', 1), Ingress: true, Protocol: &udp, Group: secured}}})
+	for i := range ports {
+		mac := fmt.Sprintf("fa:16:3e:00:00:%02x", i)
+		f := &plan.PortFirewall{PortID: id('0', i), Interface: plan.Tap(id('0', i)), MAC: mac, NetworkID: netA, MTU: 1450, VLAN: 3, GroupSet: 101,
+			Senders: []plan.Sender{{MAC: mac, Prefix: netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(i)}), 32)}}}
+		out[f.Resource()] = f
+	}
+	return with(out, remotes(members...)...)
+}
+
+func remotes(members ...string) []plan.Resource {
+	var out []plan.Resource
+	for _, m := range members {
+		out = append(out, &plan.RemoteAddress{Prefix: netip.MustParsePrefix(m), Groups: []string{secured}})
+	}
+	return out
+}
+
+// members are those that the kernel has.
+func members(t testing.TB) string {
+	t.Helper()
+	var out []string
+	for line := range strings.Lines(run(t, "ipset", "save")) {
+		if words := strings.Fields(line); words[0] == "add" {
+			out = append(out, words[2])
+		}
+	}
+	slices.Sort(out)
+	return strings.Join(out, " ")
+}
+
+// TestMemberJoins: who joins a group or leaves it is one entry of a set. A machine that leaves br-int at the same time is not overlooked.
+func TestMemberJoins(t *testing.T) {
+	x := keep(t)
+	tap := plan.Tap(id('0', 0))
+	outer := plan.OuterOf(id('0', 0))
+	run(t, "ip", "link", "add", tap, "type", "veth", "peer", "name", "guest")
+	x.Unplugged(map[string]bool{})
+	want := func(r map[string]plan.Resource) {
+		t.Helper()
+		x.want(r)
+		x.until("all of it is done", func() bool { r := x.Report(); return !r.Stale && len(r.Pending) == 0 })
+	}
+	base := judged(1, "10.1.0.1/32")
+	want(base)
+	x.until("the machine is in its bridge", func() bool {
+		return strings.Contains(run(t, "ip", "link", "show", tap), "master "+plan.BridgeOf(id('0', 0)))
+	})
+	x.Unplugged(map[string]bool{outer: true})
+	// The kernel tells of all that is done, too.
+	x.until("it has looked again", func() bool { return x.count("looks_total") >= 2 })
+	steps := x.count("steps_total")
+	more := with(base, remotes("10.1.0.2/32")...)
+	want(more)
+	if got := members(t); got != "10.1.0.1 10.1.0.2" {
+		t.Errorf("members %q", got)
+	}
+	want(base)
+	if got := members(t); got != "10.1.0.1" {
+		t.Errorf("members %q", got)
+	}
+	if got := x.count("steps_total") - steps; got != 2 {
+		t.Errorf("%v steps, want 2", got)
+	}
+	if d := x.Report().Devices; len(d) != 1 || d[0].Name != outer || d[0].Instead != tap {
+		t.Errorf("devices %+v", d)
+	}
+
+	// The port is not wanted any more. Its bridge stays until br-int has let go of it; that comes in the moment in which a member joins.
+	none := judged(0, "10.1.0.1/32")
+	other := judged(2)["firewall/"+id('0', 1)]
+	looks := x.count("looks_total")
+	want(with(none, other))
+	x.until("it has looked", func() bool { return x.count("looks_total") > looks })
+	x.Keeper.mu.Lock()
+	w := x.workers[plan.Home]
+	x.Keeper.mu.Unlock()
+	x.until("the worker rests", func() bool { return len(x.slots) == 0 })
+	for range cap(x.slots) {
+		x.slots <- struct{}{}
+	}
+	x.Unplugged(map[string]bool{tap: true})
+	x.until("the worker has heard of it", func() bool { x.Keeper.mu.Lock(); defer x.Keeper.mu.Unlock(); return !w.unplugged })
+	x.Set(with(none, append(remotes("10.1.0.3/32"), other)...), true)
+	x.until("and of the member", func() bool { return !x.Report().Stale })
+	for range cap(x.slots) {
+		<-x.slots
+	}
+	x.settled()
+	if got := members(t); got != "10.1.0.1 10.1.0.3" {
+		t.Errorf("members %q", got)
+	}
+	x.until("the bridge is gone", func() bool { return !strings.Contains(run(t, "ip", "-br", "link"), plan.BridgeOf(id('0', 0))) })
+	if n := x.told(DriftRepaired); len(n) > 0 {
+		t.Errorf("told %+v", n)
+	}
+	run(t, "ip", "link", "del", tap)
+	want(map[string]plan.Resource{})
+	x.until("no set is left", func() bool { return run(t, "ipset", "save") == "" })
+}
