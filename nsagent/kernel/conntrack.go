@@ -1,7 +1,6 @@
 package kernel
 
 import (
-	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -35,19 +34,24 @@ const (
 
 // copyConnections makes entries of a bridge's zone out of those that br-int has tracked. One that is there already stays; one
 // that the kernel does not take has to begin anew, and keeps no other from moving.
-func (n *Namespace) copyConnections(ctx context.Context, b plan.Bridge) error {
-	if n.host.Connections == nil {
+func (a *application) copyConnections(b plan.Bridge) error {
+	if a.n.host.Connections == nil {
 		return nil
 	}
-	text, err := n.host.Connections(ctx, b.VLAN)
-	if err != nil {
-		return fmt.Errorf("connections of port %s in br-int: %w", b.PortID, err)
+	tracked, asked := a.tracked[b.VLAN]
+	if !asked {
+		text, err := a.n.host.Connections(a.ctx, b.VLAN)
+		if err != nil {
+			return fmt.Errorf("connections of port %s in br-int: %w", b.PortID, err)
+		}
+		tracked = plan.ParseConnections(text)
+		a.tracked[b.VLAN] = tracked
 	}
-	for _, c := range plan.ParseConnections(text) {
+	for _, c := range tracked {
 		if !c.Of(b.Senders) || c.Over() {
 			continue
 		}
-		_ = n.track(b.Zone, c)
+		_ = a.n.track(b.Zone, c)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/netip"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 
@@ -151,5 +152,51 @@ func TestFirewallSettles(t *testing.T) {
 		if out, _ := exec.Command("sh", "-c", look).Output(); len(out) > 0 {
 			t.Errorf("%s: %s", look, out)
 		}
+	}
+}
+
+// TestMachinesMoveTogether: br-int is asked once for the connections of all machines of a zone, and each machine gets its own.
+func TestMachinesMoveTogether(t *testing.T) {
+	h := open(t)
+	var asked []uint16
+	h.Connections = func(_ context.Context, zone uint16) (string, error) {
+		asked = append(asked, zone)
+		return "udp,orig=(src=10.0.1.1,dst=10.0.9.1,sport=7,dport=53),reply=(src=10.0.9.1,dst=10.0.1.1,sport=53,dport=7),zone=3\n" +
+			"udp,orig=(src=10.0.1.2,dst=10.0.9.2,sport=7,dport=53),reply=(src=10.0.9.2,dst=10.0.1.2,sport=53,dport=7),zone=3\n", nil
+	}
+	n, err := h.Home()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	resources, plugged := map[string]plan.Resource{}, map[string]bool{}
+	for i, vlan := range []uint16{3, 3, 4} {
+		id := strings.Replace(guestID, "bc39a196", "bc39a19"+string('a'+rune(i)), 1)
+		mac := "fa:16:3e:00:00:0" + string('1'+rune(i))
+		f := &plan.PortFirewall{PortID: id, Interface: plan.Tap(id), MAC: mac, NetworkID: netA, MTU: 1450, VLAN: vlan,
+			Senders: []plan.Sender{{MAC: mac, Prefix: netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, 1, byte(i + 1)}), 32)}}}
+		resources[f.Resource()], plugged[f.Interface] = f, true
+		runs(t, "ip", "link", "add", f.Interface, "type", "veth", "peer", "name", "guest"+string('a'+rune(i)))
+	}
+	built, errs := plan.Build(resources)
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	if steps := settle(t, n, built[plan.Home], plugged); len(steps) > 0 {
+		t.Fatalf("still to do: %v", steps)
+	}
+	if !slices.Equal(asked, []uint16{3, 4}) {
+		t.Errorf("asked for zones %v, want each once", asked)
+	}
+	for zone, dst := range map[string]string{"4097": "dst=10.0.9.1 ", "4098": "dst=10.0.9.2 "} {
+		out, err := exec.Command("conntrack", "-L", "-w", zone).CombinedOutput()
+		if text := string(out); err != nil || strings.Count(text, "zone="+zone) != 1 || !strings.Contains(text, dst) {
+			t.Errorf("zone %s: %v %s", zone, err, out)
+		}
+	}
+	nothing := plan.Namespace{Name: plan.Home}
+	settle(t, n, nothing, map[string]bool{})
+	if steps := settle(t, n, nothing, map[string]bool{}); len(steps) > 0 {
+		t.Errorf("still to remove: %v", steps)
 	}
 }

@@ -40,13 +40,17 @@ func (d *differ) home() {
 	for _, b := range d.have.Bridges {
 		is[b.Name] = b
 	}
+	// Connections are copied when all bridges are there, and right before machines are put into them: what begins between is not copied.
+	var copies, takes []Step
 	for _, b := range d.want.Bridges {
 		have, there := is[b.Name]
 		if tap := d.have.Machine(b); tap != "" || there && !have.Ours {
 			delete(is, b.Name)
-			d.bridge(b, have, there, tap)
+			c, t := d.bridge(b, have, there, tap)
+			copies, takes = append(copies, c...), append(takes, t...)
 		}
 	}
+	d.steps = append(append(d.steps, copies...), takes...)
 	for _, name := range slices.Sorted(maps.Keys(is)) {
 		d.unbridge(is[name])
 	}
@@ -67,8 +71,8 @@ func DiffSets(want, have Namespace) []Step {
 	return steps
 }
 
-// bridge makes a bridge, and puts the machine into it.
-func (d *differ) bridge(b, have Bridge, there bool, tap string) {
+// bridge makes a bridge. It gives the steps that copy the connections of its machine, and put that into it.
+func (d *differ) bridge(b, have Bridge, there bool, tap string) (copies, takes []Step) {
 	switch {
 	case !there:
 		b.Machine = tap
@@ -79,14 +83,15 @@ func (d *differ) bridge(b, have Bridge, there bool, tap string) {
 	}
 	// One that os-vif made gets its machine from who plugs it.
 	if tap == "" || slices.Contains(have.Taps, tap) || there && !have.Ours && d.have.Devices[tap] != "" {
-		return
+		return nil, nil
 	}
 	if d.have.Plugged[tap] && b.Zone != 0 {
-		d.step(CopyConnections{b})
+		copies = []Step{CopyConnections{b}}
 	}
 	if d.have.Devices[tap] == "" { // else Open vSwitch's datapath has to let go of it first
-		d.step(TakeTap{Bridge: b.Name, Tap: tap, For: b.For})
+		takes = []Step{TakeTap{Bridge: b.Name, Tap: tap, For: b.For}}
 	}
+	return copies, takes
 }
 
 // unbridge takes away what is ours of a bridge that is not wanted, or has no machine any more. A machine is let go first, so
