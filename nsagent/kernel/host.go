@@ -59,16 +59,24 @@ func Open() (*Host, error) {
 	return &Host{home: home, root: root, countsRules: sync.OnceValue(usesNftables)}, nil
 }
 
-func newHandle(ns netns.NsHandle) (*netlink.Handle, error) {
-	h, err := netlink.NewHandleAt(ns, unix.NETLINK_ROUTE, unix.NETLINK_NETFILTER)
+// handle opens a namespace's netlink sockets. netlink.NewHandleAt would not wrap why a namespace may not be entered, and who is not
+// permitted to must be told so.
+func (h *Host) handle(ns netns.NsHandle) (handle *netlink.Handle, err error) {
+	err = onThread(func() error {
+		if err := netns.Set(ns); err != nil {
+			return fmt.Errorf("enter it: %w", err)
+		}
+		handle, err = netlink.NewHandle(unix.NETLINK_ROUTE, unix.NETLINK_NETFILTER)
+		return err
+	}, h.home)
 	if err != nil {
 		return nil, err
 	}
-	if err := h.SetSocketTimeout(replyTimeout); err != nil {
-		h.Close()
+	if err := handle.SetSocketTimeout(replyTimeout); err != nil {
+		handle.Close()
 		return nil, err
 	}
-	return h, nil
+	return handle, nil
 }
 
 // Close lets go of the host.
@@ -139,12 +147,8 @@ func (h *Host) Open(name string) (*Namespace, error) {
 }
 
 func (h *Host) open(name string, ns netns.NsHandle) (*Namespace, error) {
-	handle, err := newHandle(ns)
+	handle, err := h.handle(ns)
 	if err != nil {
-		// The library does not wrap why it may not be entered.
-		if why := onThread(func() error { return netns.Set(ns) }, h.home); why != nil {
-			err = fmt.Errorf("enter it: %w", why)
-		}
 		ns.Close()
 		return nil, fmt.Errorf("namespace %s: %w", name, err)
 	}

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -12,6 +13,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
 
 	"github.com/weft-sdn/weft/nsagent/plan"
 )
@@ -250,5 +253,18 @@ iptables: iptables -t filter -A mine -j ACCEPT
 iptables: iptables -t nat -A PREROUTING -s 9.9.9.9/32 -j ACCEPT
 `, got); d != "" {
 		t.Errorf("foreign (-want +got):\n%s", d)
+	}
+}
+
+// TestWhyNotEntered: who is not permitted to enter a namespace is told so, by the number of the error.
+func TestWhyNotEntered(t *testing.T) {
+	h := open(t)
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	if _, err := h.handle(netns.NsHandle(null.Fd())); !errors.Is(err, unix.EINVAL) || err.Error() != "enter it: invalid argument" {
+		t.Errorf("%v", err)
 	}
 }
