@@ -42,12 +42,16 @@ func serveMain(args []string) error {
 	failed := make(chan error)
 	for _, port := range args[1:] {
 		if protocol, other := strings.CutPrefix(port, "ip:"); other {
+			number, err := strconv.ParseUint(protocol, 10, 8)
+			if err != nil {
+				return fmt.Errorf("port %s: %w", port, err)
+			}
 			for _, network := range []string{"ip4:", "ip6:"} {
 				conn, err := net.ListenPacket(network+protocol, "")
 				if err != nil {
 					return err
 				}
-				go func() { failed <- answerRaw(conn) }()
+				go func() { failed <- answerRaw(conn, uint8(number)) }()
 			}
 			continue
 		}
@@ -182,9 +186,13 @@ func (l *Lab) StartServer(ctx context.Context, box *nsbox.Box, ports ...uint16) 
 	return l.startServer(ctx, box, ports)
 }
 
-// StartServerOf is StartServer, and answers IP packets of another protocol too, as a Shot of that protocol wants it.
-func (l *Lab) StartServerOf(ctx context.Context, box *nsbox.Box, protocol uint8, ports ...uint16) (*Server, error) {
-	return l.startServer(ctx, box, ports, fmt.Sprintf("ip:%d", protocol))
+// StartServerOf is StartServer, and answers IP packets of other protocols too, SCTP on all ports, as a Shot of that protocol wants it.
+func (l *Lab) StartServerOf(ctx context.Context, box *nsbox.Box, protocols []uint8, ports ...uint16) (*Server, error) {
+	var more []string
+	for _, p := range protocols {
+		more = append(more, fmt.Sprintf("ip:%d", p))
+	}
+	return l.startServer(ctx, box, ports, more...)
 }
 
 func (l *Lab) startServer(ctx context.Context, box *nsbox.Box, ports []uint16, more ...string) (*Server, error) {

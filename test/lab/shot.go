@@ -20,6 +20,7 @@ const (
 	protoTCP    = 6
 	protoUDP    = 17
 	protoICMPv6 = 58
+	protoSCTP   = 132
 )
 
 // errorAnswer is an answer that refuses: a reset, or that nobody listens.
@@ -38,7 +39,10 @@ func once(ctx context.Context, s Shot, number uint16) (netip.Addr, error) {
 		return netip.Addr{}, onceRaw(ctx, s, question(s, number), func(b []byte) bool { return answers(s, number, b) })
 	}
 	payload := stranger(number)
-	return netip.Addr{}, onceRaw(ctx, s, payload, func(b []byte) bool { return bytes.Equal(b, reflected(payload)) })
+	if s.Protocol == protoSCTP {
+		payload = sctpInit(number, s.Port)
+	}
+	return netip.Addr{}, onceRaw(ctx, s, payload, func(b []byte) bool { return bytes.Equal(b, reflected(s.Protocol, payload)) })
 }
 
 func onceByPort(ctx context.Context, s Shot) (netip.Addr, error) {
@@ -160,8 +164,11 @@ func stranger(number uint16) []byte {
 	return binary.BigEndian.AppendUint64(bytes.Clone(rawQuestion), uint64(number))
 }
 
-// reflected is what answers to it; nil when it is no question.
-func reflected(payload []byte) []byte {
+// reflected is what answers to a question by SCTP or another protocol; nil when it is no question.
+func reflected(protocol uint8, payload []byte) []byte {
+	if protocol == protoSCTP {
+		return sctpAck(payload)
+	}
 	rest, isQuestion := bytes.CutPrefix(payload, rawQuestion)
 	if !isQuestion {
 		return nil
@@ -170,14 +177,14 @@ func reflected(payload []byte) []byte {
 }
 
 // answerRaw answers questions by another protocol, from the address that was asked.
-func answerRaw(conn net.PacketConn) error {
+func answerRaw(conn net.PacketConn, protocol uint8) error {
 	buffer := make([]byte, 1<<12)
 	for {
 		n, from, err := conn.ReadFrom(buffer)
 		if err != nil {
 			return err
 		}
-		if answer := reflected(buffer[:n]); answer != nil {
+		if answer := reflected(protocol, buffer[:n]); answer != nil {
 			// An answer that cannot be sent is missed by who asked.
 			_, _ = conn.WriteTo(answer, from)
 		}

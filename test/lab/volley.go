@@ -21,7 +21,7 @@ type Shot struct {
 	// From is the address to send from; if it is not valid, the kernel chooses.
 	From netip.Addr `json:"from"`
 	To   netip.Addr `json:"to"`
-	// Port is the destination port of TCP and UDP.
+	// Port is the destination port of TCP, UDP and SCTP.
 	Port uint16 `json:"port,omitempty"`
 	// Type and Code are those of ICMP and ICMPv6: of an echo request, or of another question that kernels answer.
 	Type uint8 `json:"type,omitempty"`

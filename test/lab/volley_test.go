@@ -12,7 +12,7 @@ import (
 func TestVolley(t *testing.T) {
 	l := up(t, "compute1")
 	a, b := vm(t, l, "compute1", 1), vm(t, l, "compute1", 2)
-	server, err := l.StartServerOf(t.Context(), b.Box, 47, 80, 81)
+	server, err := l.StartServerOf(t.Context(), b.Box, []uint8{47, 132}, 80, 81)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -21,7 +21,7 @@ func TestVolley(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	for _, silent := range []string{"tcp,tp_dst=81", "udp,tp_dst=81", "icmp,icmp_type=13", "ip6,nw_proto=47"} {
+	for _, silent := range []string{"tcp,tp_dst=81", "udp,tp_dst=81", "icmp,icmp_type=13", "ip6,nw_proto=47", "sctp,tp_dst=81"} {
 		exec(t, l.Hosts[0].Box, "ovs-ofctl", "add-flow", "br-int", "priority=40000,"+silent+",actions=drop")
 	}
 	for _, c := range []struct {
@@ -39,6 +39,9 @@ func TestVolley(t *testing.T) {
 		{"echo request", lab.Shot{Protocol: 1, To: ip4(2), Type: 8}, true},
 		{"timestamp request that is dropped", lab.Shot{Protocol: 1, To: ip4(2), Type: 13}, false},
 		{"echo request of ICMPv6", lab.Shot{Protocol: 58, To: ip6(2), Type: 128}, true},
+		{"SCTP", lab.Shot{Protocol: 132, To: ip4(2), Port: 80}, true},
+		{"SCTP over IPv6", lab.Shot{Protocol: 132, To: ip6(2), Port: 80}, true},
+		{"SCTP that is dropped", lab.Shot{Protocol: 132, To: ip4(2), Port: 81}, false},
 		{"another protocol", lab.Shot{Protocol: 47, To: ip4(2)}, true},
 		{"another protocol that is dropped", lab.Shot{Protocol: 47, To: ip6(2)}, false},
 		{"another protocol that nobody answers", lab.Shot{Protocol: 99, To: ip4(2)}, false},

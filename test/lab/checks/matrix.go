@@ -72,6 +72,8 @@ var protocols = []protocolRow{
 	{"ICMPv6", lab.Shot{Protocol: policy.ICMPv6, Type: 128}, nil, true,
 		&weftv1.SecurityGroupRule{Protocol: "icmpv6", Ethertype: "IPv6"}, &[2][2]uint32{{128, 0}, {1, 0}}},
 	{"TCP over IPv6", tcpInside, &tcpOutside, true, &weftv1.SecurityGroupRule{Protocol: "tcp", Ethertype: "IPv6"}, portRanges},
+	{"SCTP", lab.Shot{Protocol: policy.SCTP, Port: insidePort}, &lab.Shot{Protocol: policy.SCTP, Port: outsidePort}, false,
+		&weftv1.SecurityGroupRule{Protocol: "sctp", Ethertype: "IPv4"}, portRanges},
 	{"GRE", lab.Shot{Protocol: gre}, nil, false, &weftv1.SecurityGroupRule{Protocol: "gre", Ethertype: "IPv4"}, nil},
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/weft-sdn/weft/controller/policy"
 	weftv1 "github.com/weft-sdn/weft/proto/weft/v1"
 	"github.com/weft-sdn/weft/test/lab"
 	"github.com/weft-sdn/weft/test/lab/cloud"
@@ -255,7 +256,7 @@ func (t *matrixSite) machines(ctx context.Context, groups map[string]*weftv1.Sec
 		for j, w := range ways {
 			vm := vms[i*len(ways)+j]
 			t.receiver[n][w.name] = vm
-			if _, err := s.Lab.StartServerOf(ctx, vm.Box, gre, controlPort, insidePort, outsidePort); err != nil {
+			if _, err := s.Lab.StartServerOf(ctx, vm.Box, []uint8{gre, policy.SCTP}, controlPort, insidePort, outsidePort); err != nil {
 				return err
 			}
 		}
