@@ -44,12 +44,13 @@ func routerStatus(s *sight, r *model.Router, out *weftv1.Router) {
 	if at := s.Schedule(r.ID); at != nil {
 		st.GatewayHost = at.Host
 	}
-	if len(spots) == 0 {
-		st.Conditions = append(st.Conditions, &weftv1.Condition{Type: "Programmed", Status: conditionTrue, Reason: "NotNeeded",
-			Message: idle(r)})
-		return
-	}
 	programmed, word := s.programmedOn(spots)
+	if len(spots) == 0 {
+		programmed.Reason, programmed.Message = "NotNeeded", idle(r)
+	}
+	if word == stateActive {
+		programmed = cmp.Or(dhcpFailed(s, r), programmed)
+	}
 	st.Conditions = append(st.Conditions, programmed)
 	// Neutron's routers have no BUILD.
 	if st.Status = word; word == stateBuild {
@@ -66,6 +67,50 @@ func idle(r *model.Router) string {
 		return "no host needs it: it has neither interfaces nor a gateway"
 	}
 	return "no host needs it: no port of its networks is bound"
+}
+
+// dhcpFailed tells of DHCP servers on the router's networks that their hosts could not make, or that do not run; nil when
+// there are none. The router forwards all the same, and stays ACTIVE.
+func dhcpFailed(s *sight, r *model.Router) *weftv1.Condition {
+	var failed *weftv1.Condition
+	var others []string
+	for _, n := range networksOf(s.Snapshot, r) {
+		spots := dhcpSpots(s.Snapshot, n)
+		c, word := s.programmedOn(spots)
+		if word != stateError {
+			continue
+		}
+		if failed != nil {
+			others = append(others, refTo(state.Networks, n).String())
+			if c.Host != failed.Host {
+				failed.Host = ""
+			}
+			continue
+		}
+		who := "nobody"
+		if serving := s.active(spots); len(serving) > 0 {
+			who = "only " + several(serving)
+		}
+		c.Reason = "DHCPFailed"
+		c.Message = fmt.Sprintf("it forwards, but in %s %s tells machines their addresses and routes by DHCP: %s", refTo(state.Networks, n), who, c.Message)
+		failed = c
+	}
+	if len(others) > 0 {
+		failed.Message += fmt.Sprintf("; %s too", several(others))
+	}
+	return failed
+}
+
+// networksOf are the networks that the router has interfaces on, in order of their ids.
+func networksOf(s state.Snapshot, r *model.Router) []*model.Network {
+	var networks []*model.Network
+	for _, i := range r.Interfaces {
+		if p := s.Port(i.PortID); p != nil {
+			networks = append(networks, s.Network(p.NetworkID))
+		}
+	}
+	slices.SortFunc(networks, func(a, b *model.Network) int { return strings.Compare(a.ID, b.ID) })
+	return slices.Compact(networks)
 }
 
 // scheduledCondition says where the router's centralised part is and why; nil when it has none.

@@ -154,6 +154,17 @@ func (s *sight) programmedOn(spots []spot) (*weftv1.Condition, string) {
 	return c, state
 }
 
+// active are the hosts of spots that are as they should be.
+func (s *sight) active(spots []spot) []string {
+	var hosts []string
+	for _, p := range spots {
+		if s.look(p).state == stateActive {
+			hosts = append(hosts, p.host)
+		}
+	}
+	return hosts
+}
+
 // maxUnfit is how many hosts an explanation names.
 const maxUnfit = 5
 

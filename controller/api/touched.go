@@ -26,6 +26,9 @@ func touchedBy(s state.Snapshot, changes []state.Change) map[ident]string {
 						touch(state.Ports, p.ID)
 					}
 				}
+				if old, ok := c.Old.(*model.Network); ok && old.Name != o.Name {
+					touchRoutersOn(s, o.ID, touch) // they name it when its DHCP failed
+				}
 				if before, after := networkPolicies(c); before != after {
 					touchPolicy(o.QoSPolicyID, touch)
 					touchPorts(s, o.ID, touch)
@@ -183,6 +186,7 @@ func touchUsers(s state.Snapshot, p *model.Port, touch func(state.Kind, string))
 		touchRouter(s, p.DeviceID, touch)
 	case model.OwnerDHCP:
 		touch(state.Networks, p.NetworkID)
+		touchRoutersOn(s, p.NetworkID, touch)
 	case model.OwnerFIPGateway:
 		for f := range s.FloatingIPsOfNetwork(p.NetworkID) {
 			if view.FIPHost(s, f) == p.DeviceID {
@@ -209,6 +213,15 @@ func touchRouter(s state.Snapshot, id string, touch func(state.Kind, string)) {
 func touchRouters(s state.Snapshot, network, host string, touch func(state.Kind, string)) {
 	for p := range s.PortsOwned(network, model.OwnerDistributedInterface) {
 		if host == "" || s.RouterHost(p.DeviceID, host) == nil {
+			touch(state.Routers, p.DeviceID)
+		}
+	}
+}
+
+// touchRoutersOn touches the routers with an interface on a network, who tell when its DHCP failed.
+func touchRoutersOn(s state.Snapshot, network string, touch func(state.Kind, string)) {
+	for _, owner := range []string{model.OwnerRouterInterface, model.OwnerDistributedInterface} {
+		for p := range s.PortsOwned(network, owner) {
 			touch(state.Routers, p.DeviceID)
 		}
 	}

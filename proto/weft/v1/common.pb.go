@@ -2155,7 +2155,9 @@ type RouterStatus struct {
 	// Network host that its centralised part belongs on: the qrouter namespace of a centralised router, the snat namespace of
 	// a distributed one. Empty: none.
 	GatewayHost string `protobuf:"bytes,3,opt,name=gateway_host,json=gatewayHost,proto3" json:"gateway_host,omitempty"`
-	// Scheduled: whether its centralised part has a host, and why that one. Programmed: whether the hosts have made it.
+	// Scheduled: whether its centralised part has a host, and why that one. Programmed: whether the hosts have made it; False
+	// with the reason DHCPFailed and status ACTIVE: they have, and it forwards, but a DHCP server on one of its networks could
+	// not be made or does not run.
 	Conditions    []*Condition `protobuf:"bytes,4,rep,name=conditions,proto3" json:"conditions,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

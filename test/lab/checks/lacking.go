@@ -30,30 +30,35 @@ func againAsEver(ctx context.Context, s *cloud.Scope, h *lab.Host) error {
 	return s.Settle(ctx)
 }
 
-// tells waits until a router says of a host that it cannot have it there, and why.
-func tells(ctx context.Context, s *cloud.Scope, router *weftv1.Router, host, reason, word string) error {
+// tells waits until a router is in a state and says of a host what could not be made there, and why.
+func tells(ctx context.Context, s *cloud.Scope, router *weftv1.Router, state, host, reason, word string) error {
 	return lab.Poll(ctx, 30*time.Second, func() error {
 		r, err := s.Routers.GetRouter(ctx, &weftv1.GetRouterRequest{Id: router.GetMetadata().GetId()})
 		if err != nil {
 			return err
 		}
 		for _, c := range r.GetStatus().GetConditions() {
-			if c.GetType() == "Programmed" && c.GetStatus() == "False" && c.GetHost() == host && c.GetReason() == reason && strings.Contains(c.GetMessage(), word) {
+			if r.GetStatus().GetStatus() == state && c.GetType() == "Programmed" && c.GetStatus() == "False" && c.GetHost() == host && c.GetReason() == reason && strings.Contains(c.GetMessage(), word) {
 				return nil
 			}
 		}
-		return fmt.Errorf("the router does not say Programmed=False %s of %s: %s", reason, host, r.GetStatus())
+		return fmt.Errorf("the router is not %s and does not say Programmed=False %s of %s: %s", state, reason, host, r.GetStatus())
 	})
 }
 
-// isTrue waits until a router says that it is on all its hosts.
+// isTrue waits until a router says that it is on all its hosts, and that nothing failed.
 func isTrue(ctx context.Context, s *cloud.Scope, router *weftv1.Router) error {
 	return lab.Poll(ctx, 40*time.Second, func() error {
 		r, err := s.Routers.GetRouter(ctx, &weftv1.GetRouterRequest{Id: router.GetMetadata().GetId()})
-		if err == nil && r.GetStatus().GetStatus() != "ACTIVE" {
-			err = fmt.Errorf("the router does not heal: %s", r.GetStatus())
+		if err != nil {
+			return err
 		}
-		return err
+		for _, c := range r.GetStatus().GetConditions() {
+			if r.GetStatus().GetStatus() == "ACTIVE" && c.GetType() == "Programmed" && c.GetStatus() == "True" {
+				return nil
+			}
+		}
+		return fmt.Errorf("the router is not ACTIVE with Programmed=True: %s", r.GetStatus())
 	})
 }
 
@@ -113,7 +118,7 @@ func lacksSomething(ctx context.Context, s *cloud.Scope, t *site) (string, error
 			return "", err
 		}
 		for _, r := range []*weftv1.Router{t.router, fresh} {
-			if err := tells(ctx, s, r, h.Name, lack.reason, lack.word); err != nil {
+			if err := tells(ctx, s, r, "ERROR", h.Name, lack.reason, lack.word); err != nil {
 				return "", fmt.Errorf("no %s: %w", lack.what, err)
 			}
 		}
@@ -144,7 +149,8 @@ func lacksSomething(ctx context.Context, s *cloud.Scope, t *site) (string, error
 	return fmt.Sprintf("no iptables, no permission: %s says so, the rest works, healed", h.Name), nil
 }
 
-// lacksDnsmasq kills a network's dnsmasq where the program has gone. The network says so, and it comes back with it.
+// lacksDnsmasq kills a network's dnsmasq where the program has gone. The network says so, and so does its router, which forwards
+// all the same, and one that is made meanwhile; another says nothing. When the program is back all heal.
 func lacksDnsmasq(ctx context.Context, s *cloud.Scope, t *site) (string, error) {
 	before, err := servers(ctx, s, t.private[0])
 	if err != nil {
@@ -152,6 +158,14 @@ func lacksDnsmasq(ctx context.Context, s *cloud.Scope, t *site) (string, error) 
 	}
 	if before[t.network.Name] == 0 {
 		return "", fmt.Errorf("no dnsmasq on %s: %v", t.network.Name, before)
+	}
+	quiet, err := s.Network(ctx, "quiet", &weftv1.Network{ProviderNetworkType: "vxlan"}, "10.4.3.0/24")
+	if err != nil {
+		return "", err
+	}
+	still, err := s.VM(ctx, quiet, "still", s.Lab.Hosts[0].Name)
+	if err != nil {
+		return "", err
 	}
 	dir, add, err := commands(s, iptables...)
 	if err != nil {
@@ -163,24 +177,45 @@ func lacksDnsmasq(ctx context.Context, s *cloud.Scope, t *site) (string, error) 
 	if _, err := t.network.Exec(ctx, "kill", "-9", fmt.Sprint(before[t.network.Name])); err != nil {
 		return "", err
 	}
-	dhcp := func(status, word string) error {
-		return lab.Poll(ctx, 40*time.Second, func() error {
-			n, err := s.Networks.GetNetwork(ctx, &weftv1.GetNetworkRequest{Id: t.private[0].ID()})
-			if err != nil {
-				return err
-			}
-			for _, c := range n.GetStatus().GetConditions() {
-				if c.GetType() == "DHCP" && c.GetStatus() == status && strings.Contains(c.GetMessage(), word) {
-					return nil
-				}
-			}
-			return fmt.Errorf("the network does not say DHCP=%s: %s", status, n.GetStatus())
-		})
-	}
-	if err := dhcp("False", "dnsmasq is missing"); err != nil {
+	if err := tellsDHCP(ctx, s, t.private[0], "False", "dnsmasq is missing"); err != nil {
 		return "", err
 	}
-	// What is in the same namespaces, and on the host, works on.
+	// One with a network whose server never was there, one without DHCP.
+	late, err := s.NetworkWith(ctx, "late", &weftv1.Network{ProviderNetworkType: "vxlan"}, &weftv1.Subnet{Cidr: "10.4.4.0/24"})
+	if err != nil {
+		return "", err
+	}
+	fresh, err := s.Router(ctx, "fresh", cloud.RouterOf(true, nil, quiet, late))
+	if err != nil {
+		return "", err
+	}
+	other, err := s.Network(ctx, "other", &weftv1.Network{ProviderNetworkType: "vxlan"}, "10.4.5.0/24")
+	if err != nil {
+		return "", err
+	}
+	well, err := s.Router(ctx, "well", cloud.RouterOf(false, t.ext, other))
+	if err != nil {
+		return "", err
+	}
+	vm, err := s.VM(ctx, late, "late", s.Lab.Hosts[1].Name)
+	if err != nil {
+		return "", err
+	}
+	for n, r := range map[*cloud.Network]*weftv1.Router{t.private[0]: t.router, late: fresh} {
+		if err := tells(ctx, s, r, "ACTIVE", t.network.Name, "DHCPFailed", n.ID()+") nobody tells"); err != nil {
+			return "", err
+		}
+		if err := tells(ctx, s, r, "ACTIVE", t.network.Name, "DHCPFailed", "dnsmasq is missing"); err != nil {
+			return "", err
+		}
+	}
+	if err := isTrue(ctx, s, well); err != nil {
+		return "", err
+	}
+	// They forward, and what is in the same namespaces, and on the host, works on.
+	if err := lab.WaitPing(ctx, still.Box, addr(vm), 20*time.Second); err != nil {
+		return "", err
+	}
 	if _, err := fetch(ctx, t.vm["plain"], "/latest/meta-data/instance-id"); err != nil {
 		return "", err
 	}
@@ -190,11 +225,39 @@ func lacksDnsmasq(ctx context.Context, s *cloud.Scope, t *site) (string, error) 
 	if err := add("dnsmasq"); err != nil {
 		return "", err
 	}
-	if err := dhcp("True", ""); err != nil {
-		return "", err
+	for n, r := range map[*cloud.Network]*weftv1.Router{t.private[0]: t.router, late: fresh, other: well} {
+		if err := isTrue(ctx, s, r); err != nil {
+			return "", fmt.Errorf("dnsmasq again: %w", err)
+		}
+		if n == other {
+			continue
+		}
+		if err := tellsDHCP(ctx, s, n, "True", ""); err != nil {
+			return "", err
+		}
 	}
-	_, err = t.vm["plain"].Lease(ctx, "udhcpc")
-	return t.network.Name + " says that dnsmasq is missing; healed", err
+	for _, vm := range []*lab.VM{t.vm["plain"], vm} {
+		if _, err := vm.Lease(ctx, "udhcpc"); err != nil {
+			return "", err
+		}
+	}
+	return t.network.Name + " says that dnsmasq is missing, two routers name it and forward; healed", nil
+}
+
+// tellsDHCP waits until a network says whether its ports are served.
+func tellsDHCP(ctx context.Context, s *cloud.Scope, network *cloud.Network, status, word string) error {
+	return lab.Poll(ctx, 40*time.Second, func() error {
+		n, err := s.Networks.GetNetwork(ctx, &weftv1.GetNetworkRequest{Id: network.ID()})
+		if err != nil {
+			return err
+		}
+		for _, c := range n.GetStatus().GetConditions() {
+			if c.GetType() == "DHCP" && c.GetStatus() == status && strings.Contains(c.GetMessage(), word) {
+				return nil
+			}
+		}
+		return fmt.Errorf("the network does not say DHCP=%s: %s", status, n.GetStatus())
+	})
 }
 
 // servedAfterCrash kills ovs-vswitchd of the host that serves, and of one with a client.

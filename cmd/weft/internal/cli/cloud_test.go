@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/weft-sdn/weft/cmd/weft/internal/fakeapi"
+	"github.com/weft-sdn/weft/cmd/weft/internal/kind"
 	weftv1 "github.com/weft-sdn/weft/proto/weft/v1"
 )
 
@@ -96,6 +97,17 @@ func cloud(s *fakeapi.Server) {
 }
 
 func ready(w *world) { w.api.Put(host("compute2", 2, true)) }
+
+// withoutDHCP is routed where the router forwards, but a network of it has no DHCP server that works.
+func withoutDHCP(w *world) {
+	routed(w)
+	c := cond("Programmed", "False", "DHCPFailed", fmt.Sprintf("it forwards, but in network %q (%s) nobody tells machines their addresses and routes by DHCP: network1: dnsmasq of network %s: "+
+		"the program dnsmasq is missing on this host (Debian: apt install dnsmasq-base)", "blue", blueID, blueID))
+	c.Host = "network1"
+	w.api.Change(func() {
+		w.api.Object(kind.Router, edgeID).(*weftv1.Router).Status.Conditions[1] = c
+	})
+}
 
 func lagging(w *world) {
 	w.api.Lagging = []*weftv1.HostLag{{Host: "compute2", AppliedRevision: 1, Reason: "br-int: OpenFlow not connected since 12:05:00"}}

@@ -130,6 +130,7 @@ var setups = map[string]func(*world){
 	"server-errors": serverErrors,
 
 	"router":         routed,
+	"router-dhcp":    withoutDHCP,
 	"floatingip":     routed,
 	"portforwarding": routed,
 	"securitygroup":  judged,
