@@ -161,7 +161,7 @@ func withoutMapping(ctx context.Context, s *cloud.Scope, t *site) (string, error
 
 // floatingMoves moves a floating IP between ports of one host, of two hosts, and of two routers.
 func floatingMoves(ctx context.Context, s *cloud.Scope, t *site) (string, error) {
-	other, err := addTenant(ctx, s, "other", "10.0.8.0/24", t.ext, 1)
+	other, err := addTenant(ctx, s, "other", "10.0.8.0/24", cloud.RouterOf(true, t.ext), 1)
 	if err != nil {
 		return "", err
 	}
@@ -332,7 +332,7 @@ func knowWhat(ctx context.Context, vm, of *lab.VM) error {
 	return nil
 }
 
-// changesKind makes the router centralised and distributed again. Everything works after each change.
+// changesKind makes the router one of the other kind, and then of its own again. Everything works after each change.
 func changesKind(ctx context.Context, s *cloud.Scope, t *site) (string, error) {
 	var gaps []time.Duration
 	change := func(distributed bool) error {
@@ -345,8 +345,9 @@ func changesKind(ctx context.Context, s *cloud.Scope, t *site) (string, error) {
 		t.router = made
 		return s.Settle(ctx)
 	}
-	s.Defer(func(context.Context) error { return change(true) })
-	for _, to := range []bool{false, true} {
+	was := t.router.GetDistributed()
+	s.Defer(func(context.Context) error { return change(was) })
+	for _, to := range []bool{!was, was} {
 		private, err := s.Lab.StartPulse(ctx, t.vm["p1c1"].Box, addr(t.vm["p2c2"]))
 		if err != nil {
 			return "", err
@@ -366,16 +367,29 @@ func changesKind(ctx context.Context, s *cloud.Scope, t *site) (string, error) {
 		if err := t.works(ctx, s); err != nil {
 			return "", fmt.Errorf("as distributed=%t: %w", to, err)
 		}
-		routed, err := during(ctx, t.network, t.router, func() error {
-			_, err := mustPing(ctx, t.vm["p1c1"].Box, addr(t.vm["p2c2"]), lab.Pings{})
-			return err
-		})
-		if err == nil {
-			err = t.shortest(routed, int(routed))
-		}
-		if err != nil {
+		if err := t.takesItsWay(ctx); err != nil {
 			return "", fmt.Errorf("as distributed=%t: %w", to, err)
 		}
 	}
 	return fmt.Sprintf("east-west, floating IPs, SNAT after each; silent for %s and %s", ms(gaps[0]), ms(gaps[1])), nil
+}
+
+// takesItsWay pings between two networks, and fails when no round of pings goes by the network host just when it should. A machine
+// whose connection was cut sends again for minutes, and Linux counts as forwarded what a rule then drops: that comes in one round,
+// and pings that go astray in all of them.
+func (t *site) takesItsWay(ctx context.Context) error {
+	var wrong error
+	for range pingRounds {
+		routed, err := during(ctx, t.network, t.router, func() error {
+			_, err := mustPing(ctx, t.vm["p1c1"].Box, addr(t.vm["p2c2"]), lab.Pings{})
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if wrong = t.shortest(routed, int(routed)); wrong == nil {
+			return nil
+		}
+	}
+	return wrong
 }

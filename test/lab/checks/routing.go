@@ -69,7 +69,7 @@ func eastWestVLAN(ctx context.Context, s *cloud.Scope, t *site) (string, error) 
 func (t *site) shortest(routed uint64, heard int) error {
 	switch {
 	case t.router.GetDistributed() && (routed > 0 || heard > 0):
-		return errors.New("traffic between subnets came to the network host")
+		return fmt.Errorf("traffic between subnets came to the network host, which forwarded %d packets and heard %d", routed, heard)
 	case !t.router.GetDistributed() && (routed == 0 || heard == 0):
 		return errors.New("nothing came to the network host: nothing was measured")
 	}
@@ -199,7 +199,7 @@ func extraRoutes(ctx context.Context, s *cloud.Scope, t *site) (string, error) {
 	return fmt.Sprintf("by one next hop; by two: %v", answered), nil
 }
 
-// twoKinds puts a centralised router into a subnet that a distributed one has, and a network behind it.
+// twoKinds puts a router of the other kind into a subnet of the site's, and a network behind it.
 func twoKinds(ctx context.Context, s *cloud.Scope, t *site) (string, error) {
 	behind, err := s.Network(ctx, "behind", &weftv1.Network{ProviderNetworkType: "vxlan"}, "10.0.5.0/24")
 	if err != nil {
@@ -209,7 +209,7 @@ func twoKinds(ctx context.Context, s *cloud.Scope, t *site) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	want := cloud.RouterOf(false, nil, behind)
+	want := cloud.RouterOf(!t.router.GetDistributed(), nil, behind)
 	want.Interfaces = append(want.Interfaces, &weftv1.RouterInterface{PortId: other.GetMetadata().GetId()})
 	if _, err := s.Router(ctx, "other", want); err != nil {
 		return "", err
@@ -253,7 +253,7 @@ func twoKinds(ctx context.Context, s *cloud.Scope, t *site) (string, error) {
 	if err := mustNotPing(ctx, vms[0].Box, addr(t.vm["p2c1"])); err != nil {
 		return "", err
 	}
-	return "private1 by both, private2 by the distributed one only", nil
+	return fmt.Sprintf("private1 by both, private2 by the %s one only", kindWord(t.router.GetDistributed())), nil
 }
 
 // tenant is a network with a router of its own, all made in one transaction.
@@ -264,12 +264,12 @@ type tenant struct {
 	vms     []*lab.VM
 }
 
-// addTenant makes network, subnet, interface and gateway together: they come to the hosts at one moment.
-func addTenant(ctx context.Context, s *cloud.Scope, name, cidr string, external *cloud.Network, hosts ...int) (*tenant, error) {
+// addTenant makes network, subnet, interface and gateway together, with a router as it is wanted: they come to the hosts at one
+// moment.
+func addTenant(ctx context.Context, s *cloud.Scope, name, cidr string, want *weftv1.Router, hosts ...int) (*tenant, error) {
 	network, subnet, router := s.Prefix+name, s.Prefix+name+"-v4", s.Prefix+name+"-router"
 	s.Defer(func(ctx context.Context) error { return s.DeleteNetwork(ctx, network) })
 	s.Defer(func(ctx context.Context) error { return s.DeleteRouter(ctx, router) })
-	want := cloud.RouterOf(true, external)
 	want.Metadata = &weftv1.Metadata{Name: router}
 	want.Interfaces = []*weftv1.RouterInterface{{SubnetId: subnet}}
 	if _, err := s.Weft.Apply(ctx, &weftv1.ApplyRequest{Objects: []*weftv1.Object{
@@ -308,7 +308,7 @@ func addTenant(ctx context.Context, s *cloud.Scope, name, cidr string, external 
 
 // behindOne has a second tenant with the same addresses behind the same external network.
 func behindOne(ctx context.Context, s *cloud.Scope, t *site) (string, error) {
-	other, err := addTenant(ctx, s, "double", "10.0.1.0/24", t.ext, 0, 1)
+	other, err := addTenant(ctx, s, "double", "10.0.1.0/24", cloud.RouterOf(t.router.GetDistributed(), t.ext), 0, 1)
 	if err != nil {
 		return "", err
 	}
@@ -352,7 +352,7 @@ func twoExternal(ctx context.Context, s *cloud.Scope, t *site) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	other, err := addTenant(ctx, s, "second", "10.0.6.0/24", ext, 0, 1)
+	other, err := addTenant(ctx, s, "second", "10.0.6.0/24", cloud.RouterOf(t.router.GetDistributed(), ext), 0, 1)
 	if err != nil {
 		return "", err
 	}
@@ -383,7 +383,7 @@ func twoExternal(ctx context.Context, s *cloud.Scope, t *site) (string, error) {
 	return fmt.Sprintf("outside as %s and %s", f.Address, t.fip["p1c1"].Address), nil
 }
 
-// inARow has a router without a gateway behind the site's: its network reaches the world by both.
+// inARow has a router of the same kind and without a gateway behind the site's: its network reaches the world by both.
 func inARow(ctx context.Context, s *cloud.Scope, t *site) (string, error) {
 	behind, err := s.Network(ctx, "row", &weftv1.Network{ProviderNetworkType: "vxlan"}, "10.0.7.0/24")
 	if err != nil {
@@ -393,7 +393,7 @@ func inARow(ctx context.Context, s *cloud.Scope, t *site) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	want := cloud.RouterOf(true, nil, behind)
+	want := cloud.RouterOf(t.router.GetDistributed(), nil, behind)
 	want.Interfaces = append(want.Interfaces, &weftv1.RouterInterface{PortId: uplink.GetMetadata().GetId()})
 	want.Routes = []*weftv1.Route{{Destination: "0.0.0.0/0", Nexthop: t.private[0].Gateway().String()}}
 	if _, err := s.Router(ctx, "row", want); err != nil {

@@ -83,7 +83,7 @@ func sessionsLive(ctx context.Context, s *cloud.Scope, t *site) (string, error) 
 			return err
 		})},
 		{"another router comes and goes", comeAndGo(func(ctx context.Context, s *cloud.Scope) error {
-			_, err := addTenant(ctx, s, "guest", "10.0.1.0/24", t.ext, 0, 1)
+			_, err := addTenant(ctx, s, "guest", "10.0.1.0/24", cloud.RouterOf(true, t.ext), 0, 1)
 			return err
 		})},
 		{"another subnet comes and goes", comeAndGo(func(ctx context.Context, s *cloud.Scope) error {
