@@ -76,10 +76,10 @@ func (c *config) flags(f *pflag.FlagSet) {
 	f.BoolVar(&c.underlayIPv6, "underlay-ipv6", false, "tunnels run over IPv6, whose header is 20 bytes longer")
 
 	f.IntVar(&c.dhcpAgents, "dhcp-agents-per-network", 2, "how many network hosts serve a network by DHCP, where there are so many")
-	f.DurationVar(&c.hostTimeout, "host-timeout", 10*time.Second, "after how long without a sign of life a host is down, and its routers and DHCP servers move")
+	f.DurationVar(&c.hostTimeout, "host-timeout", hostsync.DefaultHostTimeout, "within which time of a host's death its routers and DHCP servers work elsewhere: it is down when it has been silent for two thirds of that, or all but 3s, whichever is more")
 	f.DurationVar(&c.auditInterval, "audit-interval", time.Minute, "how often each bridge is compared as a whole with what it should have")
 	f.StringSliceVar(&c.tolerate, "tolerate-cookie", nil, "cookies whose rows may stay on br-int and br-tun, VALUE[/MASK] in hex")
-	f.DurationVar(&c.echoInterval, "openflow-echo-interval", 5*time.Second, "how long a switch may be silent before it is asked for a sign of life")
+	f.DurationVar(&c.echoInterval, "openflow-echo-interval", 5*time.Second, "how long a switch may be silent before it is asked for a sign of life; less where --host-timeout needs it")
 	f.DurationVar(&c.echoTimeout, "openflow-echo-timeout", 10*time.Second, "how long it may then stay silent before it is cut off")
 	c.log.Flags(f)
 }
@@ -148,13 +148,25 @@ func parseRange(s string) (store.Range, error) {
 	return store.Range{Min: uint32(l), Max: uint32(h)}, nil
 }
 
-// health is after how long a host is down, and how long a connection to one that lives may be silent.
-func (c *config) health() (timeout, silent time.Duration, err error) {
-	if c.hostTimeout < time.Second {
-		return 0, 0, fmt.Errorf("--host-timeout: %v is less than a second", c.hostTimeout)
+// leastHostTimeout leaves a host two seconds of silence, in which its agent is asked twice.
+const leastHostTimeout = 3 * time.Second
+
+// health checks the health timeout.
+func (c *config) health() error {
+	if c.hostTimeout < leastHostTimeout {
+		return fmt.Errorf("--host-timeout: %v is less than %v, in which nobody can tell a host that is dead from one that is busy", c.hostTimeout, leastHostTimeout)
 	}
-	// Each side is asked once its silence has lasted for the interval, and has as long to answer.
-	return c.hostTimeout, 2 * max(agentPing, c.echoInterval), nil
+	return nil
+}
+
+// echo is how long a switch may be silent before it is asked for a sign of life.
+func (c *config) echo() time.Duration {
+	return min(c.echoInterval, hostsync.AskInterval(c.hostTimeout))
+}
+
+// ping is the same for an agent.
+func (c *config) ping() time.Duration {
+	return max(min(agentPing, hostsync.AskInterval(c.hostTimeout)), leastPing)
 }
 
 // tolerated parses the cookies that may stay.

@@ -5,6 +5,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/pflag"
@@ -65,14 +66,33 @@ func TestWrongFlagsAreRefusedByName(t *testing.T) {
 			}
 		})
 	}
-	c := parsed(t, "--host-timeout=100ms")
-	if _, _, err := c.health(); err == nil || !strings.Contains(err.Error(), "--host-timeout") {
-		t.Errorf("a host timeout of 100 ms: %v", err)
+	c := parsed(t, "--host-timeout=2s")
+	if err := c.health(); err == nil || !strings.Contains(err.Error(), "--host-timeout: 2s is less than 3s") {
+		t.Errorf("a host timeout of 2 s: %v", err)
 	}
 	for _, bad := range []string{"x", "0x1/", "0x10/0x0f"} {
 		c := parsed(t, "--tolerate-cookie="+bad)
 		if _, err := c.tolerated(); err == nil || !strings.Contains(err.Error(), "--tolerate-cookie") {
 			t.Errorf("%q: %v", bad, err)
+		}
+	}
+}
+
+// A host that lives is asked for a sign of life several times before it would be down, whatever people set.
+func TestSignsOfLifeAreAskedForInTime(t *testing.T) {
+	for _, tc := range []struct {
+		args       []string
+		echo, ping time.Duration
+	}{
+		{nil, 1750 * time.Millisecond, 1750 * time.Millisecond},
+		{[]string{"--host-timeout=3s"}, 500 * time.Millisecond, time.Second},
+		{[]string{"--host-timeout=1m"}, 5 * time.Second, 5 * time.Second},
+		{[]string{"--host-timeout=1m", "--openflow-echo-interval=1s"}, time.Second, 5 * time.Second},
+		{[]string{"--openflow-echo-interval=20s"}, 1750 * time.Millisecond, 1750 * time.Millisecond},
+	} {
+		c := parsed(t, tc.args...)
+		if err := c.health(); err != nil || c.echo() != tc.echo || c.ping() != tc.ping {
+			t.Errorf("%v: switches every %v, agents every %v, %v; want %v, %v", tc.args, c.echo(), c.ping(), err, tc.echo, tc.ping)
 		}
 	}
 }

@@ -52,8 +52,7 @@ func run(ctx context.Context, cfg config, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	hostTimeout, silentAfter, err := cfg.health()
-	if err != nil {
+	if err := cfg.health(); err != nil {
 		return err
 	}
 	sc, err := cfg.storeConfig(log)
@@ -78,8 +77,7 @@ func run(ctx context.Context, cfg config, log *slog.Logger) error {
 	}
 	j := journal.New(log, c.reg)
 	c.fleet = hostsync.New(hostsync.Config{Store: c.store, Epoch: c.epoch, Controllers: targets, AuditInterval: cfg.auditInterval,
-		HostTimeout: hostTimeout, SilentAfter: silentAfter,
-		Tolerated: tolerated, Journal: j, Registry: c.reg, Log: log})
+		HostTimeout: cfg.hostTimeout, Tolerated: tolerated, Journal: j, Registry: c.reg, Log: log})
 	c.api = api.New(api.Config{Store: c.store, Fleet: c.fleet, Journal: j, Tables: tables, Version: program.Version(),
 		StoreKind: cfg.store, Registry: c.reg, Log: log})
 	return c.serve(ctx)
@@ -96,7 +94,7 @@ func (c *controller) serve(ctx context.Context) error {
 		return g.Wait()
 	}
 	of := ofconn.Config{TLS: c.tls, Log: c.log,
-		Channel: channel.Config{Events: c.fleet, EchoInterval: c.cfg.echoInterval, EchoTimeout: c.cfg.echoTimeout}}
+		Channel: channel.Config{Events: c.fleet, EchoInterval: c.cfg.echo(), EchoTimeout: c.cfg.echoTimeout}}
 	for _, ln := range c.doors.openflow {
 		g.Go(func() error { return of.Serve(ctx, ln, c.fleet) })
 	}
@@ -122,8 +120,12 @@ func (c *controller) credentials() []grpc.ServerOption {
 	return []grpc.ServerOption{grpc.Creds(credentials.NewTLS(c.tls))}
 }
 
-// agentPing is how long an agent may be silent before it is asked for a sign of life, and how long it may then stay so.
-const agentPing = 5 * time.Second
+// An agent that has been silent for agentPing, or less if the health timeout says so, is asked for a sign of life, and is cut
+// off when none comes for as long as agentPing. leastPing is the least that gRPC allows.
+const (
+	agentPing = 5 * time.Second
+	leastPing = time.Second
+)
 
 // maxAnswer is the largest message of an agent: what it tells of a namespace with a million lines.
 const maxAnswer = 64 << 20
@@ -131,7 +133,7 @@ const maxAnswer = 64 << 20
 // nodeOptions find agents that vanished without a word, and let them ask for signs of life as often.
 func (c *controller) nodeOptions() []grpc.ServerOption {
 	return append(c.credentials(), grpc.MaxRecvMsgSize(maxAnswer),
-		grpc.KeepaliveParams(keepalive.ServerParameters{Time: agentPing, Timeout: agentPing}),
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: c.cfg.ping(), Timeout: agentPing}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 2 * time.Second, PermitWithoutStream: true}))
 }
 

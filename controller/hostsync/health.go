@@ -14,14 +14,35 @@ import (
 	"github.com/weft-sdn/weft/openflow/channel"
 )
 
-// looksPerTimeout is how often within the health timeout the hosts' signs of life are looked at.
-const looksPerTimeout = 10
+// DefaultHostTimeout is within which time of a host's death what was on it works elsewhere.
+const DefaultHostTimeout = 10 * time.Second
+
+const (
+	// mostForMove is what a long health timeout leaves for the move. A move takes a few hundred milliseconds
+	// (docs/decisions/0070).
+	mostForMove = 3 * time.Second
+	// asksInSilence is how often a host is asked for a sign of life before it is down.
+	asksInSilence = 4
+	// looksInMove is how often signs of life are looked at in the time that is for the move: what a look comes too late is
+	// taken from that.
+	looksInMove = 10
+)
+
+// forMove is the part of a health timeout in which what was on a dead host moves.
+func forMove(timeout time.Duration) time.Duration { return min(timeout/3, mostForMove) }
+
+// SilenceLimit is how long a host may be silent before it is down: what remains of the health timeout is for the move.
+func SilenceLimit(timeout time.Duration) time.Duration { return timeout - forMove(timeout) }
+
+// AskInterval is how long a host that lives may at most be silent before it is asked for a sign of life, so that some of
+// them may be late.
+func AskInterval(timeout time.Duration) time.Duration { return SilenceLimit(timeout) / asksInSilence }
 
 // health finds out which hosts are down, and tells the store when that changes.
 //
-// A host is down when neither its agent nor a switch of it has given a sign of life for the timeout. The end of a
-// connection does not begin the time: a machine that loses its power says nothing, and its connections end when somebody
-// has waited for an answer in vain.
+// A host is down when neither its agent nor a switch of it has given a sign of life for so long that only the time to move
+// what was on it remains of the timeout. It does not matter whether it is connected: a machine that loses its power says
+// nothing, and its connections end when somebody has waited for an answer in vain.
 type health struct {
 	fleet *Fleet
 	wake  chan struct{} // of size one
@@ -35,6 +56,7 @@ type pulse struct {
 	agent    *agentconn.Session
 	switches map[*channel.Conn]uint64 // → bytes received when it was last looked at
 	heard    time.Time
+	known    bool // whether it has spoken to this controller
 }
 
 func newHealth(f *Fleet) *health {
@@ -50,7 +72,7 @@ func (l *health) feel(host string, spoke bool, change func(*pulse)) {
 	p := l.pulse(host)
 	change(p)
 	if spoke {
-		p.heard = time.Now()
+		p.heard, p.known = time.Now(), true
 	}
 	l.mu.Unlock()
 	if spoke {
@@ -90,20 +112,34 @@ func (p *pulse) listen(now time.Time) {
 	}
 }
 
-// silent says whether a host has been silent too long. What is still connected may be silent as long as it takes to be
-// asked for a sign of life in vain.
+// silent says whether a host has been silent too long. One that this controller has never heard has the whole timeout: after
+// a start all hosts have to find it first.
 func (l *health) silent(p *pulse, now time.Time) bool {
 	limit := l.fleet.cfg.HostTimeout
-	if p.agent != nil || len(p.switches) > 0 {
-		limit = max(limit, l.fleet.cfg.SilentAfter)
+	if p.known {
+		limit = SilenceLimit(limit)
 	}
 	return now.Sub(p.heard) >= limit
 }
 
+// excuse leaves out of account a time in which nobody listened: a controller that was stopped, or had no processor for so
+// long, finds on waking what everybody said meanwhile, but reads it later than it looks.
+func (l *health) excuse(deaf time.Duration, now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, p := range l.hosts {
+		if p.heard = p.heard.Add(deaf); p.heard.After(now) {
+			p.heard = now
+		}
+	}
+}
+
 // run looks at all hosts again and again until the context ends.
 func (l *health) run(ctx context.Context) {
-	tick := time.NewTicker(max(l.fleet.cfg.HostTimeout/looksPerTimeout, time.Millisecond))
+	every := max(forMove(l.fleet.cfg.HostTimeout)/looksInMove, time.Millisecond)
+	tick := time.NewTicker(every)
 	defer tick.Stop()
+	looked := time.Now()
 	for failing := false; ; {
 		select {
 		case <-ctx.Done():
@@ -111,8 +147,13 @@ func (l *health) run(ctx context.Context) {
 		case <-tick.C:
 		case <-l.wake:
 		}
+		now := time.Now()
+		if deaf := now.Sub(looked) - every; deaf > every {
+			l.excuse(deaf, now)
+		}
+		looked = now
 		snap, _ := l.fleet.cfg.Store.Snapshot()
-		changed := l.changed(snap, time.Now())
+		changed := l.changed(snap, now)
 		if len(changed) == 0 {
 			continue
 		}

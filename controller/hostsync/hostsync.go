@@ -34,11 +34,10 @@ type Config struct {
 	Epoch uint64
 	// Controllers are the OVSDB targets at which bridges reach the controllers, e.g. tcp:10.0.0.1:6653.
 	Controllers []string
-	// HostTimeout is after how long without a sign of life, of its agent and of its switches, a host is down. Default 10 s.
+	// HostTimeout is within which time of a host's death what was on it works elsewhere. A host is down when its agent and its
+	// switches have been silent for SilenceLimit of it; who listens asks them for signs of life every AskInterval. Default
+	// DefaultHostTimeout.
 	HostTimeout time.Duration
-	// SilentAfter is how long a connection may be silent before it is cut off: agents and switches are asked for signs of
-	// life. Default 10 s.
-	SilentAfter time.Duration
 	// AuditInterval is how often each bridge is compared with what it should have. Default 60 s.
 	AuditInterval time.Duration
 	// MeterInterval is how often the meters of a bridge that has some are looked at besides: switches announce who changes a row,
@@ -86,10 +85,7 @@ func New(cfg Config) *Fleet {
 		cfg.MeterInterval = 5 * time.Second
 	}
 	if cfg.HostTimeout == 0 {
-		cfg.HostTimeout = 10 * time.Second
-	}
-	if cfg.SilentAfter == 0 {
-		cfg.SilentAfter = 10 * time.Second
+		cfg.HostTimeout = DefaultHostTimeout
 	}
 	f := &Fleet{cfg: cfg, metrics: newMetrics(cfg.Registry), ready: make(chan struct{}), hosts: map[string]*host{},
 		moved: make(chan struct{}), unknown: map[uint64]string{}, states: make(chan model.PortState, 1024), manyRows: many}

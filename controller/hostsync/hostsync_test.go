@@ -101,7 +101,7 @@ func (c *cloud) listen() {
 				return
 			}
 			go func() {
-				conn, err := channel.Config{Events: c.fleet}.Handshake(c.ctx, nc)
+				conn, err := channel.Config{Events: c.fleet, EchoInterval: AskInterval(c.fleet.cfg.HostTimeout)}.Handshake(c.ctx, nc)
 				if err != nil {
 					return
 				}

@@ -34,7 +34,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		failed: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "weft_agent_resources_failed", Help: "Resources that the agent of a host could not make true."}, []string{"host"}),
 		down: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "weft_hosts_down", Help: "Hosts that have given no sign of life for the health timeout."}),
+			Name: "weft_hosts_down", Help: "Hosts that have been silent for so long that they are down."}),
 	}
 	reg.MustRegister(m.flowMods, m.refused, m.drift, m.packets, m.rounds, m.wanted, m.failed, m.down)
 	return m

@@ -27,7 +27,7 @@ func (f *Fleet) tellMoves(before, after state.Snapshot, changes []state.Change) 
 			switch {
 			case is && !was:
 				f.event(c.Key, "HostDown", "host/"+c.Key, "%s is down: neither its agent nor a switch of it has spoken for %v; centralised routers and DHCP servers move to other network hosts",
-					c.Key, f.cfg.HostTimeout)
+					c.Key, SilenceLimit(f.cfg.HostTimeout))
 			case was && !is && after.Host(c.Key) != nil:
 				f.event(c.Key, "HostUp", "host/"+c.Key, "%s is back; what has moved away stays where it is", c.Key)
 			}

@@ -179,7 +179,7 @@ type SwitchFacts struct {
 // HostHealth is what the controllers found out about a host's life. Absent means alive.
 type HostHealth struct {
 	Host string `json:"host"`
-	// Down: neither the agent nor a switch of the host has spoken for the health timeout.
+	// Down: neither the agent nor a switch of the host has spoken for so long that the rest of the health timeout is for the move.
 	Down  bool      `json:"down"`
 	Since time.Time `json:"since"`
 }
