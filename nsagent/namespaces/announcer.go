@@ -10,7 +10,8 @@ import (
 
 // rounds are the times after which addresses are announced, after the one before. The first may be lost because the port
 // is not bound yet, later ones because a switch on the way was busy.
-var rounds = []time.Duration{0, 100 * time.Millisecond, 200 * time.Millisecond, 400 * time.Millisecond, 800 * time.Millisecond, 1600 * time.Millisecond, 3200 * time.Millisecond}
+var rounds = []time.Duration{0, 50 * time.Millisecond, 50 * time.Millisecond, 100 * time.Millisecond, 100 * time.Millisecond, 200 * time.Millisecond,
+	400 * time.Millisecond, 800 * time.Millisecond, 1600 * time.Millisecond, 3200 * time.Millisecond}
 
 // announcer announces addresses that have come, several times.
 type announcer struct {
