@@ -1672,8 +1672,9 @@ type HostStatus struct {
 	UnboundInterfaces int32 `protobuf:"varint,10,opt,name=unbound_interfaces,json=unboundInterfaces,proto3" json:"unbound_interfaces,omitempty"`
 	// Roles in force; compute when nobody says otherwise.
 	Roles []string `protobuf:"bytes,11,rep,name=roles,proto3" json:"roles,omitempty"`
-	// Since when the host is held to be down: neither its agent nor a switch of it has spoken for the health timeout, and what
-	// can be elsewhere was moved away. Unset while it is held to be alive.
+	// Since when the host is held to be down: neither its agent nor a switch of it has spoken for two thirds of the health
+	// timeout (of a long one, for all but 3 s), and what can be elsewhere is moved away in the rest. Unset while it is held to
+	// be alive.
 	DownSince *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=down_since,json=downSince,proto3" json:"down_since,omitempty"`
 	// Routers whose centralised part is on the host.
 	ScheduledRouters int32 `protobuf:"varint,13,opt,name=scheduled_routers,json=scheduledRouters,proto3" json:"scheduled_routers,omitempty"`
