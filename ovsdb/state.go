@@ -77,6 +77,8 @@ type Interface struct {
 	// IfaceID and AttachedMAC are external_ids:iface-id and external_ids:attached-mac.
 	IfaceID     string
 	AttachedMAC string
+	// Bound: its port is in a VLAN in which it may talk.
+	Bound bool
 	// Error says why the switch could not add the port.
 	Error string
 }
@@ -97,7 +99,7 @@ func (s *State) Interfaces(bridges ...string) map[string]Interface {
 			for _, iu := range p.Interfaces {
 				if i := s.interfaceOf[iu]; i != nil {
 					out[i.Name] = Interface{Name: i.Name, Bridge: name, Type: i.Type, OFPort: i.ofport(), Error: value(i.Error),
-						IfaceID: i.ExternalIDs["iface-id"], AttachedMAC: i.ExternalIDs["attached-mac"]}
+						Bound: p.Tag != nil && *p.Tag != DeadVLAN, IfaceID: i.ExternalIDs["iface-id"], AttachedMAC: i.ExternalIDs["attached-mac"]}
 				}
 			}
 		}

@@ -37,8 +37,10 @@ func hostStatus(s *sight, h *model.Host, out *weftv1.Host) {
 	if health := s.HostHealth(h.ID); health != nil && health.Down {
 		st.Status, st.DownSince = "NotReady", since(health.Since)
 	}
-	for range s.SchedulesOn(h.ID) {
-		st.ScheduledRouters++
+	for at := range s.SchedulesOn(h.ID) {
+		if at.Host == h.ID {
+			st.ScheduledRouters++
+		}
 	}
 	for p := range s.PortsWantedOn(h.ID) {
 		if p.DeviceOwner == model.OwnerDHCP {

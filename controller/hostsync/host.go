@@ -2,6 +2,7 @@ package hostsync
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -44,8 +45,11 @@ type host struct {
 	// unsettled are the ports whose state in the store may have to change.
 	unsettled map[string]bool
 	behind    bool // some of them could not be told to the store yet
-	retry     time.Duration
-	retryAt   time.Time
+	// moving are the routers that move here once their namespaces are made; telling says that the store is being told.
+	moving  map[string]bool
+	telling atomic.Bool
+	retry   time.Duration
+	retryAt time.Time
 
 	published atomic.Pointer[published]
 	// session is the agent's stream, for those who ask outside of the loop; nil while there is none.
@@ -98,7 +102,7 @@ func (in *inbox) dirty(parts view.PartSet) {
 
 func newHost(f *Fleet, name string) *host {
 	h := &host{fleet: f, name: name, wake: make(chan struct{}, 1), end: make(chan struct{}),
-		bridges: map[string]*bridge{}, unsettled: map[string]bool{}}
+		bridges: map[string]*bridge{}, unsettled: map[string]bool{}, moving: map[string]bool{}}
 	h.agent = agent{host: h, since: time.Now()}
 	h.published.Store(&published{report: report.Host{Name: name, AgentSince: h.agent.since}, reason: "not looked at yet"})
 	return h
@@ -202,6 +206,8 @@ func (h *host) round(ctx context.Context) {
 	}
 	h.agent.want(in.all, in.parts, in.marks)
 	h.agent.sendUpserts()
+	h.awaitMoves(in.all, in.parts)
+	h.tellPrepared(ctx)
 	h.program(ctx, &in)
 	h.settlePorts(in)
 	if h.bridgesSettled() {
@@ -412,7 +418,13 @@ func (h *host) unsettledReason() string {
 	if len(h.bridges) == 0 {
 		return "its agent has never reported"
 	}
-	return h.agent.unsettledReason()
+	if r := h.agent.unsettledReason(); r != "" {
+		return r
+	}
+	if len(h.moving) > 0 {
+		return fmt.Sprintf("%d routers move here", len(h.moving))
+	}
+	return ""
 }
 
 func (h *host) sortedBridges() []*bridge {

@@ -39,6 +39,8 @@ func (f *Fleet) tellSchedule(before, after state.Snapshot, o, n *model.Schedule)
 	switch {
 	case n != nil && o == nil:
 		f.event(n.Host, "RouterScheduled", "router/"+n.RouterID, "%s is on %s: %s", routerName(after, n.RouterID), n.Host, n.Reason)
+	case n != nil && o.Host == n.Host && n.Next != "" && o.Next != n.Next:
+		f.event(n.Next, "RouterMoving", "router/"+n.RouterID, "%s is on %s, and moves to %s when its namespaces are made there", routerName(after, n.RouterID), n.Host, n.Next)
 	case n != nil && o.Host != n.Host:
 		f.event(n.Host, "RouterMoved", "router/"+n.RouterID, "%s has moved from %s to %s: %s", routerName(after, n.RouterID), o.Host, n.Host, n.Reason)
 	case n == nil && o != nil && after.Router(o.RouterID) != nil:

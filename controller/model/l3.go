@@ -2,6 +2,7 @@ package model
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -161,10 +162,23 @@ type RouterHost struct {
 type Schedule struct {
 	RouterID string `json:"router_id"`
 	Host     string `json:"host"`
+	// Next is the host that it moves to as soon as its namespaces are made there; empty when it stays.
+	Next string `json:"next,omitempty"`
 	// Reason says why there: "least loaded of 2 network hosts", "moved: network1 is down".
 	Reason string    `json:"reason"`
 	Since  time.Time `json:"since"`
 }
+
+// Hosts are those that have the namespaces.
+func (s *Schedule) Hosts() []string {
+	if s.Next == "" || s.Next == s.Host {
+		return []string{s.Host}
+	}
+	return []string{s.Host, s.Next}
+}
+
+// On says whether a host has the namespaces.
+func (s *Schedule) On(host string) bool { return slices.Contains(s.Hosts(), host) }
 
 // SwitchFacts is what a host's switch, asked by a controller, cannot do. Absent means that it can do all, or has not been asked.
 type SwitchFacts struct {

@@ -74,7 +74,7 @@ func (s Snapshot) RouterHostsOn(host string) iter.Seq[*model.RouterHost] {
 	return all[model.RouterHost](s, RouterHosts, "host", host)
 }
 
-// SchedulesOn iterates over the routers whose centralised part is on a host.
+// SchedulesOn iterates over the routers whose centralised part is on a host, or is moving there.
 func (s Snapshot) SchedulesOn(host string) iter.Seq[*model.Schedule] {
 	return all[model.Schedule](s, Schedules, "host", host)
 }

@@ -164,8 +164,13 @@ func schema() (map[Kind]*table, int) {
 			"host":   by(func(o *model.RouterHost) []string { return []string{o.Host} }),
 		},
 		Schedules: {
-			"id":   byKey[model.Schedule](),
-			"host": by(func(o *model.Schedule) []string { return []string{o.Host} }),
+			"id": byKey[model.Schedule](),
+			"host": many(func(o *model.Schedule) (keys [][]string) {
+				for _, host := range o.Hosts() {
+					keys = append(keys, []string{host})
+				}
+				return keys
+			}),
 		},
 		HostHealths: {"id": byKey[model.HostHealth]()},
 		SwitchFacts: {"id": byKey[model.SwitchFacts]()},

@@ -144,6 +144,12 @@ func scheduledRight(t failer, s state.Snapshot, r *model.Router, physnets []stri
 		t.Errorf("router %s is nowhere, but could be on %v", r.ID, can)
 	case sc != nil && !needs:
 		t.Errorf("router %s is on %s for nothing", r.ID, sc.Host)
+	case sc != nil && sc.Next != "":
+		// It stays on a host that is drained and alive until the other one is ready.
+		health := s.HostHealth(sc.Host)
+		if !s.Host(sc.Host).Draining || health != nil && health.Down || !slices.Contains(can, sc.Next) {
+			t.Errorf("router %s is on %s and moves to %s, of %v", r.ID, sc.Host, sc.Next, can)
+		}
 	case sc != nil && !slices.Contains(can, sc.Host) && len(can) > 0:
 		t.Errorf("router %s is on %s, but should be on one of %v", r.ID, sc.Host, can)
 	}
@@ -219,6 +225,9 @@ func spreadRight(t failer, s state.Snapshot, unique func(string, string, ...any)
 		for _, other := range routers {
 			if sc := s.Schedule(other.ID); sc != nil && maps.Equal(nets[r.ID], nets[other.ID]) {
 				want[r.ID+"/"+sc.Host] = true
+				if sc.Next != "" {
+					want[r.ID+"/"+sc.Next] = true
+				}
 			}
 		}
 	}

@@ -81,6 +81,18 @@ func (w walker) down(t *rapid.T) {
 	w.do(t, func(tx *Tx) error { return tx.SetHostDown(host, down) })
 }
 
+func (w walker) prepared(t *rapid.T) {
+	host := pick(t, "host", walkHosts...)
+	w.do(t, func(tx *Tx) error {
+		var ids []string
+		for at := range tx.SchedulesOn(host) {
+			ids = append(ids, at.RouterID)
+		}
+		tx.Prepared(host, ids)
+		return nil
+	})
+}
+
 func (w walker) drain(t *rapid.T) {
 	host, draining := pick(t, "host", walkHosts...), rapid.Bool().Draw(t, "draining")
 	roles := pick(t, "roles", nil, []string{model.RoleCompute}, []string{model.RoleNetwork})

@@ -55,7 +55,7 @@ func (f *fleet) least(t *Tx, physnets []string, load map[string]int, excluded ma
 
 // schedule puts a router's centralised part on a network host: the one where it is, as long as that one is fit; else the
 // least loaded that is. When none is, it stays where it is, and a new one is nowhere. A host that comes back gets nothing
-// back. The router's ports follow.
+// back. From a host that is alive it moves when its namespaces are made on the other one. The router's ports follow.
 func (t *Tx) schedule(f *fleet, id string) {
 	r, old := t.Router(id), t.Schedule(id)
 	var now *model.Schedule
@@ -88,17 +88,22 @@ func (t *Tx) choose(f *fleet, r *model.Router, old *model.Schedule) *model.Sched
 	unfit := ""
 	if old != nil {
 		if unfit = t.Unfit(old.Host, physnets); unfit == "" {
-			return old
+			return toward(old, "")
 		}
 	}
 	f.look(t)
 	host, fit := f.least(t, physnets, f.routers, nil)
+	if old != nil && old.Next != "" && t.Unfit(old.Next, physnets) == "" {
+		host = old.Next
+	}
 	now := &model.Schedule{RouterID: r.ID, Host: host, Since: t.now}
 	switch {
 	case host == "" && old != nil && t.Host(old.Host) != nil:
-		return old
+		return toward(old, "")
 	case host == "":
 		return nil
+	case old != nil && t.stays(old.Host) && !t.prepared[r.ID]:
+		return toward(old, host)
 	case old != nil:
 		now.Reason = fmt.Sprintf("moved: %s %s", old.Host, unfit)
 	case fit == 1:
@@ -119,13 +124,45 @@ func (t *Tx) setSchedule(f *fleet, id string, old, now *model.Schedule) {
 		if s == nil {
 			continue
 		}
-		if f.known {
-			f.routers[s.Host] += 2*n - 1
+		for _, host := range s.Hosts() {
+			if f.known {
+				f.routers[host] += 2*n - 1
+			}
+			// A distributed router is where its centralised part is.
+			for p := range t.distributedPorts(id) {
+				t.pending.places.add(place{host, p.NetworkID})
+				break
+			}
 		}
-		// A distributed router is where its centralised part is.
-		for p := range t.distributedPorts(id) {
-			t.pending.places.add(place{s.Host, p.NetworkID})
-			break
+	}
+}
+
+// toward is the schedule with another host that it moves to: the same one when that is so already.
+func toward(s *model.Schedule, next string) *model.Schedule {
+	if s.Next == next {
+		return s
+	}
+	n := *s
+	n.Next = next
+	return &n
+}
+
+// stays says whether what is on a host goes on there until it is elsewhere: the host is not down, and nothing but drained.
+func (t *Tx) stays(host string) bool {
+	h, health := t.Host(host), t.HostHealth(host)
+	return h != nil && h.Draining && (health == nil || !health.Down)
+}
+
+// Prepared takes note that a host to which centralised parts of routers move has made their namespaces: they move now. Routers
+// that do not, or no longer, move there stay as they are.
+func (t *Tx) Prepared(host string, routers []string) {
+	for _, id := range routers {
+		if s := t.Schedule(id); s != nil && s.Next == host {
+			if t.prepared == nil {
+				t.prepared = map[string]bool{}
+			}
+			t.prepared[id] = true
+			t.pending.routers.add(id)
 		}
 	}
 }

@@ -152,12 +152,14 @@ func (p *pending) spreadOf(t *Tx, router string) {
 
 // fitness is what decides what can be put on a host.
 type fitness struct {
-	unfit    string
+	unfit string
+	// stays: what is there goes on until it is elsewhere.
+	stays    bool
 	mappings map[string]string
 }
 
 func (t *Tx) fitness(host string) fitness {
-	return fitness{t.Unfit(host, nil), maps.Clone(t.BridgeMappings(host))}
+	return fitness{t.Unfit(host, nil), t.stays(host), maps.Clone(t.BridgeMappings(host))}
 }
 
 // hostChanged notes what a change of a host, which was like that before, makes pending. Where no network host is concerned
@@ -169,7 +171,7 @@ func (t *Tx) hostChanged(host string, before fitness) {
 		t.pending.floating.add(host)
 	}
 	fit, was := after.unfit == "", before.unfit == ""
-	if fit != was || fit && !mapped {
+	if fit != was || after.stays != before.stays || fit && !mapped {
 		t.pending.fitness = true
 	}
 }
@@ -181,7 +183,7 @@ func (t *Tx) drainFitness() {
 	}
 	t.pending.fitness = false
 	for r := range t.Routers() {
-		if s := t.Schedule(r.ID); t.Centralised(r) && (s == nil || t.Unfit(s.Host, t.PhysicalNetworks(r)) != "") {
+		if s := t.Schedule(r.ID); t.Centralised(r) && (s == nil || s.Next != "" || t.Unfit(s.Host, t.PhysicalNetworks(r)) != "") {
 			t.pending.routers.add(r.ID)
 		}
 	}

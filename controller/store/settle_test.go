@@ -19,7 +19,11 @@ func places(s *Store) map[string]string {
 	out := map[string]string{}
 	for r := range snap.Routers() {
 		if sc := snap.Schedule(r.ID); sc != nil {
-			out[r.Name] = sc.Host + ": " + sc.Reason
+			at := sc.Host
+			if sc.Next != "" {
+				at += ", then " + sc.Next
+			}
+			out[r.Name] = at + ": " + sc.Reason
 		}
 		var on []string
 		for h := range snap.RouterHostsOf(r.ID) {
@@ -96,8 +100,40 @@ func TestRoutersAreScheduled(t *testing.T) {
 	w.owns(t, "ports are where their router is", c.ID, "router_gateway ext 203.0.113.4 net1", "router_interface_distributed red 10.0.2.1", "router_centralized_snat red 10.0.2.2 net1")
 
 	w.setHost(t, "net1", func(h *model.Host) { h.Draining = true })
+	w.are(t, "drained: they stay until the other host is ready", m{
+		"a": "net1, then net2: the only network host that is fit", "b": "net2: least loaded of 2 network hosts",
+		"c": "net1, then net2: least loaded of 2 network hosts", "c on": "[net1 net2]",
+	})
+	w.owns(t, "and so do their ports", a.ID, "router_gateway ext 203.0.113.2 net1", "router_interface blue 10.0.1.1 net1")
+	w.setHost(t, "net1", func(h *model.Host) { h.Draining = false })
+	w.are(t, "drained no more: they stay", m{
+		"a": "net1: the only network host that is fit", "b": "net2: least loaded of 2 network hosts",
+		"c": "net1: least loaded of 2 network hosts", "c on": "[net1]",
+	})
+	w.setHost(t, "net1", func(h *model.Host) { h.Draining = true })
+	w.down(t, "net2", true)
+	w.are(t, "the other host dies: they stay where they are", m{
+		"a": "net1: the only network host that is fit", "b": "net2: least loaded of 2 network hosts",
+		"c": "net1: least loaded of 2 network hosts", "c on": "[net1]",
+	})
+	w.down(t, "net2", false)
+	update(t, w.Store, func(tx *Tx) error {
+		tx.Prepared("net1", []string{a.ID})
+		tx.Prepared("net2", []string{a.ID, b.ID, "gone"})
+		return nil
+	})
+	w.are(t, "one is ready", m{
+		"a": "net2: moved: net1 is draining", "b": "net2: least loaded of 2 network hosts",
+		"c": "net1, then net2: least loaded of 2 network hosts", "c on": "[net1 net2]",
+	})
+	w.down(t, "net1", true)
+	w.are(t, "who is dead is not waited for", m{
+		"a": "net2: moved: net1 is draining", "b": "net2: least loaded of 2 network hosts",
+		"c": "net2: moved: net1 is draining", "c on": "[net2]",
+	})
+	w.down(t, "net1", false)
 	moved := m{"a": "net2: moved: net1 is draining", "b": "net2: least loaded of 2 network hosts", "c": "net2: moved: net1 is draining", "c on": "[net2]"}
-	w.are(t, "drained", moved)
+	w.are(t, "who is back gets nothing back", moved)
 	w.owns(t, "ports follow", a.ID, "router_gateway ext 203.0.113.2 net2", "router_interface blue 10.0.1.1 net2")
 	w.setHost(t, "net1", func(h *model.Host) { h.Draining = false })
 	w.are(t, "who comes back gets nothing back", moved)

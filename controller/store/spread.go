@@ -95,7 +95,9 @@ func (t *Tx) hostsOf(c *component) []string {
 			hosts[h.Host] = true
 		}
 		if s := t.Schedule(r.ID); s != nil {
-			hosts[s.Host] = true
+			for _, host := range s.Hosts() {
+				hosts[host] = true
+			}
 		}
 	}
 	return slices.Sorted(maps.Keys(hosts))
@@ -133,7 +135,7 @@ func (t *Tx) spreadTo(c *component, host string, touched map[place]bool) {
 // needed says whether the host has the centralised part of one of the routers, or a port that sends to them.
 func (t *Tx) needed(c *component, host string) bool {
 	for _, r := range c.routers {
-		if s := t.Schedule(r.ID); s != nil && s.Host == host {
+		if s := t.Schedule(r.ID); s != nil && s.On(host) {
 			return true
 		}
 	}

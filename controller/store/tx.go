@@ -34,6 +34,8 @@ type Tx struct {
 	pending pending
 	// given are the rules that security groups of this transaction were made with; one that says the same takes their place.
 	given set[string]
+	// prepared are the routers whose namespaces are made on the host that they move to.
+	prepared map[string]bool
 	// writes counts what was put and deleted.
 	writes int
 	// err is what went wrong where it cannot be returned: the state's schema and an object do not go together.

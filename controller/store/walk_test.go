@@ -58,6 +58,7 @@ func TestAnythingGoes(t *testing.T) {
 			"plug":       w.plug,
 			"down":       w.down,
 			"drain":      w.drain,
+			"prepared":   w.prepared,
 			"router":     w.router,
 			"reroute":    w.reroute,
 			"connect":    w.connect,

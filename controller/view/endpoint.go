@@ -57,7 +57,7 @@ func servedOn(s state.Snapshot, network string) map[string]served {
 		}
 	}
 	for p := range s.PortsOwned(network, model.OwnerRouterInterface) {
-		if host := centralisedAt(s, p); host != "" {
+		for _, host := range centralisedAt(s, p) {
 			note(host, func(v *served) { v.centralised = true })
 		}
 	}
@@ -82,7 +82,7 @@ func (l *Lookup) serves(network string) served {
 		v.distributed = v.distributed || p.Here
 	}
 	for p := range l.s.PortsOwned(network, model.OwnerRouterInterface) {
-		v.centralised = v.centralised || centralisedAt(l.s, p) == l.h.Name
+		v.centralised = v.centralised || slices.Contains(centralisedAt(l.s, p), l.h.Name)
 	}
 	if d := dhcp(l.s, l.h, network); d != nil {
 		v.dhcp, v.metadata = true, d.Metadata
@@ -93,15 +93,15 @@ func (l *Lookup) serves(network string) served {
 	return v
 }
 
-// centralisedAt is the host of the centralised router that a port is of; empty when it is of none, or of one that is down or
+// centralisedAt are the hosts of the centralised router that a port is of; none when it is of none, or of one that is down or
 // nowhere.
-func centralisedAt(s state.Snapshot, p *model.Port) string {
+func centralisedAt(s state.Snapshot, p *model.Port) []string {
 	r, at := s.Router(p.DeviceID), s.Schedule(p.DeviceID)
 	if r == nil || !r.AdminStateUp || r.Distributed || at == nil ||
 		!slices.ContainsFunc(r.Interfaces, func(i model.RouterInterface) bool { return i.PortID == p.ID }) {
-		return ""
+		return nil
 	}
-	return at.Host
+	return at.Hosts()
 }
 
 // known is what the namespaces of a host do with a port.

@@ -56,7 +56,7 @@ func floatingIP(s state.Snapshot, h Host, id string) *FloatingIP {
 		return nil
 	}
 	at, ok := FloatingIPPlace(s, f)
-	if !ok || at.Host != h.Name {
+	if !ok || !at.on(h.Name) {
 		return nil
 	}
 	return &FloatingIP{ID: id, RouterID: f.RouterID, NetworkID: f.FloatingNetworkID, Address: f.Address, FixedIP: f.FixedIP,
@@ -69,7 +69,7 @@ func portForwarding(s state.Snapshot, h Host, id string) *PortForwarding {
 		return nil
 	}
 	at, ok := PortForwardingPlace(s, pf)
-	if !ok || at.Host != h.Name {
+	if !ok || !at.on(h.Name) {
 		return nil
 	}
 	f := s.FloatingIP(pf.FloatingIPID)

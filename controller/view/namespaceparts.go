@@ -44,7 +44,7 @@ func namespaceParts(s state.Snapshot, h Host, yield func(Part) bool) {
 func boundFloatingIPs(s state.Snapshot, h Host, yield func(Part) bool) bool {
 	for b := range s.BindingsOn(h.Name) {
 		for f := range s.FloatingIPsOfPort(b.PortID) {
-			if at, ok := FloatingIPPlace(s, f); ok && at == (Place{h.Name, PlaceFIP}) && !yield(Part{FloatingIPPart, f.ID}) {
+			if at, ok := FloatingIPPlace(s, f); ok && at == (Place{Host: h.Name, In: PlaceFIP}) && !yield(Part{FloatingIPPart, f.ID}) {
 				return false
 			}
 		}
@@ -57,7 +57,7 @@ func centralFloatingIPs(s state.Snapshot, h Host, yield func(Part) bool) bool {
 	for sched := range s.SchedulesOn(h.Name) {
 		for f := range s.FloatingIPsOfRouter(sched.RouterID) {
 			at, ok := FloatingIPPlace(s, f)
-			if ok && at.Host == h.Name && at.In != PlaceFIP && !yield(Part{FloatingIPPart, f.ID}) {
+			if ok && at.on(h.Name) && at.In != PlaceFIP && !yield(Part{FloatingIPPart, f.ID}) {
 				return false
 			}
 			for pf := range s.PortForwardingsOf(f.ID) {

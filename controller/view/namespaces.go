@@ -196,19 +196,21 @@ func (a *affected) floatingIPsTo(port string) {
 }
 
 func (a *affected) schedule(o, n *model.Schedule) {
-	if o != nil && n != nil && o.Host == n.Host {
+	if o != nil && n != nil && o.Host == n.Host && o.Next == n.Next {
 		return
 	}
 	for i, at := range []*model.Schedule{o, n} {
 		if at == nil {
 			continue
 		}
-		a.add(at.Host, RouterPart, at.RouterID)
 		a.floatingIPsOf(at.RouterID)
-		interfaceNetworks(a.side(i), at.RouterID, func(network string) bool {
-			a.namespaces.servedAt(at.Host, network)
-			return true
-		})
+		for _, host := range at.Hosts() {
+			a.add(host, RouterPart, at.RouterID)
+			interfaceNetworks(a.side(i), at.RouterID, func(network string) bool {
+				a.namespaces.servedAt(host, network)
+				return true
+			})
+		}
 	}
 }
 

@@ -1,6 +1,8 @@
 package view
 
 import (
+	"slices"
+
 	"github.com/weft-sdn/weft/controller/model"
 	"github.com/weft-sdn/weft/controller/state"
 )
@@ -20,7 +22,19 @@ type Place struct {
 	Host string
 	// In is PlaceRouter, PlaceFIP or PlaceSNAT.
 	In string
+	// Next is the host that it moves to, where the namespace is being made; empty when it stays.
+	Next string
 }
+
+// hosts are those that have the namespace.
+func (p Place) hosts() []string {
+	if p.Next == "" {
+		return []string{p.Host}
+	}
+	return []string{p.Host, p.Next}
+}
+
+func (p Place) on(host string) bool { return slices.Contains(p.hosts(), host) }
 
 // FloatingIPPlace says where a floating IP is served. False: nowhere, because it is not associated, because its router is
 // down or leads elsewhere, or because no network host has the router.
@@ -32,7 +46,7 @@ func FloatingIPPlace(s state.Snapshot, f *model.FloatingIP) (Place, bool) {
 		return Place{}, false
 	}
 	if host := FIPHost(s, f); host != "" && fipGateway(s, host, f.FloatingNetworkID) != nil {
-		return Place{host, PlaceFIP}, true
+		return Place{Host: host, In: PlaceFIP}, true
 	}
 	return centralPlace(s, f)
 }
@@ -81,9 +95,9 @@ func centralPlace(s state.Snapshot, f *model.FloatingIP) (Place, bool) {
 	case at == nil:
 		return Place{}, false
 	case r.Distributed:
-		return Place{at.Host, PlaceSNAT}, true
+		return Place{at.Host, PlaceSNAT, at.Next}, true
 	}
-	return Place{at.Host, PlaceRouter}, true
+	return Place{at.Host, PlaceRouter, at.Next}, true
 }
 
 // routerOf is the router that serves a floating IP, or nil when none can.

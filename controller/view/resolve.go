@@ -22,7 +22,9 @@ func (a *affected) resolveNamespaces() {
 		for s := range a.snapshots() {
 			if pf := s.PortForwarding(id); pf != nil {
 				if at, ok := PortForwardingPlace(s, pf); ok {
-					a.add(at.Host, PortForwardingPart, id)
+					for _, host := range at.hosts() {
+						a.add(host, PortForwardingPart, id)
+					}
 				}
 			}
 		}
@@ -137,7 +139,9 @@ func (a *affected) resolveRouter(id string) {
 			a.add(at.Host, RouterPart, id)
 		}
 		if at := s.Schedule(id); at != nil {
-			a.add(at.Host, RouterPart, id)
+			for _, host := range at.Hosts() {
+				a.add(host, RouterPart, id)
+			}
 		}
 	}
 }
@@ -150,7 +154,9 @@ func (a *affected) resolveFloatingIP(id string) {
 			continue
 		}
 		if at, ok := FloatingIPPlace(s, f); ok {
-			a.add(at.Host, FloatingIPPart, id)
+			for _, host := range at.hosts() {
+				a.add(host, FloatingIPPart, id)
+			}
 			if at.In == PlaceFIP {
 				a.add(at.Host, RouterPart, f.RouterID)
 			}

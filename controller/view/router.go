@@ -89,7 +89,7 @@ func routerResource(s state.Snapshot, h Host, id string) *Router {
 			out.LinkLocal, out.FIPNetworkID = linkLocal(at.LinkLocal), r.Gateway.NetworkID
 		}
 	} else {
-		if at := s.Schedule(id); at == nil || at.Host != h.Name {
+		if at := s.Schedule(id); at == nil || !at.On(h.Name) {
 			return nil
 		}
 		for _, p := range interfacePorts(s, r, model.OwnerRouterInterface) {
@@ -108,7 +108,7 @@ func (d Device) hasIPv4() bool {
 // snatResource is the snat namespace of a router on a host; nil when it is not there.
 func snatResource(s state.Snapshot, h Host, id string) *SNAT {
 	r, at := s.Router(id), s.Schedule(id)
-	if r == nil || !r.AdminStateUp || !r.Distributed || at == nil || at.Host != h.Name {
+	if r == nil || !r.AdminStateUp || !r.Distributed || at == nil || !at.On(h.Name) {
 		return nil
 	}
 	gw := externalGateway(s, r)
@@ -159,7 +159,7 @@ func servesFIP(s state.Snapshot, r *model.Router, host string) bool {
 		return false
 	}
 	for f := range s.FloatingIPsOfRouter(r.ID) {
-		if at, ok := FloatingIPPlace(s, f); ok && at == (Place{host, PlaceFIP}) {
+		if at, ok := FloatingIPPlace(s, f); ok && at == (Place{Host: host, In: PlaceFIP}) {
 			return true
 		}
 	}

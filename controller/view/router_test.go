@@ -83,22 +83,22 @@ func TestWhereAFloatingIPIsServed(t *testing.T) {
 		do   func(s state.Snapshot, tx viewtest.Tx)
 		want Place
 	}{
-		{"on the port's own host, by a distributed router", func(state.Snapshot, viewtest.Tx) {}, Place{"host1", PlaceFIP}},
+		{"on the port's own host, by a distributed router", func(state.Snapshot, viewtest.Tx) {}, Place{Host: "host1", In: PlaceFIP}},
 		{"in the snat namespace, when the host's fip namespace has no port", func(_ state.Snapshot, tx viewtest.Tx) {
 			tx.Delete(state.Ports, "fg-ext")
-		}, Place{"host3", PlaceSNAT}},
+		}, Place{Host: "host3", In: PlaceSNAT}},
 		{"when the port is bound nowhere", func(_ state.Snapshot, tx viewtest.Tx) {
 			tx.Delete(state.Bindings, "vm1")
-		}, Place{"host3", PlaceSNAT}},
+		}, Place{Host: "host3", In: PlaceSNAT}},
 		{"when the host does not lead to the external network", func(s state.Snapshot, tx viewtest.Tx) {
 			put(tx, s.HostFacts("host1"), func(f *model.HostFacts) { f.BridgeMappings = map[string]string{"physnet2": "br-ex"} })
-		}, Place{"host3", PlaceSNAT}},
+		}, Place{Host: "host3", In: PlaceSNAT}},
 		{"when the router is not on the host", func(_ state.Snapshot, tx viewtest.Tx) {
 			tx.Delete(state.RouterHosts, "dr/host1")
-		}, Place{"host3", PlaceSNAT}},
+		}, Place{Host: "host3", In: PlaceSNAT}},
 		{"where a centralised router is", func(s state.Snapshot, tx viewtest.Tx) {
 			put(tx, s.Router("dr"), func(r *model.Router) { r.Distributed = false })
-		}, Place{"host3", PlaceRouter}},
+		}, Place{Host: "host3", In: PlaceRouter}},
 		{"nowhere, when that is nowhere", func(s state.Snapshot, tx viewtest.Tx) {
 			put(tx, s.Router("dr"), func(r *model.Router) { r.Distributed = false })
 			tx.Delete(state.Schedules, "dr")

@@ -105,6 +105,7 @@ type Agent struct {
 	// report is how far the namespaces are; plugged is what they were told of the integration bridge.
 	report  namespaces.Report
 	plugged map[string]bool
+	bound   map[string]bool
 	// need is the transaction that a resource waits for in the switch.
 	need map[string]int64
 	// settled are the resources that were true when last seen, with the row that they were about. One of these that is

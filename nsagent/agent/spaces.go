@@ -171,11 +171,19 @@ func (a *Agent) ours(resource string) bool {
 	return ok
 }
 
-// tellPlugged tells the keeper which devices the integration bridge holds: it deletes one only when its port is gone.
+// tellPlugged tells the keeper which devices the integration bridge holds: it deletes one only when its port is gone. Those that
+// are bound lead somewhere: they are worth an announcement.
 func (a *Agent) tellPlugged(st *ovsdb.State) {
-	names := map[string]bool{}
-	for name := range st.Interfaces(a.cfg.IntegrationBridge) {
+	names, bound := map[string]bool{}, map[string]bool{}
+	for name, i := range st.Interfaces(a.cfg.IntegrationBridge) {
 		names[name] = true
+		if i.Bound {
+			bound[name] = true
+		}
+	}
+	if a.bound == nil || !maps.Equal(a.bound, bound) {
+		a.bound = bound
+		a.spaces.Bound(maps.Clone(bound))
 	}
 	if a.plugged == nil || !maps.Equal(a.plugged, names) {
 		a.plugged = names

@@ -72,7 +72,7 @@ func (e *ear) count(ip string) int {
 }
 
 // TestAnnounced: an address that comes is announced several times, one that goes is not any more, and all of a device are
-// when it comes to br-int.
+// when it is bound.
 func TestAnnounced(t *testing.T) {
 	x := keep(t)
 	router := named(centralised(1))
@@ -89,10 +89,10 @@ func TestAnnounced(t *testing.T) {
 		t.Errorf("the one that went was announced %d more times", n-gone)
 	}
 	x.until("it is over", func() bool { return e.count("172.24.4.20") >= len(rounds) })
-	x.Unplugged(map[string]bool{})
+	x.Bound(map[string]bool{})
 	before, gateway := e.count("172.24.4.20"), e.count("172.24.4.10")
-	x.Unplugged(map[string]bool{tap: true})
-	x.until("all are announced when the device comes", func() bool { return e.count("172.24.4.20") > before+1 && e.count("172.24.4.10") > gateway+1 })
+	x.Bound(map[string]bool{tap: true})
+	x.until("all are announced when the device is bound", func() bool { return e.count("172.24.4.20") > before+1 && e.count("172.24.4.10") > gateway+1 })
 	x.Unplugged(map[string]bool{})
 	x.nothing()
 }

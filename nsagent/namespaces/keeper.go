@@ -43,6 +43,8 @@ type Keeper struct {
 	workers map[string]*worker
 	// plugged are the devices that br-int holds; nil while nobody has said.
 	plugged map[string]bool
+	// bound are those that are in a VLAN there; nil likewise.
+	bound map[string]bool
 	// broken is why no namespace can be kept at all.
 	broken error
 	// swept: namespaces that earlier processes left behind were looked for.
@@ -219,8 +221,20 @@ func (k *Keeper) sweep(ctx context.Context, wg *sync.WaitGroup) {
 	}
 }
 
-// Unplugged says which tap devices br-int holds now: a veth pair is deleted only when its port has left br-int, and an
-// address is announced again when its device comes there.
+// Bound says which tap devices are in a VLAN of br-int now: when a device comes to be, its addresses are announced again.
+func (k *Keeper) Bound(names map[string]bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	was := k.bound
+	k.bound = names
+	for _, w := range k.workers {
+		if was != nil {
+			w.boundChanged(was, names)
+		}
+	}
+}
+
+// Unplugged says which tap devices br-int holds now: a veth pair is deleted only when its port has left br-int.
 func (k *Keeper) Unplugged(names map[string]bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -109,14 +109,18 @@ func (w *worker) look(excused bool) {
 	poke(w.wake)
 }
 
-// plugsChanged tells which devices br-int held and holds. The keeper's lock is held.
-func (w *worker) plugsChanged(was, now map[string]bool) {
+// boundChanged tells which devices were and are bound. The keeper's lock is held.
+func (w *worker) boundChanged(was, now map[string]bool) {
 	for _, d := range w.devices {
-		if was != nil && now[d.Name] && !was[d.Name] {
+		if now[d.Name] && !was[d.Name] {
 			w.arrived = append(w.arrived, d.Name)
 			poke(w.wake)
 		}
 	}
+}
+
+// plugsChanged tells which devices br-int held and holds. The keeper's lock is held.
+func (w *worker) plugsChanged(was, now map[string]bool) {
 	for name := range was {
 		if !now[name] {
 			w.unplugged = true

@@ -144,7 +144,7 @@ func (w Walk) routerStep(tx Tx, host, network string, gone bool) {
 	case kind == "schedule" && gone:
 		tx.Delete(state.Schedules, router)
 	case kind == "schedule":
-		tx.Put(&model.Schedule{RouterID: router, Host: host, Reason: w.one("reason", "a", "b")})
+		tx.Put(&model.Schedule{RouterID: router, Host: host, Next: w.one("next", "", "h1", "h2"), Reason: w.one("reason", "a", "b")})
 	case kind == "floating ip" && gone:
 		tx.Delete(state.FloatingIPs, fip)
 	case kind == "floating ip":
