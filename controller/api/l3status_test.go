@@ -141,6 +141,20 @@ func TestStatusOfADistributedRouterAndItsFloatingIPs(t *testing.T) {
 		}, []string{
 			"ACTIVE network2 compute1,network2 | Scheduled=True Scheduled: on network2: moved: network1 is down | Programmed=True Acknowledged: acknowledged by compute1, network2",
 			"ACTIVE compute1 qrouter-EDGE | Programmed=True Acknowledged: acknowledged by compute1"}},
+		{"that one is drained, and the first one is back", func() {
+			d.report(func(tx *store.Tx) error { return tx.SetHostDown("network1", false) })
+			d.apply(host("network2", func(h *weftv1.Host) { h.Draining = proto.Bool(true) }))
+			d.in("network1")
+		}, []string{
+			"ACTIVE network2 compute1,network1,network2 | Scheduled=True Moving: on network2, which is draining; it moves to network1 when its namespaces are made there" +
+				" | Programmed=True Acknowledged: acknowledged by compute1, network1, network2",
+			"ACTIVE compute1 qrouter-EDGE | Programmed=True Acknowledged: acknowledged by compute1"}},
+		{"it is drained no more", func() {
+			d.apply(host("network2", func(h *weftv1.Host) { h.Draining = proto.Bool(false) }))
+			d.in("network2")
+		}, []string{
+			"ACTIVE network2 compute1,network2 | Scheduled=True Scheduled: on network2: moved: network1 is down | Programmed=True Acknowledged: acknowledged by compute1, network2",
+			"ACTIVE compute1 qrouter-EDGE | Programmed=True Acknowledged: acknowledged by compute1"}},
 		{"it goes down by its own wish", func() { d.apply(edge(func(r *weftv1.Router) { r.AdminStateUp = proto.Bool(false) })) }, []string{
 			"DOWN | Programmed=False AdminDown: admin_state_up of the router is false: it is on no host",
 			"DOWN | Programmed=False RouterDown: admin_state_up of " + edgeRef + " is false"}},

@@ -125,6 +125,11 @@ func scheduledCondition(s *sight, r *model.Router) *weftv1.Condition {
 		return c
 	}
 	c.Host, c.LastTransitionTime = at.Host, since(at.Since)
+	if at.Next != "" {
+		c.Status, c.Reason = conditionTrue, "Moving"
+		c.Message = fmt.Sprintf("on %s, which %s; it moves to %s when its namespaces are made there", at.Host, s.Unfit(at.Host, s.PhysicalNetworks(r)), at.Next)
+		return c
+	}
 	if physnets := s.PhysicalNetworks(r); s.Unfit(at.Host, physnets) != "" {
 		c.Reason, c.Message = "NoOtherHost", fmt.Sprintf("it stays on %s, because %s", at.Host, noHost(s.Snapshot, physnets))
 		return c

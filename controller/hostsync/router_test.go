@@ -268,3 +268,41 @@ func TestHostThatFallsSilentLosesItsRouters(t *testing.T) {
 		t.Errorf("%d hosts were down", n)
 	}
 }
+
+// A host that is drained was left at once, and nothing went out until the other one had made the namespaces.
+func TestRoutersStayOnADrainedHostUntilTheOtherIsReady(t *testing.T) {
+	c := newTenant(start(t))
+	s, _ := c.store.Snapshot()
+	home := s.Schedule(c.router.ID).Host
+	other := map[string]string{"network1": "network2", "network2": "network1"}[home]
+	at := func() *model.Schedule { s, _ := c.store.Snapshot(); return s.Schedule(c.router.ID) }
+	agent := c.hosts[other].agent
+	agent.MakeNoDevices()
+	rev := c.change(func(tx *store.Tx) error {
+		h := *tx.Host(home)
+		h.Draining = true
+		_, err := tx.UpdateHost(&h, 0)
+		return err
+	})
+	c.await("the other host is told of the snat namespace", func() bool { return c.kinds(other)["snat"] == 1 })
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if lags := c.fleet.WaitApplied(ctx, rev); !slices.ContainsFunc(lags, func(l report.Lag) bool { return l.Host == other }) {
+		t.Errorf("done before the devices are there; who lags: %v", lags)
+	}
+	if now := at(); now.Host != home || now.Next != other || c.kinds(home)["snat"] != 1 {
+		t.Errorf("before the devices are there: %+v", now)
+	}
+	if err := agent.MakeDevices(); err != nil {
+		t.Fatal(err)
+	}
+	c.applied(rev)
+	if now := at(); now.Host != other || now.Next != "" || c.kinds(other)["snat"] != 1 {
+		t.Errorf("when all is done: %+v", now)
+	}
+	c.settle()
+	c.await("the first one is left", func() bool { return c.kinds(home)["snat"] == 0 })
+	if n, m := len(c.events("RouterMoving")), len(c.events("RouterMoved")); n != 1 || m != 1 {
+		t.Errorf("told %d and %d times", n, m)
+	}
+}
