@@ -266,7 +266,7 @@ iptables -t nat -D POSTROUTING -s 172.24.4.224/28 -j MASQUERADE`
 }
 
 // mostSilence is how long traffic through a network host that is drained may be silent.
-const mostSilence = 300 * time.Millisecond
+const mostSilence = 500 * time.Millisecond
 
 // networkHostDies lets a second network host join, drains the first, and then pulls the second's plug: centralised parts
 // and DHCP move each time, the last time by themselves.
