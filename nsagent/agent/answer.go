@@ -100,6 +100,7 @@ func (a *Agent) tellInventory(st *ovsdb.State, plugs []ovsdb.Plug) {
 	}
 	now := map[string]told{}
 	for name, i := range st.Interfaces(a.bridges()...) {
+		i.Bound = false // that is by the controller's own wish
 		now[name] = told{i, a.firewalled(name)}
 	}
 	for _, p := range plugs {
