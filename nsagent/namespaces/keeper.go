@@ -126,6 +126,14 @@ func (k *Keeper) Set(desired map[string]plan.Resource, complete bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	changed := complete != k.complete
+	if !complete && k.version != k.sorted {
+		// As long as not everything is known nothing goes, and so nothing may go either that no worker has heard of yet.
+		for name, r := range k.desired {
+			if desired[name] == nil {
+				desired[name] = r
+			}
+		}
+	}
 	for name, r := range desired {
 		if k.desired[name] != r {
 			k.fresh[name] = true

@@ -331,3 +331,18 @@ func TestUnfit(t *testing.T) {
 	}
 	x.nothing()
 }
+
+// What was on disk and is taken back before anybody has worked on it stays as long as not everything is known: it may serve machines.
+func TestNothingGoesUnheardBeforeEverythingIsKnown(t *testing.T) {
+	k := New(Config{})
+	k.Set(named(dhcp(), centralised(2)), false)
+	k.Set(named(centralised(2)), false)
+	if got := k.regroup(); len(got) != 2 || k.workers[plan.QDHCP+dhcp().NetworkID] == nil {
+		t.Fatalf("%d workers: %v", len(got), k.workers)
+	}
+	k.Set(named(centralised(2)), true)
+	k.regroup()
+	if w := k.workers[plan.QDHCP+dhcp().NetworkID]; w == nil || w.sources != nil {
+		t.Errorf("when everything is known: %+v", w)
+	}
+}
