@@ -47,8 +47,15 @@ func (f *Fleet) AgentDisconnected(s *agentconn.Session, err error) {
 	f.agentEvent(sessionEvent{session: s, kind: sessionGone, err: err})
 }
 
-// AgentAcked implements agentconn.Handler.
+// AgentAcked implements agentconn.Handler. What the agent said before, such as that a device of a router has come to br-int, is in
+// the store: the host is not done before that has come round, and rows are made of it.
 func (f *Fleet) AgentAcked(s *agentconn.Session, nonce string, failed []report.Failure) {
+	_, rev := f.cfg.Store.Snapshot()
+	f.mu.Lock()
+	if h := f.hosts[s.Host]; h != nil {
+		h.told = rev
+	}
+	f.mu.Unlock()
 	f.agentEvent(sessionEvent{session: s, kind: sessionAcked, nonce: nonce, failed: failed})
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"google.golang.org/protobuf/proto"
 
@@ -23,12 +24,17 @@ func byOrder(a, b string) int {
 	return cmp.Or(cmp.Compare(slices.Index(order, kindOf(a)), slices.Index(order, kindOf(b))), cmp.Compare(a, b))
 }
 
-// flowless says of a resource that no flow has to do with what it makes: one that is not wanted any more can go at once. What
-// firewalls judge by stays as long as one that is not wanted any more does, whose ports br-int may not judge yet.
-func (a *agent) flowless(name string) bool {
-	switch kindOf(name) {
+// atOnce says of a resource that is not wanted any more that it can go before the flows that lead to it: none does, or it would be in
+// the way. What firewalls judge by stays as long as one that is not wanted any more does, whose ports br-int may not judge yet. The
+// snat namespace of a router that has become centralised gives the device of the gateway to the router's: as long as both were
+// wanted, they would take it from each other.
+func (a *agent) atOnce(name string) bool {
+	kind, id, _ := strings.Cut(name, "/")
+	switch kind {
 	case "floatingip", "portforwarding", "endpoint":
 		return true
+	case "snat":
+		return a.wanted["router/"+id].GetRouter().GetGateway() != nil
 	case "groupset", "remotegroup", "remoteaddress":
 		for other := range a.removals {
 			if kindOf(other) == "firewall" {
@@ -40,8 +46,8 @@ func (a *agent) flowless(name string) bool {
 	return false
 }
 
-// sendUpserts sends what is new or changed, as much as fits into a Delta, and takes away what no flow has to do with. The
-// first Delta of a stream also tells what stays; what flows need stays until they do not.
+// sendUpserts sends what is new or changed, as much as fits into a Delta, and takes away what can go at once. The first Delta
+// of a stream also tells what stays; what flows need stays until they do not.
 func (a *agent) sendUpserts() {
 	if a.session == nil || a.inflight != nil {
 		return
@@ -56,6 +62,11 @@ func (a *agent) sendUpserts() {
 		a.sent[name] = a.wanted[name].Version
 		delete(a.upserts, name)
 	}
+	for _, name := range slices.Sorted(maps.Keys(a.removals)) {
+		if a.atOnce(name) {
+			a.remove(d, name)
+		}
+	}
 	if a.full {
 		now := map[string]bool{}
 		for _, r := range d.Upserts {
@@ -67,12 +78,6 @@ func (a *agent) sendUpserts() {
 			}
 		}
 		d.Connected = a.host.connectedBridges()
-	} else {
-		for _, name := range slices.Sorted(maps.Keys(a.removals)) {
-			if a.flowless(name) {
-				a.remove(d, name)
-			}
-		}
 	}
 	if a.full || len(d.Upserts) > 0 || len(d.Removed) > 0 {
 		a.full = false

@@ -70,6 +70,55 @@ func TestMuchIsSaidInSeveralDeltas(t *testing.T) {
 	}
 }
 
+// Two namespaces that want one device would take it from each other: the one of the gateway goes to the router with the Delta that
+// takes it from the snat namespace, though rows may still lead there.
+func TestGatewayIsGivenOverInOneDelta(t *testing.T) {
+	c := newTenant(start(t))
+	s, _ := c.store.Snapshot()
+	home := s.Schedule(c.router.ID).Host
+	deltas := make(chan *nodev1.Delta, 100)
+	old := c.hosts[home]
+	old.die()
+	delete(c.hosts, home)
+	c.add(&fakeagent.Agent{Host: home, TunnelIP: old.agent.TunnelIP, Roles: old.agent.Roles, BridgeMappings: old.agent.BridgeMappings,
+		OnDelta: func(d *nodev1.Delta) { deltas <- d }})
+	change := func(distributed bool) {
+		c.applied(c.change(func(tx *store.Tx) error {
+			r := *tx.Router(c.router.ID)
+			r.Distributed = distributed
+			_, err := tx.UpdateRouter(&r, 0)
+			return err
+		}))
+	}
+	c.await("the agent has everything", func() bool { return c.kinds(home)["snat"] == 1 })
+	c.settle()
+	change(false)
+	change(true)
+	router, snat := "router/"+c.router.ID, "snat/"+c.router.ID
+	held := map[string]*nodev1.Resource{}
+	kinds := 0
+	for len(deltas) > 0 {
+		d := <-deltas
+		for _, name := range d.Removed {
+			delete(held, name)
+		}
+		was := held[router].GetRouter().GetGateway() != nil
+		for _, r := range d.Upserts {
+			held[r.Name] = r
+		}
+		is := held[router].GetRouter().GetGateway() != nil
+		if is && held[snat] != nil {
+			t.Errorf("at revision %d both have the gateway's device", d.Revision)
+		}
+		if is != was {
+			kinds++
+		}
+	}
+	if kinds != 2 || held[snat] == nil {
+		t.Errorf("the router changed %d times; at last the host holds %v", kinds, held)
+	}
+}
+
 // A namespace that cannot be built is told of, and keeps nothing else waiting.
 func TestNamespaceThatCannotBeBuilt(t *testing.T) {
 	c := newTenant(start(t))

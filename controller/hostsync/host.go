@@ -51,6 +51,9 @@ type host struct {
 	retry   time.Duration
 	retryAt time.Time
 
+	// told is the store's revision when the agent last acknowledged something. The fleet's lock guards it.
+	told int64
+
 	published atomic.Pointer[published]
 	// session is the agent's stream, for those who ask outside of the loop; nil while there is none.
 	session atomic.Pointer[agentconn.Session]
@@ -386,7 +389,7 @@ func (h *host) publish() {
 	if old := h.published.Load(); old != nil {
 		p.report.Applied = old.report.Applied
 	}
-	if p.settled {
+	if p.settled && h.fleet.hasSeen(h) {
 		p.report.Applied = h.rev
 	}
 	h.mu.Lock()

@@ -20,12 +20,9 @@ func (f *Fleet) Host(name string) report.Host {
 	}
 	p := h.published.Load()
 	r := p.report
-	if p.settled {
-		// Nothing that came after concerned this host.
-		f.mu.Lock()
-		r.Applied = max(r.Applied, f.seen)
-		f.mu.Unlock()
-	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	r.Applied = f.applied(h, p)
 	return r
 }
 
@@ -45,18 +42,32 @@ func (f *Fleet) WaitApplied(ctx context.Context, revision int64) []report.Lag {
 	}
 }
 
+// applied is the revision up to which a host has everything: nothing that came after concerned one that is settled. The caller holds f.mu.
+func (f *Fleet) applied(h *host, p *published) int64 {
+	if p.settled && f.seen >= h.told {
+		return max(p.report.Applied, f.seen)
+	}
+	return p.report.Applied
+}
+
+// hasSeen says whether what a host's agent had said when it last acknowledged something has come round.
+func (f *Fleet) hasSeen(h *host) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.seen >= h.told
+}
+
 func (f *Fleet) lags(revision int64) ([]report.Lag, <-chan struct{}) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var lags []report.Lag
 	for name, h := range f.hosts {
 		p := h.published.Load()
-		applied := p.report.Applied
 		reason := p.reason
 		if p.settled {
-			applied, reason = max(applied, f.seen), "the controller is catching up with the store"
+			reason = "the controller is catching up with the store"
 		}
-		if applied < revision {
+		if applied := f.applied(h, p); applied < revision {
 			lags = append(lags, report.Lag{Host: name, Applied: applied, Reason: reason})
 		}
 	}

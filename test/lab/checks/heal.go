@@ -102,17 +102,27 @@ func namespaceDrift(ctx context.Context, s *cloud.Scope, t *site) (string, error
 // toldDrift waits until the controller tells that a router was repaired on a host.
 func toldDrift(ctx context.Context, s *cloud.Scope, h *lab.Host, router *weftv1.Router, since time.Time) error {
 	return lab.Poll(ctx, 20*time.Second, func() error {
-		list, err := s.Diagnostics.ListEvents(ctx, &weftv1.ListEventsRequest{Host: h.Name, Object: router.GetMetadata().GetId(), Since: timestamppb.New(since)})
-		if err != nil {
-			return err
+		told, err := driftTold(ctx, s, h, router, since)
+		if err == nil && told == "" {
+			err = fmt.Errorf("nobody tells that the router was repaired on %s", h.Name)
 		}
-		for _, e := range list.GetEvents() {
-			if e.GetReason() == "DriftRepaired" {
-				return nil
-			}
-		}
-		return fmt.Errorf("nobody tells that the router was repaired on %s", h.Name)
+		return err
 	})
+}
+
+// driftTold is what the controller tells of repairs of a router, on a host or, without one, on any; empty when there were none.
+func driftTold(ctx context.Context, s *cloud.Scope, h *lab.Host, router *weftv1.Router, since time.Time) (string, error) {
+	req := &weftv1.ListEventsRequest{Object: router.GetMetadata().GetId(), Since: timestamppb.New(since)}
+	if h != nil {
+		req.Host = h.Name
+	}
+	list, err := s.Diagnostics.ListEvents(ctx, req)
+	for _, e := range list.GetEvents() {
+		if e.GetReason() == "DriftRepaired" {
+			return e.GetMessage(), nil
+		}
+	}
+	return "", err
 }
 
 // rebuilt takes from two hosts what a reboot takes, while no controller runs: processes, namespaces and rows. The agents

@@ -347,6 +347,7 @@ func changesKind(ctx context.Context, s *cloud.Scope, t *site) (string, error) {
 	}
 	was := t.router.GetDistributed()
 	s.Defer(func(context.Context) error { return change(was) })
+	begin := time.Now()
 	for _, to := range []bool{!was, was} {
 		private, err := s.Lab.StartPulse(ctx, t.vm["p1c1"].Box, addr(t.vm["p2c2"]))
 		if err != nil {
@@ -370,6 +371,13 @@ func changesKind(ctx context.Context, s *cloud.Scope, t *site) (string, error) {
 		if err := t.takesItsWay(ctx); err != nil {
 			return "", fmt.Errorf("as distributed=%t: %w", to, err)
 		}
+	}
+	// Namespaces that took a device from each other would call that drift.
+	switch told, err := driftTold(ctx, s, nil, t.router, begin); {
+	case err != nil:
+		return "", err
+	case told != "":
+		return "", fmt.Errorf("something was repaired: %s", told)
 	}
 	return fmt.Sprintf("east-west, floating IPs, SNAT after each; silent for %s and %s", ms(gaps[0]), ms(gaps[1])), nil
 }
