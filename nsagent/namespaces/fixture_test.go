@@ -235,6 +235,16 @@ func run(t testing.TB, argv ...string) string {
 	return string(out)
 }
 
+// deleteByHand is ip netns del. It unmounts a namespace and then unlinks its file; where an agent is quicker and has put a new one
+// there in between, that is busy, and the old one is gone all the same.
+func deleteByHand(t testing.TB, namespace string) {
+	t.Helper()
+	out, err := exec.Command("ip", "netns", "del", namespace).CombinedOutput()
+	if err != nil && !strings.Contains(string(out), "busy") {
+		t.Fatalf("ip netns del %s: %v: %s", namespace, err, out)
+	}
+}
+
 func in(t testing.TB, namespace string, argv ...string) string {
 	t.Helper()
 	return run(t, append([]string{"ip", "netns", "exec", namespace}, argv...)...)
