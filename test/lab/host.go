@@ -171,6 +171,16 @@ func (h *Host) PowerOff(ctx context.Context) error {
 	if err := h.Kill(ctx); err != nil {
 		return err
 	}
+	// Who keeps it notices a moment later, and does not let it boot before.
+	if err := Poll(ctx, 20*time.Second, func() error {
+		list, err := h.lab.Fabric.List(ctx)
+		if err == nil && slices.ContainsFunc(list, func(p nsbox.Process) bool { return p.Name == nsbox.BoxName(h.Name) }) {
+			err = fmt.Errorf("%s still runs", h.Name)
+		}
+		return err
+	}); err != nil {
+		return err
+	}
 	h.Box = nil
 	return h.lab.forgetVMs(h.Name)
 }

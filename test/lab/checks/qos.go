@@ -25,6 +25,9 @@ var limits = []Check{
 const (
 	settling  = 1500 * time.Millisecond
 	measuring = 2 * time.Second
+
+	// limitRounds is how often it may be tried.
+	limitRounds = 3
 )
 
 func kbps(direction string, n uint32) *weftv1.QosRule {

@@ -44,20 +44,26 @@ func policyLives(ctx context.Context, s *cloud.Scope) (string, error) {
 		return "", err
 	}
 	var told []string
-	flows := func(what string, limit, least, most float64) error {
-		// What TCP does right after a change says little.
-		if _, err := sink.Over(ctx, settling); err != nil {
-			return err
+	flows := func(what string, limit, least, most float64) (wrong error) {
+		// What TCP does right after a change says little: what came behind a gap is read all at once when that is filled, and
+		// megabytes may have come while there was no meter. A wrong limit is wrong in every round.
+		for range limitRounds {
+			if _, err := sink.Over(ctx, settling); err != nil {
+				return err
+			}
+			f, err := sink.Over(ctx, measuring)
+			if err != nil {
+				return err
+			}
+			if f.Connections != 0 {
+				return fmt.Errorf("%s: there is another connection", what)
+			}
+			if wrong = within(what+", Mbit/s of TCP", f.Mbps(), limit, least, most); wrong == nil {
+				told = append(told, fmt.Sprintf("%s %.2f", what, f.Mbps()))
+				return nil
+			}
 		}
-		f, err := sink.Over(ctx, measuring)
-		if err != nil {
-			return err
-		}
-		told = append(told, fmt.Sprintf("%s %.2f", what, f.Mbps()))
-		if f.Connections != 0 {
-			return fmt.Errorf("%s: there is another connection", what)
-		}
-		return within(what+", Mbit/s of TCP", f.Mbps(), limit, least, most)
+		return wrong
 	}
 	if err := flows("limit 2", 2, 0.7, 1.15); err != nil {
 		return "", err

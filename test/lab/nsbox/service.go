@@ -44,6 +44,9 @@ func newService(box string) *service {
 	return &service{box: box, reaper: newReaper(), running: map[string]*kept{}}
 }
 
+// BoxName is how the process of a box within this one is called in List.
+func BoxName(box string) string { return "box " + box }
+
 // OpenBoxArgs asks for a box within this one.
 type OpenBoxArgs struct {
 	Spec Spec
@@ -56,7 +59,7 @@ func (s *service) OpenBox(args OpenBoxArgs, pid *int) error {
 	if err != nil {
 		return err
 	}
-	return s.keep(Command{Name: "box " + args.Spec.Name, Argv: argv, Log: args.Log}, namespaces, pid)
+	return s.keep(Command{Name: BoxName(args.Spec.Name), Argv: argv, Log: args.Log}, namespaces, pid)
 }
 
 // Start starts a process and answers its process id.
