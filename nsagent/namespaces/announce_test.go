@@ -96,3 +96,15 @@ func TestAnnounced(t *testing.T) {
 	x.Unplugged(map[string]bool{})
 	x.nothing()
 }
+
+// Other copies of a router that is distributed no more may have been heard where its gateway is not.
+func TestOnlyCopyIsAnnounced(t *testing.T) {
+	x := keep(t)
+	x.want(distributed(1))
+	x.stop()
+	y := keep(t) // which has nothing to announce: all is there
+	y.want(distributed(1))
+	e := listen(t, plan.Tap(id('0', 17)))
+	y.want(named(centralised(1)))
+	y.until("the gateway is announced", func() bool { return e.count("10.0.1.1") > 1 })
+}

@@ -36,6 +36,20 @@ func (a *announcer) add(dev string, list []netip.Addr) {
 	a.round, a.at = 0, time.Now()
 }
 
+// becameOnlyOne says whether a router was one of the copies of a distributed one, and is the only one now. Others, which are still
+// there for a moment, may have been heard outside their hosts as soon as rows did not keep them in: switches believe that
+// the gateway is where they were, until they hear of it again.
+func becameOnlyOne(was, is *plan.Sources) bool {
+	return was != nil && was.Router != nil && was.Router.Distributed && is.Router != nil && !is.Router.Distributed
+}
+
+// announceAll announces what there is, as if it had just come.
+func (w *worker) announceAll() {
+	for _, l := range w.target.Links {
+		w.announcer.add(l.Name, w.target.Announcements(l.Name))
+	}
+}
+
 // announce announces what is due: of what was to be announced, that which is still so.
 func (w *worker) announce() {
 	w.k.mu.Lock()

@@ -37,6 +37,7 @@ func (w *worker) pass(ctx context.Context) (gone bool) {
 		return gone
 	}
 	w.found, w.membersOnly = false, false
+	onlyOne := false
 	if w.built != generation {
 		if w.membersOnly = w.remembered && !w.plugsMoved && sources.SameButMembers(w.from); w.membersOnly {
 			w.target = sources.BuildSets(w.target)
@@ -47,6 +48,7 @@ func (w *worker) pass(ctx context.Context) (gone bool) {
 			}
 			w.target, w.invalid = sources.Build(w.zones)
 		}
+		onlyOne = becameOnlyOne(w.from, sources)
 		w.built, w.from = generation, sources
 		w.remember()
 		w.backoff.Reset()
@@ -60,6 +62,9 @@ func (w *worker) pass(ctx context.Context) (gone bool) {
 		return false
 	}
 	w.publish(generation, out)
+	if onlyOne {
+		w.announceAll()
+	}
 	if len(out.problems) > len(w.invalid) || out.waits {
 		w.retryAt = time.Now().Add(w.backoff.NextBackOff())
 	} else {
