@@ -13,6 +13,10 @@ import (
 var rounds = []time.Duration{0, 50 * time.Millisecond, 50 * time.Millisecond, 100 * time.Millisecond, 100 * time.Millisecond, 200 * time.Millisecond,
 	400 * time.Millisecond, 800 * time.Millisecond, 1600 * time.Millisecond, 3200 * time.Millisecond}
 
+// restPerRound is how many times as long as a round took the worker does something else before the next one: a thousand addresses
+// take a while, and a change of one must not wait for them again and again.
+const restPerRound = 10
+
 // announcer announces addresses that have come, several times.
 type announcer struct {
 	addresses map[string]map[netip.Addr]bool // by device
@@ -75,6 +79,7 @@ func (w *worker) announce() {
 			list = append(list, plan.Announce{Dev: dev, Addresses: still})
 		}
 	}
+	began := time.Now()
 	if err := w.ns.Announce(list); err != nil {
 		w.k.log.Warn("addresses not announced", "namespace", w.name, "err", err)
 	}
@@ -82,5 +87,6 @@ func (w *worker) announce() {
 		*a = announcer{}
 		return
 	}
-	a.at = time.Now().Add(rounds[a.round])
+	now := time.Now()
+	a.at = now.Add(max(rounds[a.round], restPerRound*now.Sub(began)))
 }
