@@ -38,6 +38,8 @@ type controller struct {
 	facts  map[string]*nodev1.InterfaceFact
 	// answers are by nonce.
 	answers map[string]*nodev1.Answer
+
+	sending sync.Mutex // a stream takes one message at a time
 }
 
 // listen serves on an address, or on a fresh one.
@@ -127,6 +129,8 @@ func (c *controller) send(m *nodev1.SyncResponse) {
 	c.mu.Lock()
 	st := c.stream
 	c.mu.Unlock()
+	c.sending.Lock()
+	defer c.sending.Unlock()
 	if err := st.Send(m); err != nil {
 		c.t.Logf("controller: %v", err)
 	}
