@@ -147,7 +147,7 @@ func toward(s *model.Schedule, next string) *model.Schedule {
 	return &n
 }
 
-// stays says whether what is on a host goes on there until it is elsewhere: the host is not down, and nothing but drained.
+// stays says whether what is on a host goes on there until it is elsewhere: the host is drained, and not down.
 func (t *Tx) stays(host string) bool {
 	h, health := t.Host(host), t.HostHealth(host)
 	return h != nil && h.Draining && (health == nil || !health.Down)
