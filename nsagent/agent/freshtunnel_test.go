@@ -1,12 +1,14 @@
 package agent
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	nodev1 "github.com/weft-sdn/weft/proto/weft/node/v1"
+	"github.com/weft-sdn/weft/test/ovs"
 )
 
 // Open vSwitch 3.1 keeps sending what comes for a tunnel to the host itself when the last tunnel of that type went and one
@@ -39,6 +41,8 @@ func TestFirstTunnelOfATypeMakesTheUserspaceDatapathForget(t *testing.T) {
 	} {
 		c.delta(step.delta)
 		c.await("ack " + step.delta.Nonce + " rev 0")
+		// Open vSwitch writes its log some time after what it tells.
+		ovs.Await(t, fmt.Sprintf("%d purges in step %d", step.want, i+1), func() bool { return purges() >= step.want })
 		if got := purges(); got != step.want {
 			t.Errorf("step %d: %d purges so far, want %d", i+1, got, step.want)
 		}
