@@ -41,7 +41,7 @@ type controller struct {
 
 // run runs a controller until the context ends.
 func run(ctx context.Context, cfg config, log *slog.Logger) error {
-	defer roomToStart(ctx, log)()
+	defer roomToStart(ctx)()
 	c := &controller{cfg: cfg, log: log, reg: prometheus.NewRegistry()}
 	c.reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	var err error

@@ -23,10 +23,12 @@ const (
 	lastRetry  = 30 * time.Second
 )
 
-// dialBackoff is how reconnecting slows down: at most a second, because what is dialled is local or few.
+// dialBackoff is how reconnecting slows down: to five attempts a second. What is dialled is local or few, a refusal costs
+// neither side anything, and a controller that starts opens its doors before it reads its store: whoever has come by
+// then loses no time.
 func dialBackoff() *backoff.ExponentialBackOff {
 	b := backoff.NewExponentialBackOff()
-	b.InitialInterval, b.MaxInterval, b.Multiplier, b.RandomizationFactor = 20*time.Millisecond, time.Second, 2, 0.3
+	b.InitialInterval, b.MaxInterval, b.Multiplier, b.RandomizationFactor = 20*time.Millisecond, 200*time.Millisecond, 2, 0.3
 	return b
 }
 
