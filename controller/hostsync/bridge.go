@@ -177,7 +177,7 @@ func (b *bridge) compareAndApply(ctx context.Context) ([]flow.Difference, error)
 		defer close(rendered)
 		wanted, renderErr = h.rendered.take(h, b)
 		if renderErr == nil {
-			cmp, rows = flow.NewComparison(wanted.set, func(cookie uint64) bool { return b.tolerates(cookie) != "" }), wanted.set.Len()
+			cmp, rows = flow.NewComparison(wanted.set, b.toleratesRow), wanted.set.Len()
 		}
 	}()
 	defer func() { <-rendered }()

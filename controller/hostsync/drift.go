@@ -51,11 +51,9 @@ func (f *foreign) needsAudit(b *bridge) bool {
 	return false
 }
 
-// tolerates says why a row that nobody wants may stay; empty means that it may not.
+// tolerates says why a row that nobody wants, and the switch has not learned, may stay; empty means that it may not.
 func (b *bridge) tolerates(cookie uint64) string {
 	switch {
-	case flow.Learned(cookie):
-		return "left alone: the switch learned it"
 	case b.role == view.RolePhysical && !flow.Ours(cookie):
 		return fmt.Sprintf("left alone: %s is shared", b.name)
 	}
@@ -76,7 +74,13 @@ func (b *bridge) repair(ctx context.Context, seen *foreign) error {
 	c := flow.Coder{Version: b.conn.Version()}
 	var diffs []flow.Difference
 	for _, r := range seen.rows {
-		if !flow.Ours(r.flow.Cookie) || flow.Learned(r.flow.Cookie) {
+		if flow.Learned(r.flow.Cookie) {
+			if !stands(h.snap, h.name, r.flow) {
+				diffs = append(diffs, flow.Difference{Kind: flow.Foreign, Flow: r.flow, Found: r.flow.Cookie})
+			}
+			continue
+		}
+		if !flow.Ours(r.flow.Cookie) {
 			continue
 		}
 		key, row := c.Encode(&r.flow)
@@ -139,7 +143,7 @@ func partsOf(s state.Snapshot, host string, cookie uint64) []view.Part {
 	}
 	var parts []view.Part
 	switch kind {
-	case flow.NetworkCookie:
+	case flow.NetworkCookie, flow.LearnedCookie:
 		for o := range s.ByIDPrefix(state.Networks, prefix) {
 			parts = append(parts, view.Part{Kind: view.NetworkPart, ID: state.Key(o)})
 		}
@@ -196,7 +200,7 @@ func (b *bridge) drift(ctx context.Context) ([]report.Drift, error) {
 	if err != nil {
 		return nil, err
 	}
-	cmp := flow.NewComparison(wanted.set, flow.Learned)
+	cmp := flow.NewComparison(wanted.set, func(s *openflow.FlowStats) bool { return flow.Learned(s.Cookie) && b.toleratesRow(s) })
 	counted := refusals{}
 	err = b.conn.DumpFlows(ctx, openflow.AllFlows(), func(s *openflow.FlowStats) error {
 		limits.keepNamed(b, s)
@@ -245,6 +249,8 @@ func (f *Fleet) Message(c *channel.Conn, _ openflow.Header, m openflow.Message) 
 func (f *Fleet) FlowUpdates(c *channel.Conn, body []byte) {
 	var rows []foreignRow
 	whole := false
+	snap, _ := f.cfg.Store.Snapshot()
+	host, _, _ := view.Datapath(snap, c.DatapathID())
 	err := openflow.EachFlowUpdate(body, c.Version(), func(u *openflow.FlowUpdate) error {
 		switch u.Event {
 		case openflow.UpdateAdded, openflow.UpdateModified, openflow.UpdateRemoved:
@@ -254,7 +260,8 @@ func (f *Fleet) FlowUpdates(c *channel.Conn, body []byte) {
 		default:
 			return nil
 		}
-		if flow.Learned(u.Cookie) {
+		removed := u.Event == openflow.UpdateRemoved
+		if removed && flow.Learned(u.Cookie) {
 			return nil
 		}
 		fl, err := flow.FromStats(&openflow.FlowStats{Table: u.Table, Priority: u.Priority, Cookie: u.Cookie,
@@ -262,7 +269,10 @@ func (f *Fleet) FlowUpdates(c *channel.Conn, body []byte) {
 		if err != nil {
 			return err
 		}
-		rows = append(rows, foreignRow{removed: u.Event == openflow.UpdateRemoved, flow: fl})
+		if flow.Learned(u.Cookie) && stands(snap, host, fl) {
+			return nil
+		}
+		rows = append(rows, foreignRow{removed: removed, flow: fl})
 		return nil
 	})
 	if err != nil {

@@ -84,6 +84,16 @@ func wanted(s state.Snapshot, host, remote, networkType string) bool {
 // tunnelHash spells 40 bits in 8 lower-case characters.
 var tunnelHash = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
 
+// HasTunnelPort says whether a port of br-tun is a tunnel of that type.
+func (h Host) HasTunnelPort(networkType string, port uint32) bool {
+	for name, p := range h.ports {
+		if p == port && strings.HasPrefix(name, networkType+"-") {
+			return true
+		}
+	}
+	return false
+}
+
 // TunnelName is the name of the port of a tunnel to an address: vxlan-0a5b0015 to 10.91.0.21, and for IPv6 8 characters
 // of a hash, because the name of a network device has at most 15 characters and geneve- takes 7 of them.
 func TunnelName(networkType string, remote netip.Addr) string {

@@ -49,3 +49,27 @@ func learn(n view.Network) openflow.Action {
 		},
 	}
 }
+
+// Stands says whether a row that the switch has learned is one that it may have: of the network as it is, into a tunnel that is there.
+//
+// delete_learned is not enough for that. Open vSwitch counts the last packets that went by a path some time after they did, and
+// then learns from them again, even what has just been removed (ofproto_flow_mod_learn_refresh).
+func Stands(h view.Host, n view.Network, row flow.Flow) bool {
+	if !n.Learn || !n.Up || row.Table != UcastToTun.ID || row.Cookie != flow.Cookie(flow.LearnedCookie, n.ID) {
+		return false
+	}
+	for _, f := range row.Match {
+		if f.Field == openflow.VlanVID && uint16(f.Uint())&vlanID != n.VLAN {
+			return false
+		}
+	}
+	for _, a := range row.Actions {
+		if out, ok := a.(openflow.Output); ok && !h.HasTunnelPort(n.Type, out.Port) {
+			return false
+		}
+	}
+	return true
+}
+
+// vlanID are the bits of VLAN_VID that are the VLAN's number.
+const vlanID = 0x0fff

@@ -98,14 +98,14 @@ type Comparison struct {
 	wanted    *Set
 	buf       []byte
 	out       []Difference
-	tolerated func(cookie uint64) bool
+	tolerated func(*openflow.FlowStats) bool
 	// Rows counts what the dump held.
 	Rows int
 }
 
-// NewComparison begins a comparison. Rows that nobody wants are passed over when tolerated says so of their cookie. It marks
+// NewComparison begins a comparison. Rows that nobody wants are passed over when tolerated says so. It marks
 // the set's rows as seen, so a set serves one comparison.
-func NewComparison(wanted *Set, tolerated func(cookie uint64) bool) *Comparison {
+func NewComparison(wanted *Set, tolerated func(*openflow.FlowStats) bool) *Comparison {
 	return &Comparison{wanted: wanted, tolerated: tolerated}
 }
 
@@ -147,7 +147,7 @@ func (c *Comparison) Observe(s *openflow.FlowStats) error {
 }
 
 func (c *Comparison) foreign(s *openflow.FlowStats) error {
-	if c.tolerated(s.Cookie) {
+	if c.tolerated(s) {
 		return nil
 	}
 	f, err := FromStats(s, c.wanted.coder.Version)

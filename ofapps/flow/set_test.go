@@ -12,7 +12,7 @@ import (
 	"github.com/weft-sdn/weft/openflow"
 )
 
-func nobody(uint64) bool { return false }
+func nobody(*openflow.FlowStats) bool { return false }
 
 // missing are the rows of a set, as a comparison with an empty switch tells them.
 func missing(t *testing.T, s *Set) (rows []Flow, owners []int) {
