@@ -32,8 +32,11 @@ const (
 // statelessSet is the bit of the register groups which says that the groups are stateless.
 const statelessSet uint32 = 1 << 31
 
-// cut is the mark of connections that were allowed and are not any more.
-const cut = 1
+// Bits of the mark of a connection: begun that it has been allowed, cut that it is not any more.
+const (
+	cut   = 1
+	begun = 2
+)
 
 // zone is the connection tracker's zone: the local VLAN.
 var zone = vlan.Range(0, 15)
@@ -86,9 +89,9 @@ var (
 	}
 	Deliver = &flow.Table{
 		ID: 92, Name: "Deliver", About: "Out of the judged port, or of those with the same groups",
-		Match: []openflow.Field{phase, vlan, judged, groups},
+		Match: append([]openflow.Field{phase, vlan, judged, groups}, accepted...),
 		Set:   []openflow.Field{judged},
-		Next:  []string{"Apart"},
+		Next:  []string{"Refused", "Apart"},
 	}
 	Refused = &flow.Table{
 		ID: 93, Name: "Refused", About: "Dropped, and counted by direction: what a port may not hear, and what it may not send",
@@ -96,7 +99,7 @@ var (
 	}
 	Forward = &flow.Table{
 		ID: 94, Name: "Forward", About: "Forwarded by MAC and VLAN; what judged ports have their copies of goes to the others of the network",
-		Match: []openflow.Field{phase, judged, vlan, openflow.VlanVID, openflow.InPort, openflow.EthDst, openflow.EthType, openflow.ARPOp, openflow.IPProto, openflow.ICMPv6Type, openflow.ICMPv6Code},
+		Match: []openflow.Field{phase, judged, vlan, openflow.VlanVID, openflow.InPort, openflow.EthDst, openflow.EthType, openflow.ARPOp, openflow.IPProto, openflow.IPFrag, openflow.ICMPv6Type, openflow.ICMPv6Code, openflow.CTState, openflow.CTMark},
 		Set:   []openflow.Field{openflow.VlanVID, openflow.EthDst, judged},
 		Next:  []string{"Apart"},
 	}

@@ -39,7 +39,7 @@ func firewallBase() []flow.Flow {
 		aroundRules(RulesEgress, 0, AcceptOrIngress),
 		receiverRows(),
 		aroundRules(RulesIngress, toOne, AcceptIngress),
-		acceptedRows(AcceptIngress, Deliver),
+		acceptedRows(AcceptIngress, Deliver, flow.Goto(Refused)),
 		acceptedRows(AcceptedEgress, Forward),
 		[]flow.Flow{
 			Deliver.Row(0).Drop(),
@@ -97,10 +97,10 @@ func senderRows() []flow.Flow {
 func aroundRules(t *flow.Table, ask uint32, accept *flow.Table) []flow.Flow {
 	one := flow.Reg(phase, ask)
 	rows := []flow.Flow{
-		t.Row(100, flow.CTState(ctTrk|ctInv, 0), stateful()).Goto(Refused),
+		t.Row(100, flow.CTState(ctInv, 0), stateful()).Goto(Refused),
 		// Answers, and errors about what was allowed, as long as it has not been cut.
-		t.Row(95, flow.CTState(ctEst|ctRpl|ctTrk, ctRel), flow.CTMark(0), stateful()).Goto(accept),
-		t.Row(95, flow.CTState(ctRel|ctTrk, ctNew|ctInv), flow.CTMark(0), stateful()).Goto(accept),
+		t.Row(95, flow.CTState(ctEst|ctRpl|ctTrk, ctRel), flow.CTMark(0, cut), stateful()).Goto(accept),
+		t.Row(95, flow.CTState(ctRel|ctTrk, ctNew|ctInv), flow.CTMark(0, cut), stateful()).Goto(accept),
 		t.Row(90, flow.CTState(ctRpl|ctTrk, 0), stateful()).Goto(Refused),
 		t.Row(90, flow.CTState(ctRel|ctTrk, 0), stateful()).Goto(Refused),
 		t.Row(0).Goto(Refused),
@@ -109,8 +109,8 @@ func aroundRules(t *flow.Table, ask uint32, accept *flow.Table) []flow.Flow {
 	// far as the connection tracker is asked again, and wait there for the first, which has been judged.
 	rows = append(rows, both(t, 85, flow.And(flow.LaterFragment(), flow.CTState(ctTrk, 0), one, stateful()), flow.Goto(accept))...)
 	// Nothing has allowed it. A fragment must not reach the connection tracker: it would find those that wait for it.
-	return append(rows, both(t, 40, flow.And(flow.CTState(ctEst|ctTrk, 0), flow.CTMark(0), flow.Whole(), one, stateful()),
-		flow.Commit(zone, flow.SetCTMark(cut)), flow.Goto(Refused))...)
+	return append(rows, both(t, 40, flow.And(flow.CTState(ctEst|ctTrk, 0), flow.CTMark(0, cut), flow.Whole(), one, stateful()),
+		flow.Commit(zone, flow.SetCTMark(cut, cut)), flow.Goto(Refused))...)
 }
 
 // always matches what every judged port hears.
@@ -144,14 +144,19 @@ func receiverRows() []flow.Flow {
 	return append(rows, both(BaseIngress, 90, flow.And(flow.CTState(0, ctTrk), stateful()), flow.Track(zone, RulesIngress))...)
 }
 
-// acceptedRows tell the connection tracker of what is allowed.
-func acceptedRows(t, next *flow.Table) []flow.Flow {
-	then := flow.Goto(next)
+// acceptedRows tell the connection tracker of what is allowed, and let it go on.
+//
+// The tracker of the userspace datapath, before Open vSwitch 4.0, hands fragments that it has kept, of whatever datagram, to the next
+// packet that it looks at, and they go the way of that one: parts of a datagram that was never whole, when it has waited for
+// 15 s (+inv, without +trk), and those beyond the 32nd. So all are looked at again.
+func acceptedRows(t, next *flow.Table, refuse ...openflow.Action) []flow.Flow {
 	rows := slices.Concat(
-		both(t, 40, flow.CTState(ctNew|ctTrk, 0), flow.Commit(zone), then),
-		both(t, 40, flow.And(flow.CTState(ctEst|ctTrk, ctRpl|ctRel), flow.CTMark(cut)), flow.Commit(zone, flow.SetCTMark(0)), then),
+		both(t, 40, flow.CTState(ctNew|ctTrk, 0), flow.CommitTo(zone, next, flow.SetCTMark(begun, begun))),
+		both(t, 40, flow.And(flow.CTState(ctEst|ctTrk, ctRpl|ctRel), flow.CTMark(cut, cut)), flow.CommitTo(zone, next, flow.SetCTMark(0, cut))),
 		// Fragments of one datagram meet again in the connection tracker, or none goes on.
-		both(t, 30, flow.And(flow.CTState(ctEst|ctTrk, ctRpl|ctRel), flow.Fragment()), flow.Commit(zone), then),
+		both(t, 30, flow.And(flow.CTState(ctEst|ctTrk, ctRpl|ctRel), flow.Fragment()), flow.CommitTo(zone, next)),
+		both(next, 100, flow.And(flow.Fragment(), flow.CTState(ctInv, 0)), refuse...),
+		both(next, 100, flow.And(flow.LaterFragment(), flow.CTState(ctNew|ctTrk, 0), flow.CTMark(0, begun)), refuse...),
 	)
-	return append(rows, t.Row(0).Do(then))
+	return append(rows, t.Row(0).Goto(next))
 }

@@ -69,9 +69,9 @@ func TestCheckNamesEveryFault(t *testing.T) {
 		{"tracking on to a table that is not declared", rows(first.Row(3, ethType(0x86dd)).Do(Track(openflow.Reg0.Range(0, 15), other))),
 			`row "table=0, priority=3,ipv6 actions=ct(table=9,zone=NXM_NX_REG0[0..15])" matches eth_type, which table First does not declare
 row "table=0, priority=3,ipv6 actions=ct(table=9,zone=NXM_NX_REG0[0..15])" leads to table 9, which table First does not declare`},
-		{"mark that is not declared", rows(first.Row(3, ethType(0x0800)).Do(Commit(openflow.Reg0.Range(0, 15), SetCTMark(1)))),
-			`row "table=0, priority=3,ip actions=ct(commit,zone=NXM_NX_REG0[0..15],exec(set_field:0x1->ct_mark))" matches eth_type, which table First does not declare
-row "table=0, priority=3,ip actions=ct(commit,zone=NXM_NX_REG0[0..15],exec(set_field:0x1->ct_mark))" sets ct_mark, which table First does not declare`},
+		{"mark that is not declared", rows(first.Row(3, ethType(0x0800)).Do(Commit(openflow.Reg0.Range(0, 15), SetCTMark(1, 1)))),
+			`row "table=0, priority=3,ip actions=ct(commit,zone=NXM_NX_REG0[0..15],exec(load:0x1->NXM_NX_CT_MARK[0]))" matches eth_type, which table First does not declare
+row "table=0, priority=3,ip actions=ct(commit,zone=NXM_NX_REG0[0..15],exec(load:0x1->NXM_NX_CT_MARK[0]))" sets ct_mark, which table First does not declare`},
 		{"port of a connection of no protocol", rows(first.Row(3, CTState(openflow.CTTracked, openflow.CTInvalid), CTTPDst(80, 0xffff)).Drop()),
 			`row "table=0, priority=3,ct_state=-inv+trk,ct_tp_dst=80 actions=drop" matches ct_state, which table First does not declare
 row "table=0, priority=3,ct_state=-inv+trk,ct_tp_dst=80 actions=drop" matches ct_tp_dst, which table First does not declare

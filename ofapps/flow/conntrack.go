@@ -10,8 +10,10 @@ func CTState(on, off uint32) openflow.Match {
 	return one(openflow.U32Masked(openflow.CTState, on, on|off))
 }
 
-// CTMark matches the mark of the packet's connection; 0 is that of a connection that has none.
-func CTMark(mark uint32) openflow.Match { return one(openflow.U32(openflow.CTMark, mark)) }
+// CTMark matches bits of the mark of the packet's connection; all are 0 of a connection that has none.
+func CTMark(mark, mask uint32) openflow.Match {
+	return one(openflow.U32Masked(openflow.CTMark, mark, mask))
+}
 
 // CTProto matches the IP protocol of the packet that began the connection; the row must ask for +trk-inv.
 func CTProto(proto uint8) openflow.Match { return one(openflow.U8(openflow.CTNwProto, proto)) }
@@ -32,8 +34,15 @@ func Commit(zone openflow.Subfield, actions ...openflow.Action) openflow.Action 
 	return openflow.CT{Commit: true, ZoneSrc: zone, Table: openflow.NoTable, Exec: actions}
 }
 
-// SetCTMark writes the mark of a connection, inside Commit only.
-func SetCTMark(mark uint32) openflow.Action { return set(openflow.U32(openflow.CTMark, mark)) }
+// CommitTo is Commit, after which the packet goes on in a table that sees its state anew.
+func CommitTo(zone openflow.Subfield, t *Table, actions ...openflow.Action) openflow.Action {
+	return openflow.CT{Commit: true, ZoneSrc: zone, Table: t.ID, Exec: actions}
+}
+
+// SetCTMark writes bits of the mark of a connection, inside Commit and CommitTo only.
+func SetCTMark(mark, mask uint32) openflow.Action {
+	return set(openflow.U32Masked(openflow.CTMark, mark, mask))
+}
 
 // Reg matches a register.
 func Reg(reg openflow.Field, value uint32) openflow.Match { return one(openflow.U32(reg, value)) }

@@ -19,7 +19,7 @@ func everyWordOfFirewalls() []Flow {
 	t, next := &Table{ID: 3, Name: "Words"}, &Table{ID: 60}
 	return Owned(Cookie(SecurityGroupRuleCookie, "1f0c1a2b-3c4d-4e5f-8899-aabbccddeeff"),
 		t.Row(1, IP(), CTState(openflow.CTNew|openflow.CTTracked, openflow.CTEstablished)).Do(Commit(zone), Goto(next)),
-		t.Row(2, IPv6(), CTMark(1)).Do(Commit(zone, SetCTMark(0)), Goto(next)),
+		t.Row(2, IPv6(), CTMark(1, 0xffffffff)).Do(Commit(zone, SetCTMark(0, 1)), Goto(next)),
 		t.Row(3, IPv6(), CTState(openflow.CTTracked, openflow.CTInvalid), CTProto(UDPProto), CTTPDst(68, 0xffff), FirstFragment()).Do(Track(zone, next)),
 		t.Row(4, Reg(openflow.Reg7, 5), RegBits(openflow.Reg4, 1, 1)).Do(SetReg(openflow.Reg5, 7), Output(1)),
 		t.Row(5).Do(Copy(next, SetReg(openflow.Reg5, 7)), Copy(next)),

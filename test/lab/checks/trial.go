@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -23,7 +24,7 @@ func (t *theatre) try(ctx context.Context, tricks []trick, targets, silent []str
 	sent := 0
 	var errs []error
 	for _, target := range targets {
-		evil := map[uint16]string{}
+		first := t.sent + 1
 		left, lacking := tricks, error(nil)
 		// As pings, a twin may be lost on a busy machine: then both are tried again.
 		for round := 0; round < pingRounds && len(left) > 0; round++ {
@@ -36,7 +37,7 @@ func (t *theatre) try(ctx context.Context, tricks []trick, targets, silent []str
 				}
 				x.mark = markOf(t.sent + 1)
 				frames = append(frames, k.evil(x)...)
-				evil[t.sent+1] = k.name
+				t.evil[t.sent+1] = crime{k.name, target, silent}
 				x.mark = markOf(t.sent + 2)
 				of := k.honest(x)
 				frames = append(frames, of...)
@@ -49,20 +50,33 @@ func (t *theatre) try(ctx context.Context, tricks []trick, targets, silent []str
 			}
 			left, lacking = t.arrived(ctx, target, honest)
 		}
-		errs = append(errs, lacking)
-		for _, who := range silent {
-			heard, err := t.hears(who)
-			if err != nil {
-				return sent, err
+		errs = append(errs, lacking, t.unheard(func(yield func(uint16) bool) {
+			for n := first; n <= t.sent && yield(n); n += 2 {
 			}
-			for number, name := range evil {
-				if heard[number] > 0 {
-					errs = append(errs, fmt.Errorf("%s, tried at %s: %s hears %d frames", name, target, who, heard[number]))
-				}
+		}))
+	}
+	return sent, errors.Join(errs...)
+}
+
+// unheard fails if somebody has heard of evil marks who must not.
+func (t *theatre) unheard(marks iter.Seq[uint16]) error {
+	var errs []error
+	heard := map[string]map[uint16]int{}
+	for who := range t.ears {
+		var err error
+		if heard[who], err = t.hears(who); err != nil {
+			return err
+		}
+	}
+	for n := range marks {
+		c := t.evil[n]
+		for _, who := range c.silent {
+			if times := heard[who][n]; times > 0 {
+				errs = append(errs, fmt.Errorf("%s, tried at %s: %s hears %d frames", c.name, c.target, who, times))
 			}
 		}
 	}
-	return sent, errors.Join(errs...)
+	return errors.Join(errs...)
 }
 
 // twin is what must be heard beside a trick.
