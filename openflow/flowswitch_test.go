@@ -41,7 +41,7 @@ func flowLines(t testing.TB) []string {
 func bridge(t testing.TB, sw *ovs.Switch, name string) {
 	t.Helper()
 	sw.Vsctl("add-br", name, "--", "set", "bridge", name, "datapath_type=netdev", "fail_mode=secure")
-	sw.Await(name, func() bool { return sw.Exists(name + ".mgmt") })
+	sw.Await(name, func() bool { return sw.Answers(name) })
 	sw.Ofctl("add-group", name, "group_id=1,type=all,bucket=output:1")
 	sw.Ofctl("add-meter", name, "meter=1,kbps,band=type=drop,rate=1000")
 	sw.Ofctl("add-tlv-map", name, "{class=0xffff,type=0,len=4}->tun_metadata0,{class=0xffff,type=1,len=8}->tun_metadata1")

@@ -135,7 +135,7 @@ func TestFlowsAreReplayedWithoutController(t *testing.T) {
 
 	h.KillSwitchd()
 	h.StartSwitchd()
-	same := func() bool { return h.Exists("br-tun.mgmt") && slices.Equal(h.Flows("br-tun"), want) }
+	same := func() bool { return h.Answers("br-tun") && slices.Equal(h.Flows("br-tun"), want) }
 	h.Await("the flows", same)
 
 	// The whole host: agent first, the switch later, and a database that has lost everything.
@@ -155,7 +155,7 @@ func TestFlowsAreNotReplayedOverAController(t *testing.T) {
 	h.end()
 	h.KillSwitchd()
 	h.StartSwitchd()
-	h.Await("the bridge", func() bool { return h.Exists("br-tun.mgmt") })
+	h.Await("the bridge", func() bool { return h.Answers("br-tun") })
 	h.Ofctl("add-flow", "br-tun", ours+"table=0,priority=9,actions=drop")
 	h.start()
 	c.hello(2)

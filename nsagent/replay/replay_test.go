@@ -108,7 +108,7 @@ func (h *host) restart() {
 	h.t.Helper()
 	h.KillSwitchd()
 	h.StartSwitchd()
-	h.Await("the bridge", func() bool { return h.Exists("br-tun.mgmt") })
+	h.Await("the bridge", func() bool { return h.Answers("br-tun") })
 }
 
 // ports adds internal ports, in order.

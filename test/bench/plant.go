@@ -125,7 +125,7 @@ func newPlant(b testing.TB, hosts int) *plant {
 		h := &plantHost{Switch: ovs.Start(b), name: fmt.Sprintf("host%d", i+1)}
 		pl.hosts = append(pl.hosts, h)
 		pl.startAgent(h)
-		pl.await("the bridges of "+h.name, func() bool { return h.Exists("br-int.mgmt") && h.Exists("br-tun.mgmt") })
+		pl.await("the bridges of "+h.name, func() bool { return h.Answers("br-int") && h.Answers("br-tun") })
 	}
 	return pl
 }

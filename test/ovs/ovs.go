@@ -9,7 +9,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"os"
 	"os/exec"
@@ -223,10 +222,13 @@ func (d *daemon) stop() {
 	<-d.done
 }
 
-// Exists says whether a file exists in the run directory.
-func (s *Switch) Exists(name string) bool {
-	_, err := os.Stat(filepath.Join(s.Dir, name))
-	return !errors.Is(err, fs.ErrNotExist)
+// Answers says whether a bridge can be asked: a switch that was killed leaves its sockets behind.
+func (s *Switch) Answers(bridge string) bool {
+	c, err := net.Dial("unix", filepath.Join(s.Dir, bridge+".mgmt"))
+	if err == nil {
+		c.Close()
+	}
+	return err == nil
 }
 
 // warnings are the lines of ovs-vswitchd's log that are worth reading when a test failed.

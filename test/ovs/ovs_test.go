@@ -29,7 +29,7 @@ func TestSwitchSurvivesItsDaemons(t *testing.T) {
 
 	s.KillSwitchd()
 	s.StartSwitchd()
-	s.Await("br-int", func() bool { return s.Exists("br-int.mgmt") })
+	s.Await("br-int", func() bool { return s.Answers("br-int") })
 	if got := s.Flows("br-int"); got != nil {
 		t.Errorf("flows after a restart of the switch: %q", got)
 	}
