@@ -242,6 +242,11 @@ func (b *bridge) compareAndApply(ctx context.Context) ([]flow.Difference, error)
 	if err := b.applyLimited(ctx, change, ordered(groups)); err != nil {
 		return nil, err
 	}
+	if !b.fresh {
+		if err := b.forgetGone(ctx); err != nil {
+			return nil, err
+		}
+	}
 	b.base, b.all, b.pending = h.snap, false, nil
 	b.rows, b.meters = rows, nil
 	b.told(meterChange{add: wanted.meters})

@@ -2,6 +2,7 @@ package hostsync
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -397,6 +398,17 @@ func TestPortsReachTheSwitches(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A comparison of the whole bridge may come first, and does what the change would have done.
+func TestComparisonForgetsNetworksThatLeave(t *testing.T) {
+	c := start(t, func(cfg *Config) { cfg.AuditInterval = time.Nanosecond })
+	_, p1, p2 := blue(c)
+	sw := c.hosts["compute1"].switches["br-int"]
+	before := sw.Counts().Forgotten
+	c.update(func(tx *store.Tx) error { return errors.Join(tx.DeletePort(p1.ID, 0), tx.DeletePort(p2.ID, 0)) })
+	c.settle()
+	c.await("compute1 has forgotten the network's connections", func() bool { return sw.Counts().Forgotten > before })
 }
 
 func rowText(f fakeswitch.Flow) string {

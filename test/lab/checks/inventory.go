@@ -195,10 +195,14 @@ func nothingLeft(ctx context.Context, s *cloud.Scope, t *site) (string, error) {
 	}); err != nil {
 		return "", err
 	}
-	left, err := remembered(ctx, s.Lab, addresses)
-	if err == nil && len(left) > 0 {
-		err = fmt.Errorf("%d connections are remembered: %s", len(left), left[0])
-	}
+	// They go after the rows.
+	err = lab.Poll(ctx, 5*time.Second, func() error {
+		left, err := remembered(ctx, s.Lab, addresses)
+		if err == nil && len(left) > 0 {
+			err = fmt.Errorf("%d connections are remembered: %s", len(left), strings.Join(left, "; "))
+		}
+		return err
+	})
 	return fmt.Sprintf("%d rows, ports, links, namespaces, processes gone again, %d objects, %d connections",
 		strings.Count(during.hosts, "\n")-strings.Count(t.before.hosts, "\n"), strings.Count(during.store, "\n")-strings.Count(t.before.store, "\n"), len(known)), err
 }
