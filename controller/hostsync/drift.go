@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/weft-sdn/weft/controller/report"
@@ -249,8 +250,11 @@ func (f *Fleet) Message(c *channel.Conn, _ openflow.Header, m openflow.Message) 
 func (f *Fleet) FlowUpdates(c *channel.Conn, body []byte) {
 	var rows []foreignRow
 	whole := false
-	snap, _ := f.cfg.Store.Snapshot()
-	host, _, _ := view.Datapath(snap, c.DatapathID())
+	learned := sync.OnceValue(func() func(flow.Flow) bool {
+		snap, _ := f.cfg.Store.Snapshot()
+		host, _, _ := view.Datapath(snap, c.DatapathID())
+		return func(row flow.Flow) bool { return stands(snap, host, row) }
+	})
 	err := openflow.EachFlowUpdate(body, c.Version(), func(u *openflow.FlowUpdate) error {
 		switch u.Event {
 		case openflow.UpdateAdded, openflow.UpdateModified, openflow.UpdateRemoved:
@@ -269,7 +273,7 @@ func (f *Fleet) FlowUpdates(c *channel.Conn, body []byte) {
 		if err != nil {
 			return err
 		}
-		if flow.Learned(u.Cookie) && stands(snap, host, fl) {
+		if flow.Learned(u.Cookie) && learned()(fl) {
 			return nil
 		}
 		rows = append(rows, foreignRow{removed: removed, flow: fl})
