@@ -252,12 +252,12 @@ var shapes = []trick{
 }
 
 // manyFragments are datagrams of more fragments than the userspace datapath handles packets at a time.
-var manyFragments = trick{"many fragments of what no rule allows", func(x attempt) [][]byte {
+var manyFragments = []trick{{"many fragments of what no rule allows", func(x attempt) [][]byte {
 	huge := func(from netip.Addr) []byte {
 		return frame.Datagram(from, x.at(from), anyPort, refused, slices.Repeat(x.mark, 7500))
 	}
 	return slices.Concat(x.fragments(x.me.ip4, frame.UDP, huge(x.me.ip4), piece), x.fragments(x.me.ip6, frame.UDP, huge(x.me.ip6), piece))
-}, bigPlain}
+}, bigPlain}}
 
 // withPair are tricks that become honest with the allowed address pairs of the machine, and are evil without: evil is
 // what stays so.
