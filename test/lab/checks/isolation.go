@@ -113,6 +113,12 @@ func deadPort(ctx context.Context, s *cloud.Scope) (string, error) {
 	if err := set(false, "DOWN"); err != nil {
 		return "", err
 	}
+	// The switch says that rows are in force some milliseconds before its datapath has forgotten what it did by older ones.
+	for _, h := range s.Lab.Hosts {
+		if _, err := h.Exec(ctx, "ovs-appctl", "revalidator/wait"); err != nil {
+			return "", err
+		}
+	}
 	for _, other := range vms[1:] {
 		if err := mustNotPing(ctx, other.Box, vms[0].Addresses[0].Addr()); err != nil {
 			return "", err
