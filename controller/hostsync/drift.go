@@ -54,8 +54,7 @@ func (f *foreign) needsAudit(b *bridge) bool {
 
 // tolerates says why a row that nobody wants, and the switch has not learned, may stay; empty means that it may not.
 func (b *bridge) tolerates(cookie uint64) string {
-	switch {
-	case b.role == view.RolePhysical && !flow.Ours(cookie):
+	if b.role == view.RolePhysical && !flow.Ours(cookie) {
 		return fmt.Sprintf("left alone: %s is shared", b.name)
 	}
 	for _, t := range b.host.fleet.cfg.Tolerated {
