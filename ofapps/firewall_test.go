@@ -107,6 +107,15 @@ func hybrid(t viewtest.T) *viewtest.Cloud {
 	return c
 }
 
+// released is hybrid on a host that has just been told that br-int is to judge.
+func released(t viewtest.T) *viewtest.Cloud {
+	c := hybrid(t)
+	h := *c.Snapshot().Host("host1")
+	h.FirewallDriver = model.FirewallOpenFlow
+	c.Put(&h)
+	return c
+}
+
 func init() {
 	maps.Copy(scenarios, map[string]func(viewtest.T) *viewtest.Cloud{
 		"secured-tenants": securedTenants, "secured-provider": securedProvider, "secured-routed": securedRouted,

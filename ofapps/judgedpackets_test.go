@@ -2,6 +2,7 @@ package ofapps
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 )
 
@@ -161,4 +162,26 @@ func TestNothingIsJudgedOnHybridHost(t *testing.T) {
 	judgedTraces(t, hybrid, []judgedPacket{
 		{"to a port without groups", "br-int", from(tap(1), m(5), ipv4(9, "10.1.0.77", "10.1.0.9", toTCP+"23")), nil, []string{tap(9)}},
 	})
+}
+
+// While a bridge judges that is to go, br-int refuses nothing that it would not refuse anybody, and learns of connections.
+func TestBrIntLearnsWhileABridgeJudges(t *testing.T) {
+	tun := func(more string) string { return from("vxlan-0a000002", m(5), "tun_id=0x64", more) }
+	judgedTraces(t, released, []judgedPacket{
+		{"to a port whose groups do not allow it", "br-tun", tun(ipv4(1, "10.1.0.77", "10.1.0.1", toTCP+"23")), []string{isNew}, []string{tap(1)}},
+		{"an answer to something that it has not seen", "br-tun", tun(ipv4(1, "10.1.0.77", "10.1.0.1", toTCP+"23")), []string{isInvalid}, []string{tap(1)}},
+		{"to a port without groups", "br-tun", tun(ipv4(9, "10.1.0.77", "10.1.0.9", toTCP+"23")), []string{isNew}, []string{tap(9)}},
+		{"to a port with stateless groups", "br-tun", tun(ipv4(8, "10.1.0.77", "10.1.0.8", toTCP+"23")), nil, []string{tap(8)}},
+		{"from a port whose groups do not allow it", "br-int", from(tap(9), m(9), ipv4(1, "10.1.0.9", "10.1.0.1", toUDP+"9")), []string{isInvalid, isInvalid}, []string{tap(1)}},
+		{"spoofed", "br-int", from(tap(9), m(9), ipv4(1, "10.1.0.77", "10.1.0.1", toUDP+"9")), nil, nil},
+	})
+	for _, want := range []string{"set_field:0x7fffffff->reg7", "set_field:0xffffffff->reg7"} { // with connections, and without
+		found := false
+		for _, f := range RenderAll(released(t).Snapshot(), "host1")["br-int"] {
+			found = found || f.Table == 0 && strings.Contains(fmt.Sprint(f.Actions), want)
+		}
+		if !found {
+			t.Errorf("no port has %s", want)
+		}
+	}
 }

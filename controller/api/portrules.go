@@ -56,7 +56,7 @@ func (s *Server) GetPortRules(ctx context.Context, req *weftv1.GetPortRulesReque
 			res.PortsSharing++
 		}
 	}
-	if _, local, _ := view.ForPort(sight.Snapshot, h, port.ID); local == nil || local.Security == nil {
+	if _, local, _ := view.ForPort(sight.Snapshot, h, port.ID); local == nil || local.Security == nil || local.Security.Set.Number == view.AllowAll {
 		res.Message = fmt.Sprintf("not counted: on %s a firewall bridge judges the port", b.Host)
 		return res, nil
 	}

@@ -121,6 +121,9 @@ func bound(s *sight, p *model.Port, b *model.Binding, st *model.PortState) *weft
 	}
 	if b != nil && b.Firewalled {
 		c.Message += "; the firewall bridge before it judges the port"
+		if h := s.Host(b.Host); h != nil && h.FirewallDriver != model.FirewallHybrid {
+			c.Message += ", until br-int knows its connections"
+		}
 	}
 	return c
 }

@@ -46,6 +46,12 @@ func (a *agent) atOnce(name string) bool {
 	return false
 }
 
+// late says of a resource that its change is told when flows are in force: br-int learns of connections before the agent makes it
+// learn of those that there were before. What the agent does not know at all it is told at once.
+func (a *agent) late(name string) bool {
+	return a.sent[name] != "" && a.wanted[name].GetFirewall().GetLeaving()
+}
+
 // sendUpserts sends what is new or changed, as much as fits into a Delta, and takes away what can go at once. The first Delta
 // of a stream also tells what stays; what flows need stays until they do not.
 func (a *agent) sendUpserts() {
@@ -55,12 +61,13 @@ func (a *agent) sendUpserts() {
 	d := &nodev1.Delta{Full: a.full}
 	size := 0
 	for _, name := range slices.SortedFunc(maps.Keys(a.upserts), byOrder) {
+		if a.late(name) {
+			continue
+		}
 		if size += proto.Size(a.wanted[name]); size > maxDelta && len(d.Upserts) > 0 {
 			break
 		}
-		d.Upserts = append(d.Upserts, a.wanted[name])
-		a.sent[name] = a.wanted[name].Version
-		delete(a.upserts, name)
+		a.upsert(d, name)
 	}
 	for _, name := range slices.Sorted(maps.Keys(a.removals)) {
 		if a.atOnce(name) {
@@ -85,6 +92,13 @@ func (a *agent) sendUpserts() {
 	}
 }
 
+// upsert tells of a resource with a Delta.
+func (a *agent) upsert(d *nodev1.Delta, name string) {
+	d.Upserts = append(d.Upserts, a.wanted[name])
+	a.sent[name] = a.wanted[name].Version
+	delete(a.upserts, name)
+}
+
 // remove takes a resource away with a Delta.
 func (a *agent) remove(d *nodev1.Delta, name string) {
 	d.Removed = append(d.Removed, name)
@@ -93,20 +107,24 @@ func (a *agent) remove(d *nodev1.Delta, name string) {
 	delete(a.remotes, name)
 }
 
-// sendRemovals takes away what no flow needs any more. The loop calls it when every bridge has acknowledged the snapshot. A tunnel
-// also stays while the host at its other end is being programmed: until then that may still send into it.
-func (a *agent) sendRemovals() {
-	if a.session == nil || a.inflight != nil || a.full || len(a.removals) == 0 {
+// sendRest takes away what no flow needs any more, and sends what has waited for flows. The loop calls it when every bridge has
+// acknowledged the snapshot. A tunnel also stays while the host at its other end is being programmed: until then that may still
+// send into it.
+func (a *agent) sendRest() {
+	if a.session == nil || a.inflight != nil || a.full {
 		return
 	}
 	d := &nodev1.Delta{}
+	for _, name := range slices.SortedFunc(maps.Keys(a.upserts), byOrder) {
+		a.upsert(d, name)
+	}
 	for _, name := range slices.Sorted(maps.Keys(a.removals)) {
 		if a.host.fleet.programming(a.remotes[name]) {
 			continue
 		}
 		a.remove(d, name)
 	}
-	if a.held = len(a.removals) > 0; len(d.Removed) > 0 {
+	if a.held = len(a.removals) > 0; len(d.Upserts) > 0 || len(d.Removed) > 0 {
 		a.send(d)
 	}
 }

@@ -40,7 +40,7 @@ func firewallName(port string) string { return "firewall/" + port }
 
 func firewall(f view.Firewall) *nodev1.PortFirewall {
 	out := &nodev1.PortFirewall{PortId: f.PortID, Interface: f.Interface, MacAddress: f.MAC.String(), NetworkId: f.NetworkID, Mtu: uint32(f.MTU),
-		Vlan: uint32(f.VLAN), GroupSet: f.Security.Set.Number, Stateless: f.Security.Set.Stateless}
+		Vlan: uint32(f.VLAN), GroupSet: f.Security.Set.Number, Stateless: f.Security.Set.Stateless, Leaving: f.Leaving}
 	for _, s := range f.Security.Senders {
 		out.Senders = append(out.Senders, &nodev1.Sender{MacAddress: s.MAC.String(), IpPrefix: s.IP.String()})
 	}

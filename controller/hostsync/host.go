@@ -214,7 +214,7 @@ func (h *host) round(ctx context.Context) {
 	h.program(ctx, &in)
 	h.settlePorts(in)
 	if h.bridgesSettled() {
-		h.agent.sendRemovals()
+		h.agent.sendRest()
 		h.agent.checkpoint()
 	}
 	h.planRetry()

@@ -17,11 +17,15 @@ type Security struct {
 
 // Set names a set of security groups in rows.
 type Set struct {
-	// Number is 1..2^31-1; 0 stands for no groups: nothing is allowed.
+	// Number is 1..2^31-2, or AllowAll; 0 stands for no groups: nothing is allowed.
 	Number uint32
 	// Stateless: every packet is judged by itself.
 	Stateless bool
 }
+
+// AllowAll is the number of a set that allows everything: that of a port whose firewall bridge judges as yet, and is to go. Of its
+// connections br-int learns meanwhile.
+const AllowAll = 1<<31 - 1
 
 // compare orders sets by number, the stateful one first.
 func (s Set) compare(t Set) int {
@@ -44,12 +48,20 @@ func hybrid(s state.Snapshot, host string) bool {
 // does, br-int judges the port, so that there is no moment in which nobody does.
 func behindBridge(s state.Snapshot, b *model.Binding) bool { return hybrid(s, b.Host) && b.Firewalled }
 
+// leaving says whether a firewall bridge judges a port that is to be judged by br-int. The bridge stays until br-int has learned
+// which connections there are: one that it does not know, it would take for one that begins.
+func leaving(s state.Snapshot, b *model.Binding) bool { return !hybrid(s, b.Host) && b.Firewalled }
+
 // security is what br-int judges a port by that is bound, or nil when it does not.
 func security(s state.Snapshot, b *model.Binding, p *model.Port) *Security {
 	if !p.Secured() || behindBridge(s, b) {
 		return nil
 	}
-	return securityOf(s, p)
+	by := securityOf(s, p)
+	if leaving(s, b) {
+		by.Set.Number = AllowAll
+	}
+	return by
 }
 
 func securityOf(s state.Snapshot, p *model.Port) *Security {
@@ -95,9 +107,9 @@ func byRows(s state.Snapshot, b *model.Binding) *model.Port {
 	return securedOn(s, b)
 }
 
-// byBridge is the firewall bridges of a host.
+// byBridge is the firewall bridges of a host: those that it is to have, and those that it has until br-int judges.
 func byBridge(s state.Snapshot, b *model.Binding) *model.Port {
-	if !hybrid(s, b.Host) {
+	if !hybrid(s, b.Host) && !b.Firewalled {
 		return nil
 	}
 	return securedOn(s, b)

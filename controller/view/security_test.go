@@ -235,4 +235,33 @@ func TestFirewallDriver(t *testing.T) {
 	if d := len(HostResources(behind, "host3").Firewalls); d != 1 {
 		t.Errorf("%d firewalls", d)
 	}
+
+	// The way back: br-int learns while the bridge judges, and both judge until the bridge goes.
+	plain := h
+	plain.FirewallDriver = model.FirewallOpenFlow
+	before, leaves, changes := c.Change(func(tx viewtest.Tx) { tx.Put(&plain) })
+	if _, is := Affected(before, leaves, changes)["host3"][Part{PortPart, "red3"}]; !is {
+		t.Error("nobody looks at red3 again")
+	}
+	learns := *securityOf(leaves, leaves.Port("red3"))
+	learns.Set.Number = AllowAll
+	if _, lp, _ := ForPort(leaves, host, "red3"); !reflect.DeepEqual(lp.Security, &learns) {
+		t.Errorf("red3, whose bridge judges, is judged by %v", lp.Security)
+	}
+	want.Interface, want.Leaving = "qvored3", true
+	if res := HostResources(leaves, "host3"); len(res.Firewalls) != 1 || !reflect.DeepEqual(res.Firewalls[0], want) || len(res.GroupSets) != 1 {
+		t.Errorf("firewalls: got %+v, want %+v; sets %v", res.Firewalls, want, res.GroupSets)
+	}
+	released := b
+	released.Firewalled = false
+	before, judges, changes := c.Change(func(tx viewtest.Tx) { tx.Put(&released) })
+	if _, is := Affected(before, judges, changes)["host3"][Part{PortPart, "red3"}]; !is {
+		t.Error("nobody looks at red3 again")
+	}
+	if _, lp, _ := ForPort(judges, host, "red3"); !reflect.DeepEqual(lp.Security, securityOf(judges, judges.Port("red3"))) {
+		t.Errorf("red3 is judged by %v", lp.Security)
+	}
+	if res := HostResources(judges, "host3"); len(res.Firewalls)+len(res.GroupSets)+len(res.Remotes) > 0 {
+		t.Errorf("the host holds %+v", res)
+	}
 }

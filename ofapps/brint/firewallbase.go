@@ -3,6 +3,7 @@ package brint
 import (
 	"slices"
 
+	"github.com/weft-sdn/weft/controller/view"
 	"github.com/weft-sdn/weft/ofapps/flow"
 	"github.com/weft-sdn/weft/openflow"
 )
@@ -97,6 +98,8 @@ func senderRows() []flow.Flow {
 func aroundRules(t *flow.Table, ask uint32, accept *flow.Table) []flow.Flow {
 	one := flow.Reg(phase, ask)
 	rows := []flow.Flow{
+		// A firewall bridge judges as yet. What belongs to no connection that is known may belong to one that it knows.
+		t.Row(101, flow.RegBits(groups, view.AllowAll, view.AllowAll)).Goto(accept),
 		t.Row(100, flow.CTState(ctInv, 0), stateful()).Goto(Refused),
 		// Answers, and errors about what was allowed, as long as it has not been cut.
 		t.Row(95, flow.CTState(ctEst|ctRpl|ctTrk, ctRel), flow.CTMark(0, cut), stateful()).Goto(accept),

@@ -194,16 +194,22 @@ func (a *Agent) nextPort() uint32 {
 }
 
 // Interface is one to plug in.
-type Interface struct{ Name, IfaceID, MAC string }
+type Interface struct {
+	Name, IfaceID, MAC string
+	// Firewalled: a firewall bridge judges what comes by it.
+	Firewalled bool
+}
 
 // Plug lets interfaces appear on br-int.
 func (a *Agent) Plug(ifaces ...Interface) error {
 	inv := &nodev1.Inventory{}
 	a.mu.Lock()
 	for _, i := range ifaces {
-		a.ofports[i.Name] = a.nextPort()
+		if a.ofports[i.Name] == 0 {
+			a.ofports[i.Name] = a.nextPort()
+		}
 		inv.Interfaces = append(inv.Interfaces, &nodev1.InterfaceFact{Name: i.Name, Bridge: "br-int", Ofport: a.ofports[i.Name],
-			IfaceId: i.IfaceID, AttachedMac: i.MAC})
+			IfaceId: i.IfaceID, AttachedMac: i.MAC, Firewalled: i.Firewalled})
 	}
 	a.mu.Unlock()
 	return a.say(&nodev1.SyncRequest{Message: &nodev1.SyncRequest_Inventory{Inventory: inv}})

@@ -2242,7 +2242,10 @@ type PortFirewall struct {
 	// The number of the GroupSet that the port is judged by; 0: nothing is allowed.
 	GroupSet uint32 `protobuf:"varint,8,opt,name=group_set,json=groupSet,proto3" json:"group_set,omitempty"`
 	// Every packet is judged by itself.
-	Stateless     bool `protobuf:"varint,9,opt,name=stateless,proto3" json:"stateless,omitempty"`
+	Stateless bool `protobuf:"varint,9,opt,name=stateless,proto3" json:"stateless,omitempty"`
+	// br-int is to judge the port, and has learned of connections since it was told of it: the agent makes it learn of those that
+	// there were, and then tells that it may judge (InterfaceFact.firewalled).
+	Leaving       bool `protobuf:"varint,10,opt,name=leaving,proto3" json:"leaving,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2336,6 +2339,13 @@ func (x *PortFirewall) GetGroupSet() uint32 {
 func (x *PortFirewall) GetStateless() bool {
 	if x != nil {
 		return x.Stateless
+	}
+	return false
+}
+
+func (x *PortFirewall) GetLeaving() bool {
+	if x != nil {
+		return x.Leaving
 	}
 	return false
 }
@@ -3512,7 +3522,7 @@ const file_weft_node_v1_node_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a7\n" +
 	"\tMetaEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x96\x02\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xb0\x02\n" +
 	"\fPortFirewall\x12\x17\n" +
 	"\aport_id\x18\x01 \x01(\tR\x06portId\x12\x1c\n" +
 	"\tinterface\x18\x02 \x01(\tR\tinterface\x12\x1f\n" +
@@ -3524,7 +3534,9 @@ const file_weft_node_v1_node_proto_rawDesc = "" +
 	"\x04vlan\x18\x06 \x01(\rR\x04vlan\x12.\n" +
 	"\asenders\x18\a \x03(\v2\x14.weft.node.v1.SenderR\asenders\x12\x1b\n" +
 	"\tgroup_set\x18\b \x01(\rR\bgroupSet\x12\x1c\n" +
-	"\tstateless\x18\t \x01(\bR\tstateless\"F\n" +
+	"\tstateless\x18\t \x01(\bR\tstateless\x12\x18\n" +
+	"\aleaving\x18\n" +
+	" \x01(\bR\aleaving\"F\n" +
 	"\x06Sender\x12\x1f\n" +
 	"\vmac_address\x18\x01 \x01(\tR\n" +
 	"macAddress\x12\x1b\n" +
