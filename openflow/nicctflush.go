@@ -13,9 +13,17 @@ const (
 	ctFlushOrigTuple = 0
 	ctFlushZone      = 2
 
-	ctTupleSrc = 0
-	ctTupleDst = 1
+	ctTupleSrc      = 0
+	ctTupleDst      = 1
+	ctTupleSrcPort  = 2
+	ctTupleDstPort  = 3
+	ctTupleICMPID   = 4
+	ctTupleICMPType = 5
+	ctTupleICMPCode = 6
 )
+
+// Protocols of IP (IANA) that the tuple has identifiers of.
+const icmpProtocol, icmpv6Protocol = 1, 58
 
 // CTFlush makes the switch's connection tracker forget connections of a zone: all of them, or those whose first packet
 // came from Src and went to Dst, as far as these are valid. Open vSwitch knows addresses in it since version 3.1; older
@@ -23,6 +31,11 @@ const (
 type CTFlush struct {
 	Zone     uint16
 	Src, Dst netip.Addr
+	// Protocol is IP's number; 0 for any. What follows is of the protocol, of the first packet as well; ports that are 0 are any.
+	Protocol           uint8
+	SrcPort, DstPort   uint16
+	ICMPID             uint16
+	ICMPType, ICMPCode uint8
 }
 
 // Append implements Message.
@@ -32,11 +45,22 @@ func (m *CTFlush) Append(b []byte, v Version, xid uint32) []byte {
 	if !m.Src.IsValid() && !m.Dst.IsValid() {
 		return finish(appendU16(appendZeros(appendU32(b, nxtCTFlushZone), 6), m.Zone), start)
 	}
-	b = appendZeros(appendU32(b, nxtCTFlush), 8) // of any protocol and family
+	b = appendZeros(append(appendU32(b, nxtCTFlush), m.Protocol), 7)
 	tuple := len(b)
 	b = appendZeros(appendU16(b, ctFlushOrigTuple), 6)
 	b = appendCTAddress(b, ctTupleSrc, m.Src)
 	b = appendCTAddress(b, ctTupleDst, m.Dst)
+	if m.SrcPort != 0 {
+		b = appendCTNumber(b, ctTupleSrcPort, byte(m.SrcPort>>8), byte(m.SrcPort))
+	}
+	if m.DstPort != 0 {
+		b = appendCTNumber(b, ctTupleDstPort, byte(m.DstPort>>8), byte(m.DstPort))
+	}
+	if m.Protocol == icmpProtocol || m.Protocol == icmpv6Protocol {
+		b = appendCTNumber(b, ctTupleICMPID, byte(m.ICMPID>>8), byte(m.ICMPID))
+		b = appendCTNumber(b, ctTupleICMPType, m.ICMPType)
+		b = appendCTNumber(b, ctTupleICMPCode, m.ICMPCode)
+	}
 	putLen(b, tuple+2, len(b)-tuple)
 	b = appendU16(appendU16(appendU16(b, ctFlushZone), 8), m.Zone)
 	return finish(appendZeros(b, 2), start)
@@ -50,6 +74,12 @@ func appendCTAddress(b []byte, property uint16, a netip.Addr) []byte {
 	start, mapped := len(b), a.As16()
 	b = append(appendU16(appendU16(b, property), 4+16), mapped[:]...)
 	return pad(b, start)
+}
+
+// appendCTNumber appends a number of one or two bytes.
+func appendCTNumber(b []byte, property uint16, value ...byte) []byte {
+	start := len(b)
+	return pad(append(appendU16(appendU16(b, property), uint16(4+len(value))), value...), start)
 }
 
 // IsCTFlush says whether a message is a CTFlush, which no controller is sent, and so is not decoded.

@@ -132,10 +132,12 @@ type told struct {
 	firewalled bool
 }
 
-// firewalled says whether an interface is the outer end of a firewall bridge which judges. While that is being looked at, it is
-// so if it was; an agent that has just begun goes by what it had written down.
+// firewalled says whether an interface is the outer end of a firewall bridge which judges, and which br-int cannot do without yet.
+// While that is being looked at, it is so if it was; an agent that has just begun goes by what it had written down.
 func (a *Agent) firewalled(name string) bool {
-	if slices.ContainsFunc(a.report.Devices, func(d namespaces.Device) bool { return d.Name == name && plan.FirewallDevice(name) && !d.Lent }) {
+	if slices.ContainsFunc(a.report.Devices, func(d namespaces.Device) bool {
+		return d.Name == name && plan.FirewallDevice(name) && !d.Lent && !d.Taught
+	}) {
 		return true
 	}
 	d, wanted := a.held.devices()[name]

@@ -9,7 +9,6 @@ import (
 
 	"github.com/weft-sdn/weft/nsagent/namespaces"
 	"github.com/weft-sdn/weft/nsagent/plan"
-	"github.com/weft-sdn/weft/nsagent/unixctl"
 	"github.com/weft-sdn/weft/ovsdb"
 	nodev1 "github.com/weft-sdn/weft/proto/weft/node/v1"
 )
@@ -117,11 +116,6 @@ func (a *Agent) desired() ovsdb.Desired {
 func (h *held) bridged(resource string) bool {
 	_, is := h.wants[resource].(*plan.PortFirewall)
 	return is
-}
-
-// connections is what br-int tracks in a zone.
-func (a *Agent) connections(ctx context.Context, zone uint16) (string, error) {
-	return unixctl.Call(ctx, a.cfg.RunDir, "ovs-vswitchd", "dpctl/dump-conntrack", fmt.Sprintf("zone=%d", zone))
 }
 
 // owner is the resource that a change or problem is about, as the controller knows it: of a plug, the one that wants it.

@@ -236,6 +236,8 @@ func (a *application) step(s plan.Step) error {
 		return a.n.forgetZones(s.Zones)
 	case plan.CopyConnections:
 		return a.copyConnections(s.Bridge)
+	case plan.TeachConnections:
+		return a.n.teach(a.ctx, s.Bridges)
 	case plan.MakeBridge:
 		return a.n.makeBridge(s.Bridge)
 	case plan.ChangeBridge:

@@ -1,11 +1,12 @@
 package kernel
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
 
+	mdnetlink "github.com/mdlayher/netlink"
+	"github.com/ti-mo/conntrack"
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
@@ -13,18 +14,13 @@ import (
 	"github.com/weft-sdn/weft/nsagent/plan"
 )
 
-// Attributes and values of linux/netfilter/nfnetlink_conntrack.h and nf_conntrack_tcp.h, as far as the library has none.
-const (
-	ctaIP, ctaProto                                 = 1, 2
-	ctaIPv4Src, ctaIPv4Dst                          = 1, 2
-	ctaIPv6Src, ctaIPv6Dst                          = 3, 4
-	ctaNum, ctaSrcPort, ctaDstPort                  = 1, 2, 3
-	ctaICMPID, ctaICMPType, ctaICMPCode             = 4, 5, 6
-	ctaICMPv6ID, ctaICMPv6Type, ctaICMPv6Code       = 7, 8, 9
-	seenReply, assured, confirmed                   = 1 << 1, 1 << 2, 1 << 3
-	tcpSynSent, tcpSynRecv, tcpEstablished    uint8 = 1, 2, 3
-	beLiberal                                       = 0x08
-)
+// beLiberal is the flag of a direction of TCP that its sequence numbers are not judged (linux/netfilter/nf_conntrack_tcp.h).
+const beLiberal = 0x08
+
+// tcpStates are TCP's states, as the kernel numbers and Open vSwitch spells them.
+var tcpStates = [...]string{"NONE", "SYN_SENT", "SYN_RECV", "ESTABLISHED", "FIN_WAIT", "CLOSE_WAIT", "LAST_ACK", "TIME_WAIT", "CLOSE"}
+
+const tcpSynSent, tcpSynRecv, tcpEstablished = 1, 2, 3
 
 // Timeouts of entries until their next packet, in seconds: the kernel's own for TCP and for others.
 const (
@@ -32,106 +28,77 @@ const (
 	otherTimeout = 120
 )
 
+// connections opens the kernel's tracker.
+func (n *Namespace) connections() (*conntrack.Conn, error) {
+	c, err := conntrack.Dial(&mdnetlink.Config{NetNS: int(n.ns)})
+	if err != nil {
+		return nil, fmt.Errorf("connections of %s: %w", n.name, err)
+	}
+	return c, nil
+}
+
 // copyConnections makes entries of a bridge's zone out of those that br-int has tracked. One that is there already stays; one
 // that the kernel does not take has to begin anew, and keeps no other from moving.
 func (a *application) copyConnections(b plan.Bridge) error {
-	if a.n.host.Connections == nil {
+	if a.n.host.Tracker == nil {
 		return nil
 	}
 	tracked, asked := a.tracked[b.VLAN]
 	if !asked {
-		text, err := a.n.host.Connections(a.ctx, b.VLAN)
-		if err != nil {
+		var err error
+		if tracked, err = a.n.host.Tracker.Connections(a.ctx, b.VLAN); err != nil {
 			return fmt.Errorf("connections of port %s in br-int: %w", b.PortID, err)
 		}
-		tracked = plan.ParseConnections(text)
 		a.tracked[b.VLAN] = tracked
 	}
+	kernel, err := a.n.connections()
+	if err != nil {
+		return err
+	}
+	defer kernel.Close()
 	for _, c := range tracked {
-		if !c.Of(b.Senders) || c.Over() {
-			continue
+		if c.Of(b.Senders) && !c.Over() {
+			_ = kernel.Create(newEntry(b.Zone, c))
 		}
-		_ = a.n.track(b.Zone, c)
 	}
 	return nil
 }
 
-// track makes an entry. Nobody knows its sequence numbers, so that the kernel must not judge by them.
-func (n *Namespace) track(zone uint16, c plan.Connection) error {
-	family := uint8(unix.AF_INET)
-	if c.Orig.Src.Is6() {
-		family = unix.AF_INET6
-	}
-	req := nl.NewNetlinkRequest(int(netlink.ConntrackTable)<<8|nl.IPCTNL_MSG_CT_NEW, unix.NLM_F_ACK|unix.NLM_F_CREATE|unix.NLM_F_EXCL)
-	req.AddData(&nl.Nfgenmsg{NfgenFamily: family, Version: nl.NFNETLINK_V0})
-	req.AddData(tuple(nl.CTA_TUPLE_ORIG, c.Protocol, c.Orig))
-	req.AddData(tuple(nl.CTA_TUPLE_REPLY, c.Protocol, c.Reply))
-	status, timeout := uint32(confirmed), uint32(otherTimeout)
+// newEntry is what the kernel is to know of a connection. Nobody knows its sequence numbers, so that the kernel must not judge by them.
+func newEntry(zone uint16, c plan.Connection) conntrack.Flow {
+	f := conntrack.Flow{Zone: zone, Mark: c.Mark, Timeout: otherTimeout, Status: conntrack.StatusConfirmed,
+		TupleOrig: tuple(c.Protocol, c.Orig), TupleReply: tuple(c.Protocol, c.Reply)}
 	if c.Replied() {
-		status |= seenReply | assured
+		f.Status |= conntrack.StatusSeenReply | conntrack.StatusAssured
 	}
 	if c.Protocol == unix.IPPROTO_TCP {
-		timeout = tcpTimeout
-		req.AddData(tcpInfo(c.State))
+		state := tcpEstablished
+		if i := slices.Index(tcpStates[:], c.State); i == tcpSynSent || i == tcpSynRecv {
+			state = i
+		}
+		f.Timeout = tcpTimeout
+		f.ProtoInfo.TCP = &conntrack.ProtoInfoTCP{State: uint8(state), OriginalFlags: beLiberal<<8 | beLiberal, ReplyFlags: beLiberal<<8 | beLiberal}
 	}
-	req.AddData(nl.NewRtAttr(nl.CTA_STATUS, be32(status)))
-	req.AddData(nl.NewRtAttr(nl.CTA_TIMEOUT, be32(timeout)))
-	req.AddData(nl.NewRtAttr(nl.CTA_MARK, be32(c.Mark)))
-	req.AddData(nl.NewRtAttr(nl.CTA_ZONE, be16(zone)))
-	return n.Do(func() error {
-		_, err := req.Execute(unix.NETLINK_NETFILTER, 0)
-		return err
-	})
+	return f
 }
 
-func tuple(kind int, protocol uint8, t plan.Tuple) *nl.RtAttr {
-	out := nl.NewRtAttr(unix.NLA_F_NESTED|kind, nil)
-	ip := nl.NewRtAttr(unix.NLA_F_NESTED|ctaIP, nil)
-	src, dst := ctaIPv4Src, ctaIPv4Dst
-	if t.Src.Is6() {
-		src, dst = ctaIPv6Src, ctaIPv6Dst
-	}
-	ip.AddRtAttr(src, t.Src.AsSlice())
-	ip.AddRtAttr(dst, t.Dst.AsSlice())
-	out.AddChild(ip)
-	proto := nl.NewRtAttr(unix.NLA_F_NESTED|ctaProto, nil)
-	proto.AddRtAttr(ctaNum, []byte{protocol})
-	switch protocol {
-	case unix.IPPROTO_TCP, unix.IPPROTO_UDP:
-		proto.AddRtAttr(ctaSrcPort, be16(t.SrcPort))
-		proto.AddRtAttr(ctaDstPort, be16(t.DstPort))
-	case unix.IPPROTO_ICMP:
-		proto.AddRtAttr(ctaICMPID, be16(t.ID))
-		proto.AddRtAttr(ctaICMPType, []byte{t.Type})
-		proto.AddRtAttr(ctaICMPCode, []byte{t.Code})
-	case unix.IPPROTO_ICMPV6:
-		proto.AddRtAttr(ctaICMPv6ID, be16(t.ID))
-		proto.AddRtAttr(ctaICMPv6Type, []byte{t.Type})
-		proto.AddRtAttr(ctaICMPv6Code, []byte{t.Code})
-	}
-	out.AddChild(proto)
-	return out
+func tuple(protocol uint8, t plan.Tuple) conntrack.Tuple {
+	return conntrack.Tuple{IP: conntrack.IPTuple{SourceAddress: t.Src, DestinationAddress: t.Dst}, Proto: conntrack.ProtoTuple{Protocol: protocol,
+		SourcePort: t.SrcPort, DestinationPort: t.DstPort, ICMPID: t.ID, ICMPType: t.Type, ICMPCode: t.Code}}
 }
 
-func tcpInfo(state string) *nl.RtAttr {
-	s := tcpEstablished
-	switch state {
-	case "SYN_SENT":
-		s = tcpSynSent
-	case "SYN_RECV":
-		s = tcpSynRecv
+// connection is what the kernel knows of one.
+func connection(f conntrack.Flow) plan.Connection {
+	side := func(t conntrack.Tuple) plan.Tuple {
+		return plan.Tuple{Src: t.IP.SourceAddress, Dst: t.IP.DestinationAddress, SrcPort: t.Proto.SourcePort, DstPort: t.Proto.DestinationPort,
+			ID: t.Proto.ICMPID, Type: t.Proto.ICMPType, Code: t.Proto.ICMPCode}
 	}
-	info := nl.NewRtAttr(unix.NLA_F_NESTED|nl.CTA_PROTOINFO, nil)
-	tcp := nl.NewRtAttr(unix.NLA_F_NESTED|nl.CTA_PROTOINFO_TCP, nil)
-	tcp.AddRtAttr(nl.CTA_PROTOINFO_TCP_STATE, []byte{s})
-	tcp.AddRtAttr(nl.CTA_PROTOINFO_TCP_FLAGS_ORIGINAL, []byte{beLiberal, beLiberal})
-	tcp.AddRtAttr(nl.CTA_PROTOINFO_TCP_FLAGS_REPLY, []byte{beLiberal, beLiberal})
-	info.AddChild(tcp)
-	return info
+	c := plan.Connection{Protocol: f.TupleOrig.Proto.Protocol, Orig: side(f.TupleOrig), Reply: side(f.TupleReply), Mark: f.Mark, Unanswered: !f.Status.SeenReply()}
+	if f.ProtoInfo.TCP != nil && int(f.ProtoInfo.TCP.State) < len(tcpStates) {
+		c.State = tcpStates[f.ProtoInfo.TCP.State]
+	}
+	return c
 }
-
-func be16(n uint16) []byte { return binary.BigEndian.AppendUint16(nil, n) }
-func be32(n uint32) []byte { return binary.BigEndian.AppendUint32(nil, n) }
 
 // inZones chooses the entries of some zones.
 type inZones []uint16

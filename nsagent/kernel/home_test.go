@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"os/exec"
 	"slices"
@@ -59,6 +60,21 @@ func firewall() map[string]plan.Resource {
 		&plan.RemoteAddress{Prefix: netip.MustParsePrefix("fd00::5/128"), Groups: []string{groupID}})
 }
 
+// knows is a tracker of br-int that knows what it was told, and writes down what it is shown.
+type knows struct {
+	text  string
+	asked []uint16
+}
+
+func (k *knows) Connections(_ context.Context, zone uint16) ([]plan.Connection, error) {
+	k.asked = append(k.asked, zone)
+	return plan.ParseConnections(k.text), nil
+}
+
+func (k *knows) Correct(context.Context, uint16, []plan.Connection, []plan.Packet) error {
+	return errors.New("nobody is to be taught")
+}
+
 // settle takes the steps to what is wanted, and says which are left then.
 func settle(t *testing.T, n *Namespace, want plan.Namespace, plugged map[string]bool) []plan.Step {
 	t.Helper()
@@ -89,11 +105,9 @@ func runs(t *testing.T, argv ...string) {
 // TestFirewallSettles: what the tools print is what they were told, rule for rule, and what somebody spoils is seen.
 func TestFirewallSettles(t *testing.T) {
 	h := open(t)
-	h.Connections = func(context.Context, uint16) (string, error) {
-		return "tcp,orig=(src=10.0.1.158,dst=10.0.1.5,sport=40000,dport=80),reply=(src=10.0.1.5,dst=10.0.1.158,sport=80,dport=40000),zone=3,mark=1,protoinfo=(state=ESTABLISHED)\n" +
-			"udp,orig=(src=fd00::9,dst=fd00:1::5,sport=53,dport=5353),reply=(src=fd00:1::5,dst=fd00::9,sport=5353,dport=53),zone=3\n" +
-			"icmp,orig=(src=10.9.0.1,dst=10.0.1.2,id=7,type=8,code=0),reply=(src=10.0.1.2,dst=10.9.0.1,id=7,type=0,code=0),zone=3\n", nil
-	}
+	h.Tracker = &knows{text: "tcp,orig=(src=10.0.1.158,dst=10.0.1.5,sport=40000,dport=80),reply=(src=10.0.1.5,dst=10.0.1.158,sport=80,dport=40000),zone=3,mark=1,protoinfo=(state=ESTABLISHED)\n" +
+		"udp,orig=(src=fd00::9,dst=fd00:1::5,sport=53,dport=5353),reply=(src=fd00:1::5,dst=fd00::9,sport=5353,dport=53),zone=3\n" +
+		"icmp,orig=(src=10.9.0.1,dst=10.0.1.2,id=7,type=8,code=0),reply=(src=10.0.1.2,dst=10.9.0.1,id=7,type=0,code=0),zone=3\n"}
 	n, err := h.Home()
 	if err != nil {
 		t.Fatal(err)
@@ -158,12 +172,9 @@ func TestFirewallSettles(t *testing.T) {
 // TestMachinesMoveTogether: br-int is asked once for the connections of all machines of a zone, and each machine gets its own.
 func TestMachinesMoveTogether(t *testing.T) {
 	h := open(t)
-	var asked []uint16
-	h.Connections = func(_ context.Context, zone uint16) (string, error) {
-		asked = append(asked, zone)
-		return "udp,orig=(src=10.0.1.1,dst=10.0.9.1,sport=7,dport=53),reply=(src=10.0.9.1,dst=10.0.1.1,sport=53,dport=7),zone=3\n" +
-			"udp,orig=(src=10.0.1.2,dst=10.0.9.2,sport=7,dport=53),reply=(src=10.0.9.2,dst=10.0.1.2,sport=53,dport=7),zone=3\n", nil
-	}
+	brInt := &knows{text: "udp,orig=(src=10.0.1.1,dst=10.0.9.1,sport=7,dport=53),reply=(src=10.0.9.1,dst=10.0.1.1,sport=53,dport=7),zone=3\n" +
+		"udp,orig=(src=10.0.1.2,dst=10.0.9.2,sport=7,dport=53),reply=(src=10.0.9.2,dst=10.0.1.2,sport=53,dport=7),zone=3\n"}
+	h.Tracker = brInt
 	n, err := h.Home()
 	if err != nil {
 		t.Fatal(err)
@@ -185,8 +196,8 @@ func TestMachinesMoveTogether(t *testing.T) {
 	if steps := settle(t, n, built[plan.Home], plugged); len(steps) > 0 {
 		t.Fatalf("still to do: %v", steps)
 	}
-	if !slices.Equal(asked, []uint16{3, 4}) {
-		t.Errorf("asked for zones %v, want each once", asked)
+	if !slices.Equal(brInt.asked, []uint16{3, 4}) {
+		t.Errorf("asked for zones %v, want each once", brInt.asked)
 	}
 	for zone, dst := range map[string]string{"4097": "dst=10.0.9.1 ", "4098": "dst=10.0.9.2 "} {
 		out, err := exec.Command("conntrack", "-L", "-w", zone).CombinedOutput()

@@ -39,8 +39,16 @@ type Host struct {
 	ready   bool
 	// countsRules says whether iptables is the one whose rules the kernel counts the changes of.
 	countsRules func() bool
-	// Connections tells what br-int tracks in a zone, as "ovs-appctl dpctl/dump-conntrack" prints it; nil when nobody knows.
-	Connections func(ctx context.Context, zone uint16) (string, error)
+	// Tracker is br-int's; nil when there is none.
+	Tracker Tracker
+	// Unlearned is told how many connections of a port br-int could not be made to know; it may be nil.
+	Unlearned func(portID string, n int)
+}
+
+// Tracker is the connection tracker of br-int. See package tracker.
+type Tracker interface {
+	Connections(ctx context.Context, zone uint16) ([]plan.Connection, error)
+	Correct(ctx context.Context, zone uint16, forget []plan.Connection, packets []plan.Packet) error
 }
 
 // Open opens the network namespace that this process is in.

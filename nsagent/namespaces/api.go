@@ -7,6 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/weft-sdn/weft/nsagent/kernel"
 	"github.com/weft-sdn/weft/nsagent/plan"
 )
 
@@ -44,8 +45,8 @@ type Listeners interface {
 type Config struct {
 	DHCP     Processes
 	Metadata Listeners
-	// Connections tells what br-int tracks in a zone, as "ovs-appctl dpctl/dump-conntrack" prints it; it may be nil.
-	Connections func(ctx context.Context, zone uint16) (string, error)
+	// Tracker is br-int's; it may be nil.
+	Tracker kernel.Tracker
 	// Notify is told what is worth telling people; it must not block. It may be nil.
 	Notify func(Notice)
 	// AuditInterval is how often a namespace is looked at when nothing announces a change; default 10 s.
@@ -71,6 +72,8 @@ const (
 	DriftRepaired = "DriftRepaired"
 	// ForeignFound: there is something in a namespace that is not ours; it is left alone.
 	ForeignFound = "ForeignFound"
+	// ConnectionsUnknown: br-int judges a port from now on without knowing some of its connections; each begins with its next packet.
+	ConnectionsUnknown = "ConnectionsUnknown"
 	// NamespaceRemoved: a namespace of ours that nobody desires was found, and removed.
 	NamespaceRemoved = "NamespaceRemoved"
 )
@@ -119,6 +122,8 @@ type Device struct {
 	Instead string
 	// Lent: it is the machine's own device, which others made.
 	Lent bool
+	// Taught: the bridge is to go, and br-int knows the connections that it has tracked.
+	Taught bool
 }
 
 // Report is how far the host is what is desired. It is not changed once it is made.

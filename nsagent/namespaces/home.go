@@ -40,13 +40,35 @@ func (w *worker) assignZones(ctx context.Context, sources *plan.Sources) error {
 func (w *worker) around(have *plan.Namespace, plugged map[string]bool) {
 	if w.name == plan.Home {
 		have.Plugged = plugged
+		for i, b := range have.Bridges {
+			have.Bridges[i].Taught = w.taught[b.Name]
+		}
 	} else {
 		have.Links = withPlugs(have.Links, plugged)
 	}
 }
 
+// learned notes whose connections br-int has been made to know by steps, as long as their bridges are to go.
+func (w *worker) learned(steps []plan.Step) {
+	was := w.taught
+	w.taught = map[string]bool{}
+	for _, b := range w.target.Bridges {
+		if b.Leaving && was[b.Name] {
+			w.taught[b.Name] = true
+		}
+	}
+	for _, s := range steps {
+		if s, is := s.(plan.TeachConnections); is {
+			for _, b := range s.Bridges {
+				w.taught[b.Name] = true
+			}
+		}
+	}
+}
+
 // bridged are the ports that br-int must hold for firewall bridges, and the machines that it gets back from bridges which go.
-func bridged(want, have plan.Namespace) []Device {
+// taught are bridges whose connections it knows.
+func bridged(want, have plan.Namespace, taught map[string]bool) []Device {
 	is, wanted := map[string]plan.Bridge{}, map[string]bool{}
 	for _, b := range have.Bridges {
 		is[b.Name] = b
@@ -55,14 +77,14 @@ func bridged(want, have plan.Namespace) []Device {
 	for _, b := range want.Bridges {
 		tap := have.Machine(b)
 		if x, there := is[b.Name]; there && !x.Ours {
-			out = append(out, Device{Name: plan.OuterOfBridge(b.Name), PortID: b.PortID}) // plugged by who made it
+			out = append(out, Device{Name: plan.OuterOfBridge(b.Name), PortID: b.PortID, Taught: taught[b.Name]}) // plugged by who made it
 			continue
 		}
 		if tap == "" {
 			continue
 		}
 		wanted[b.Name] = true
-		out = append(out, Device{Name: plan.OuterOfBridge(b.Name), PortID: b.PortID, MAC: b.MAC, Instead: tap})
+		out = append(out, Device{Name: plan.OuterOfBridge(b.Name), PortID: b.PortID, MAC: b.MAC, Instead: tap, Taught: taught[b.Name]})
 	}
 	for _, b := range have.Bridges {
 		if wanted[b.Name] || !b.Ours {
@@ -121,7 +143,7 @@ func (w *worker) removeHome(ctx context.Context, plugged map[string]bool) (gone 
 		return false
 	}
 	w.k.met.steps.Add(float64(len(steps)))
-	devices := bridged(want, have)
+	devices := bridged(want, have, nil)
 	w.k.mu.Lock()
 	if w.sources == nil {
 		w.devices = devices
@@ -133,6 +155,6 @@ func (w *worker) removeHome(ctx context.Context, plugged map[string]bool) (gone 
 			return false // until Unplugged
 		}
 	}
-	w.zones = nil
+	w.zones, w.taught = nil, nil
 	return true
 }

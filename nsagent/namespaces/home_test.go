@@ -1,10 +1,13 @@
 package namespaces
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/weft-sdn/weft/nsagent/plan"
@@ -115,4 +118,74 @@ func TestMemberJoins(t *testing.T) {
 	run(t, "ip", "link", "del", tap)
 	want(map[string]plan.Resource{})
 	x.until("no set is left", func() bool { return run(t, "ipset", "save") == "" })
+}
+
+// taught is br-int's tracker, which has tracked nothing, and may be away.
+type taught struct {
+	mu      sync.Mutex
+	err     error
+	packets int
+}
+
+func (b *taught) Connections(context.Context, uint16) ([]plan.Connection, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return nil, b.err
+}
+
+func (b *taught) Correct(_ context.Context, _ uint16, _ []plan.Connection, packets []plan.Packet) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.packets += len(packets)
+	return b.err
+}
+
+// TestBridgeTeachesBrInt: a bridge that is to go judges until br-int has been told of its connections, and again when it is not to go.
+func TestBridgeTeachesBrInt(t *testing.T) {
+	brInt := &taught{err: errors.New("br-int is away")}
+	x := keep(t, func(c *Config) { c.Tracker = brInt })
+	tap, outer := plan.Tap(id('0', 0)), plan.OuterOf(id('0', 0))
+	run(t, "ip", "link", "add", tap, "type", "veth", "peer", "name", "guest")
+	x.Unplugged(map[string]bool{})
+	x.want(judged(1))
+	x.until("the machine is in its bridge", func() bool {
+		return strings.Contains(run(t, "ip", "link", "show", tap), "master "+plan.BridgeOf(id('0', 0)))
+	})
+	x.Unplugged(map[string]bool{outer: true})
+	run(t, "conntrack", "-I", "-w", "4097", "-p", "udp", "-s", "10.0.0.0", "-d", "10.0.9.2", "--sport", "1", "--dport", "2", "-t", "100", "-u", "SEEN_REPLY")
+	run(t, "conntrack", "-I", "-w", "4098", "-p", "udp", "-s", "10.0.0.0", "-d", "10.0.9.3", "--sport", "1", "--dport", "2", "-t", "100", "-u", "SEEN_REPLY")
+	leaving := judged(1)
+	leaving["firewall/"+id('0', 0)].(*plan.PortFirewall).Leaving = true
+	is := func(taught bool) func() bool {
+		return func() bool {
+			d := x.Report().Devices
+			return len(d) == 1 && d[0].Name == outer && d[0].Instead == tap && d[0].Taught == taught
+		}
+	}
+	x.until("br-int has the bridge's port", is(false))
+	x.Set(leaving, true)
+	x.until("it is a problem that br-int is away", func() bool {
+		return strings.Contains(x.Report().Problems["firewall/"+id('0', 0)].Message, "br-int is away")
+	})
+	if !is(false)() {
+		t.Errorf("devices %+v", x.Report().Devices)
+	}
+	brInt.mu.Lock()
+	brInt.err = nil
+	brInt.mu.Unlock()
+	x.until("br-int knows", is(true))
+	brInt.mu.Lock()
+	packets := brInt.packets
+	brInt.mu.Unlock()
+	// It never says that it knows, and so is told each time; and nobody is told of what it does not know, but by a notice.
+	if packets != 2*3 || len(x.told(ConnectionsUnknown)) != 1 {
+		t.Errorf("%d packets, notices %+v", packets, x.told(ConnectionsUnknown))
+	}
+	x.want(judged(1))
+	x.until("the bridge judges again", is(false))
+	x.want(map[string]plan.Resource{})
+	x.until("the machine is given back", func() bool { d := x.Report().Devices; return len(d) == 1 && d[0].Name == tap && d[0].Lent })
+	x.Unplugged(map[string]bool{tap: true})
+	x.until("the bridge is gone", func() bool { return !strings.Contains(run(t, "ip", "-br", "link"), plan.BridgeOf(id('0', 0))) })
+	run(t, "ip", "link", "del", tap)
 }

@@ -78,7 +78,7 @@ func (k *Keeper) Run(ctx context.Context) error {
 		return nil
 	}
 	defer host.Close()
-	host.Connections = k.cfg.Connections
+	host.Tracker, host.Unlearned = k.cfg.Tracker, k.unlearned
 	if raised := host.RaiseNeighbourTable(); len(raised) > 0 {
 		k.log.Info("room made for neighbours", "sysctl", raised)
 	}

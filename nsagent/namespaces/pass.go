@@ -131,7 +131,8 @@ func (w *worker) keep(ctx context.Context, sources *plan.Sources, plugged map[st
 	if w.name != plan.Home {
 		out.devices = w.present(failures)
 	} else if len(failures) == 0 && !w.membersOnly {
-		out.devices = bridged(w.target, have)
+		w.learned(steps)
+		out.devices = bridged(w.target, have, w.taught)
 	}
 	w.settled, w.remembered = nil, false
 	if len(failures) == 0 && !out.waits && len(out.problems) == len(w.invalid) && !slices.ContainsFunc(have.Links, w.leftover) {

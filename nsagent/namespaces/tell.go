@@ -33,7 +33,7 @@ func (w *worker) tellDrift(have plan.Namespace, steps []plan.Step) {
 	var texts []string
 	for _, s := range steps {
 		switch s.(type) {
-		case plan.Announce, plan.Forget, plan.ForgetZones, plan.CopyConnections, plan.DeleteBridge, plan.ReleaseTap:
+		case plan.Announce, plan.Forget, plan.ForgetZones, plan.CopyConnections, plan.TeachConnections, plan.DeleteBridge, plan.ReleaseTap:
 			continue
 		}
 		if !w.knew(s) {
@@ -140,4 +140,12 @@ func (w *worker) publish(generation int, out outcome) {
 		}
 		w.k.log.Warn("namespace is not as desired", "namespace", w.name, "err", text)
 	}
+}
+
+// unlearned tells that br-int could not be made to know connections of a port.
+func (k *Keeper) unlearned(portID string, n int) {
+	resource := (&plan.PortFirewall{PortID: portID}).Resource()
+	k.log.Warn("br-int does not know all connections of a port that it is to judge", "object", resource, "connections", n)
+	k.notify(Notice{Namespace: plan.Home, Resource: resource, Reason: ConnectionsUnknown, Message: fmt.Sprintf("br-int judges the port from now on, and does not know %d of its "+
+		"connections, because the machine did not say where they are: each is judged by its next packet as if it began with that", n)})
 }

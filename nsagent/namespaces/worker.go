@@ -70,7 +70,9 @@ type worker struct {
 	// served is the generation whose servers run.
 	served int
 	// zones are those of firewall bridges, by name; nil while they have not been looked for.
-	zones     map[string]uint16
+	zones map[string]uint16
+	// taught are firewall bridges whose connections br-int has been made to know.
+	taught    map[string]bool
 	foreign   map[plan.Line]bool
 	last      string // what was last said of problems
 	calm      *rate.Limiter

@@ -16,6 +16,8 @@ type Connection struct {
 	Mark        uint32
 	// State is TCP's, as Open vSwitch spells it: ESTABLISHED.
 	State string
+	// Unanswered: of one that is not TCP's, no answer was seen.
+	Unanswered bool
 }
 
 // Tuple is one direction of a connection.
@@ -29,7 +31,7 @@ type Tuple struct {
 
 // Numbers of protocols (IANA).
 const (
-	icmpProto, tcpProto, udpProto, icmpv6Proto uint8 = 1, 6, 17, 58
+	icmpProto, tcpProto, udpProto, dccpProto, icmpv6Proto, sctpProto, udpLiteProto uint8 = 1, 6, 17, 33, 58, 132, 136
 )
 
 var trackedPattern = regexp.MustCompile(`^(\w+),orig=\(([^)]*)\),reply=\(([^)]*)\)(.*)$`)
@@ -114,7 +116,7 @@ func (c Connection) Of(senders []Sender) bool {
 }
 
 // Replied says whether an answer was seen.
-func (c Connection) Replied() bool { return c.State != "SYN_SENT" }
+func (c Connection) Replied() bool { return c.State != "SYN_SENT" && !c.Unanswered }
 
 // Over says whether the connection has ended.
 func (c Connection) Over() bool {

@@ -40,10 +40,15 @@ func (d *differ) home() {
 	for _, b := range d.have.Bridges {
 		is[b.Name] = b
 	}
+	var taught []Bridge
 	// Connections are copied when all bridges are there, and right before machines are put into them: what begins between is not copied.
 	var copies, takes []Step
 	for _, b := range d.want.Bridges {
 		have, there := is[b.Name]
+		if b.Leaving && there && !have.Taught && d.have.Plugged[OuterOfBridge(b.Name)] {
+			b.Taps = have.Taps
+			taught = append(taught, b)
+		}
 		if tap := d.have.Machine(b); tap != "" || there && !have.Ours {
 			delete(is, b.Name)
 			c, t := d.bridge(b, have, there, tap)
@@ -51,6 +56,9 @@ func (d *differ) home() {
 		}
 	}
 	d.steps = append(append(d.steps, copies...), takes...)
+	if len(taught) > 0 {
+		d.step(TeachConnections{taught})
+	}
 	for _, name := range slices.Sorted(maps.Keys(is)) {
 		d.unbridge(is[name])
 	}

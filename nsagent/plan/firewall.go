@@ -22,6 +22,8 @@ type PortFirewall struct {
 	// GroupSet is the number of the set that the port is judged by; 0: nothing is allowed.
 	GroupSet  uint32
 	Stateless bool
+	// Leaving: br-int is to judge the port when it knows the connections.
+	Leaving bool
 }
 
 // Sender is an address, or a block of them, that a port may send from with a MAC.
@@ -145,7 +147,9 @@ type Bridge struct {
 	Senders   []Sender
 	// Zone is that of its connections; 0: it has none that are tracked.
 	Zone uint16
-	For  string
+	// Leaving: see PortFirewall.
+	Leaving bool
+	For     string
 
 	// What follows is of what is only.
 
@@ -156,6 +160,8 @@ type Bridge struct {
 	// Taps are the devices in it, but for its own. Machine is the one that was put into it last.
 	Taps    []string
 	Machine string
+	// Taught: br-int has been made to know its connections.
+	Taught bool
 }
 
 // Set is a set of addresses and blocks of one family, sorted.

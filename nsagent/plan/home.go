@@ -85,7 +85,7 @@ func (b *builder) home(zones map[string]uint16) {
 			zone = 0 // nothing of it is tracked
 		}
 		b.n.Bridges = append(b.n.Bridges, Bridge{Name: BridgeOf(p.PortID), PortID: p.PortID, MAC: p.MAC, MTU: p.MTU, Interface: p.Interface, VLAN: p.VLAN,
-			Senders: p.Senders, Zone: zone, For: p.Resource()})
+			Senders: p.Senders, Zone: zone, Leaving: p.Leaving, For: p.Resource()})
 	}
 	slices.SortFunc(b.n.Bridges, func(x, y Bridge) int { return strings.Compare(x.Name, y.Name) })
 }

@@ -13,8 +13,9 @@ import (
 
 func number10(n uint32) string { return strconv.FormatUint(uint64(n), 10) }
 
-// maxSet is the largest number of a set of groups: the bit above says in rows of br-int that they are stateless.
-const maxSet = 1<<31 - 1
+// maxSet is the largest number of a set of groups: the next one allows everything in rows of br-int, and the bit above says that
+// groups are stateless.
+const maxSet = 1<<31 - 2
 
 // linkLocal is the address that belongs to a MAC (RFC 4291, appendix A).
 func linkLocal(mac string) netip.Addr {
@@ -27,7 +28,7 @@ func linkLocal(mac string) netip.Addr {
 
 func (r *reader) portFirewall(n *nodev1.PortFirewall) *PortFirewall {
 	out := &PortFirewall{PortID: r.uuid("port_id", n.GetPortId()), Interface: r.device15("interface", n.GetInterface()), MAC: r.mac("mac_address", n.GetMacAddress()),
-		NetworkID: r.uuid("network_id", n.GetNetworkId()), MTU: n.GetMtu(), GroupSet: n.GetGroupSet(), Stateless: n.GetStateless(), VLAN: uint16(n.GetVlan())}
+		NetworkID: r.uuid("network_id", n.GetNetworkId()), MTU: n.GetMtu(), GroupSet: n.GetGroupSet(), Stateless: n.GetStateless(), Leaving: n.GetLeaving(), VLAN: uint16(n.GetVlan())}
 	if out.MTU < 68 || out.MTU > 65535 {
 		r.fail("mtu", "%d is not in 68..65535", out.MTU)
 	}

@@ -82,6 +82,10 @@ type DeleteBridge struct{ Bridge }
 // CopyConnections takes the connections of a port over that br-int has tracked.
 type CopyConnections struct{ Bridge }
 
+// TeachConnections makes br-int learn of the connections of ports that it is to judge, which their firewall bridges have tracked.
+// It is one step for all of them, because machines are asked, and their answers waited for.
+type TeachConnections struct{ Bridges []Bridge }
+
 // TakeTap puts the machine's device into its firewall bridge.
 type TakeTap struct{ Bridge, Tap, For string }
 
@@ -148,6 +152,13 @@ func (s ChangeBridge) String() string { return fmt.Sprintf("ip link set %s mtu %
 func (s DeleteBridge) String() string { return "ip link del " + s.Name }
 func (s CopyConnections) String() string {
 	return fmt.Sprintf("conntrack -I -w %d, what br-int tracks of port %s", s.Zone, s.PortID)
+}
+func (s TeachConnections) String() string {
+	var zones []string
+	for _, b := range s.Bridges {
+		zones = append(zones, fmt.Sprintf("%d of port %s", b.Zone, b.PortID))
+	}
+	return "ovs-ofctl packet-out br-int, for each connection in zone " + strings.Join(zones, ", ")
 }
 func (s TakeTap) String() string    { return "ip link set " + s.Tap + " master " + s.Bridge }
 func (s ReleaseTap) String() string { return "ip link set " + s.Tap + " nomaster" }

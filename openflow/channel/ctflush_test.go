@@ -58,6 +58,12 @@ func TestCTFlush(t *testing.T) {
 		{openflow.CTFlush{Zone: 5, Src: netip.MustParseAddr("10.0.0.3"), Dst: netip.MustParseAddr("10.0.0.2")}, append([]string{"5 10.0.0.1>10.0.0.2", "5 10.0.0.2>10.0.0.1", "5 fd00::1>fd00::2"}, six...)},
 		{openflow.CTFlush{Zone: 5, Dst: netip.MustParseAddr("fd00::2")}, append([]string{"5 10.0.0.1>10.0.0.2", "5 10.0.0.2>10.0.0.1", "5 10.0.0.3>10.0.0.2"}, six...)},
 		{openflow.CTFlush{Zone: 5, Dst: netip.MustParseAddr("10.0.0.9")}, append([]string{"5 10.0.0.1>10.0.0.2", "5 10.0.0.2>10.0.0.1", "5 10.0.0.3>10.0.0.2", "5 fd00::1>fd00::2"}, six...)},
+		{openflow.CTFlush{Zone: 5, Src: netip.MustParseAddr("10.0.0.1"), Dst: netip.MustParseAddr("10.0.0.2"), Protocol: frame.UDP, SrcPort: 1, DstPort: 2},
+			append([]string{"5 10.0.0.2>10.0.0.1", "5 10.0.0.3>10.0.0.2", "5 fd00::1>fd00::2"}, six...)},
+		{openflow.CTFlush{Zone: 5, Src: netip.MustParseAddr("10.0.0.1"), Protocol: frame.UDP, SrcPort: 2, DstPort: 2},
+			append([]string{"5 10.0.0.1>10.0.0.2", "5 10.0.0.2>10.0.0.1", "5 10.0.0.3>10.0.0.2", "5 fd00::1>fd00::2"}, six...)},
+		{openflow.CTFlush{Zone: 5, Src: netip.MustParseAddr("10.0.0.1"), Protocol: frame.TCP, SrcPort: 1, DstPort: 2},
+			append([]string{"5 10.0.0.1>10.0.0.2", "5 10.0.0.2>10.0.0.1", "5 10.0.0.3>10.0.0.2", "5 fd00::1>fd00::2"}, six...)},
 		{openflow.CTFlush{Zone: 5}, six},
 	} {
 		fill()

@@ -52,6 +52,8 @@ var plan = []room{
 // sideways are the imports within a floor that are allowed.
 var sideways = []struct{ from, to, why string }{
 	{"controller/ofconn", "openflow/channel", "it accepts what channel then serves"},
+	{"nsagent/tracker", "openflow/channel", "br-int sees packets that come by one"},
+	{"nsagent/tracker", "nsagent/unixctl", "what is tracked only ovs-vswitchd tells"},
 	{"nsagent/replay", "openflow/channel", "it reads and replays the rows of a bridge over one"},
 	{"ofapps/brtun", "ofapps/dvr", "a distributed router stays on its host, by whichever bridge packets leave"},
 	{"ofapps/brex", "ofapps/dvr", "a distributed router stays on its host, by whichever bridge packets leave"},

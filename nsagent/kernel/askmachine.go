@@ -1,0 +1,154 @@
+package kernel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"time"
+
+	"golang.org/x/net/bpf"
+	"golang.org/x/sys/unix"
+
+	"github.com/weft-sdn/weft/nsagent/plan"
+)
+
+// How a machine is asked.
+const (
+	// atOnce is how many connections it is asked for at a time.
+	atOnce = 256
+	// silence is how long nothing is heard until it is asked again, and then no more.
+	silence = 200 * time.Millisecond
+	// maxAsking is how long it is asked at most.
+	maxAsking = 3 * time.Second
+	// poll is how long a read waits.
+	poll = 10 * time.Millisecond
+	// headers are the bytes of a frame that are read: Ethernet, IP with options, TCP with options.
+	headers = 14 + 60 + 60
+	// room is how many bytes of frames the kernel keeps for us.
+	room = 4 << 20
+)
+
+// ask finds out from a machine where its connections of TCP have got to, and writes that down. What it sends anyway tells, too. One
+// that says nothing of a connection is not waited for long.
+func (n *Namespace) ask(ctx context.Context, tap string, senders []plan.Sender, list []plan.Connection, at map[plan.Connection]numbers) error {
+	link, err := n.handle.LinkByName(tap)
+	if err != nil {
+		return ignore(err, unix.ENODEV)
+	}
+	fd, err := n.listenTo(link.Attrs().Index)
+	if err != nil {
+		return fmt.Errorf("listen on %s: %w", tap, err)
+	}
+	defer unix.Close(fd)
+	asked := make(map[heard]plan.Connection, len(list)) // by the end that the machine sends from
+	for _, c := range list {
+		t := c.Reply
+		if _, begun := c.Machine(senders); begun {
+			t = c.Orig
+		}
+		asked[heard{src: t.Src, dst: t.Dst, srcPort: t.SrcPort, dstPort: t.DstPort}] = c
+	}
+	until := time.Now().Add(maxAsking)
+	for round := 0; round < 2 && len(asked) > 0; round++ {
+		sent := 0
+		for _, c := range asked {
+			mac, begun := c.Machine(senders)
+			to, err := net.ParseMAC(mac)
+			if err != nil {
+				continue
+			}
+			frame, err := probe(to, c, begun, rand.Uint32())
+			if err != nil {
+				return err
+			}
+			if err := unix.Sendto(fd, frame, 0, &unix.SockaddrLinklayer{Ifindex: link.Attrs().Index}); err != nil {
+				return fmt.Errorf("send to %s: %w", tap, err)
+			}
+			if sent++; sent%atOnce == 0 {
+				if err := hearAll(ctx, fd, asked, at, poll, until); err != nil {
+					return err
+				}
+			}
+		}
+		if err := hearAll(ctx, fd, asked, at, silence, until); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hearAll writes down what a machine says, until it has told of all connections, or nothing for a while.
+func hearAll(ctx context.Context, fd int, asked map[heard]plan.Connection, at map[plan.Connection]numbers, while time.Duration, until time.Time) error {
+	frame := make([]byte, headers)
+	for last := time.Now(); len(asked) > 0 && time.Since(last) < while && time.Now().Before(until); {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		size, _, err := unix.Recvfrom(fd, frame, 0)
+		if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		h, ok := readSegment(frame[:size])
+		if !ok {
+			continue
+		}
+		end := heard{src: h.src, dst: h.dst, srcPort: h.srcPort, dstPort: h.dstPort}
+		c, is := asked[end]
+		if !is {
+			continue
+		}
+		delete(asked, end)
+		last = time.Now()
+		if at[c] = (numbers{opener: h.ack, answerer: h.next}); h.src == c.Orig.Src && h.srcPort == c.Orig.SrcPort {
+			at[c] = numbers{opener: h.next, answerer: h.ack}
+		}
+	}
+	return nil
+}
+
+// listenTo opens a socket that hears the segments of TCP which come from a machine by its device, and sends to it.
+func (n *Namespace) listenTo(index int) (fd int, err error) {
+	filter, err := bpf.Assemble([]bpf.Instruction{
+		bpf.LoadAbsolute{Off: 12, Size: 2},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: unix.ETH_P_IPV6, SkipTrue: 3},
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: unix.ETH_P_IP, SkipTrue: 5},
+		bpf.LoadAbsolute{Off: 14 + 9, Size: 1}, // protocol
+		bpf.Jump{Skip: 1},
+		bpf.LoadAbsolute{Off: 14 + 6, Size: 1}, // next header
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: unix.IPPROTO_TCP, SkipTrue: 1},
+		bpf.RetConstant{Val: headers},
+		bpf.RetConstant{Val: 0},
+	})
+	if err != nil {
+		return -1, err
+	}
+	program := make([]unix.SockFilter, len(filter))
+	for i, f := range filter {
+		program[i] = unix.SockFilter{Code: f.Op, Jt: f.Jt, Jf: f.Jf, K: f.K}
+	}
+	err = n.Do(func() error {
+		fd, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
+		return err
+	})
+	if err != nil {
+		return -1, err
+	}
+	wait := unix.NsecToTimeval(int64(poll))
+	all := uint16(unix.ETH_P_ALL)
+	err = errors.Join(
+		unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]}),
+		unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1),
+		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, room),
+		unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &wait),
+		unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: all<<8 | all>>8, Ifindex: index}))
+	if err != nil {
+		unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
+}

@@ -1,0 +1,137 @@
+package kernel
+
+import (
+	"encoding/binary"
+	"net"
+	"net/netip"
+
+	"github.com/gopacket/gopacket"
+	"github.com/gopacket/gopacket/layers"
+	"golang.org/x/sys/unix"
+
+	"github.com/weft-sdn/weft/nsagent/plan"
+)
+
+// numbers are TCP's: the next that the side which has begun sends, and the next that the other one does.
+type numbers struct{ opener, answerer uint32 }
+
+// Made-up packets come from nobody: locally administered addresses.
+var (
+	nobody   = net.HardwareAddr{0x02, 0, 0, 0, 0, 1}
+	somebody = net.HardwareAddr{0x02, 0, 0, 0, 0, 2}
+)
+
+// widest is the largest window. Nobody knows the real one, nor its scale.
+const widest = 65535
+
+// exchange are packets by which a connection tracker learns of a connection, from its first direction to what has been answered.
+func exchange(c plan.Connection, at numbers) ([][]byte, error) {
+	bodies := [][]gopacket.SerializableLayer{body(c, c.Orig, at.opener, at.answerer)}
+	ways := []plan.Tuple{c.Orig}
+	if c.Replied() {
+		bodies, ways = append(bodies, body(c, c.Reply, at.answerer, at.opener)), append(ways, c.Reply)
+	}
+	if c.Asks() { // both sides have heard of each other
+		bodies, ways = append(bodies, bodies[0]), append(ways, c.Orig)
+	}
+	var out [][]byte
+	for i, b := range bodies {
+		frame, err := packet(somebody, c.Protocol, ways[i], b)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, frame)
+	}
+	return out, nil
+}
+
+// body is what follows the header of IP.
+func body(c plan.Connection, t plan.Tuple, seq, ack uint32) []gopacket.SerializableLayer {
+	switch c.Protocol {
+	case unix.IPPROTO_TCP:
+		return []gopacket.SerializableLayer{segment(t, layers.TCP{ACK: true, Seq: seq, Ack: ack})}
+	case unix.IPPROTO_UDP:
+		return []gopacket.SerializableLayer{&layers.UDP{SrcPort: layers.UDPPort(t.SrcPort), DstPort: layers.UDPPort(t.DstPort)}}
+	case unix.IPPROTO_ICMP:
+		return []gopacket.SerializableLayer{&layers.ICMPv4{TypeCode: layers.CreateICMPv4TypeCode(t.Type, t.Code), Id: t.ID}}
+	case unix.IPPROTO_ICMPV6:
+		return []gopacket.SerializableLayer{&layers.ICMPv6{TypeCode: layers.CreateICMPv6TypeCode(t.Type, t.Code)},
+			gopacket.Payload(binary.BigEndian.AppendUint32(nil, uint32(t.ID)<<16))}
+	}
+	return []gopacket.SerializableLayer{gopacket.Payload(make([]byte, 8))}
+}
+
+func segment(t plan.Tuple, tcp layers.TCP) *layers.TCP {
+	tcp.SrcPort, tcp.DstPort, tcp.Window = layers.TCPPort(t.SrcPort), layers.TCPPort(t.DstPort), widest
+	return &tcp
+}
+
+// packet is a frame with a packet of IP.
+func packet(to net.HardwareAddr, protocol uint8, t plan.Tuple, body []gopacket.SerializableLayer) ([]byte, error) {
+	eth := &layers.Ethernet{SrcMAC: nobody, DstMAC: to, EthernetType: layers.EthernetTypeIPv4}
+	var ip interface {
+		gopacket.SerializableLayer
+		gopacket.NetworkLayer
+	} = &layers.IPv4{Version: 4, TTL: 64, Flags: layers.IPv4DontFragment, Protocol: layers.IPProtocol(protocol), SrcIP: slice(t.Src), DstIP: slice(t.Dst)}
+	if t.Src.Is6() {
+		eth.EthernetType = layers.EthernetTypeIPv6
+		ip = &layers.IPv6{Version: 6, HopLimit: 64, NextHeader: layers.IPProtocol(protocol), SrcIP: slice(t.Src), DstIP: slice(t.Dst)}
+	}
+	for _, l := range body {
+		if l, sums := l.(interface {
+			SetNetworkLayerForChecksum(gopacket.NetworkLayer) error
+		}); sums {
+			if err := l.SetNetworkLayerForChecksum(ip); err != nil {
+				return nil, err
+			}
+		}
+	}
+	buf := gopacket.NewSerializeBuffer()
+	err := gopacket.SerializeLayers(buf, gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true}, append([]gopacket.SerializableLayer{eth, ip}, body...)...)
+	return buf.Bytes(), err
+}
+
+// probe asks a machine for the numbers of a connection: a SYN of the other side, or the answer to one, which no connection can do
+// anything with that is established. To that every TCP answers with where it is, and changes nothing (RFC 5961, section 4.2;
+// RFC 9293, 3.10.7.4). Firewalls of the machine that track connections let it through, because they may be the ones who are wrong.
+func probe(to net.HardwareAddr, c plan.Connection, begun bool, seq uint32) ([]byte, error) {
+	t, tcp := c.Orig, layers.TCP{SYN: true, Seq: seq}
+	if begun {
+		t, tcp = c.Reply, layers.TCP{SYN: true, ACK: true, Seq: seq}
+	}
+	return packet(to, c.Protocol, t, []gopacket.SerializableLayer{segment(t, tcp)})
+}
+
+// heard is a segment that a machine has sent.
+type heard struct {
+	src, dst         netip.Addr
+	srcPort, dstPort uint16
+	// next is the number after it, ack the one that it expects.
+	next, ack uint32
+}
+
+// readSegment reads a frame with a segment that says where both sides are.
+func readSegment(frame []byte) (heard, bool) {
+	p := gopacket.NewPacket(frame, layers.LayerTypeEthernet, gopacket.DecodeOptions{Lazy: true, NoCopy: true})
+	var h heard
+	length := 0
+	switch ip := p.NetworkLayer().(type) {
+	case *layers.IPv4:
+		h.src, _ = netip.AddrFromSlice(ip.SrcIP)
+		h.dst, _ = netip.AddrFromSlice(ip.DstIP)
+		length = int(ip.Length) - int(ip.IHL)*4
+	case *layers.IPv6:
+		h.src, _ = netip.AddrFromSlice(ip.SrcIP)
+		h.dst, _ = netip.AddrFromSlice(ip.DstIP)
+		length = int(ip.Length)
+	default:
+		return h, false
+	}
+	tcp, is := p.TransportLayer().(*layers.TCP)
+	if !is || !tcp.ACK || tcp.SYN || tcp.FIN || tcp.RST {
+		return h, false
+	}
+	h.srcPort, h.dstPort = uint16(tcp.SrcPort), uint16(tcp.DstPort)
+	h.next, h.ack = tcp.Seq+uint32(max(length-int(tcp.DataOffset)*4, 0)), tcp.Ack
+	return h, true
+}

@@ -1,0 +1,152 @@
+package kernel
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/weft-sdn/weft/nsagent/plan"
+)
+
+// teachRounds is how often it is looked whether br-int knows all connections: while it is told of one, the other side may speak
+// first once more.
+const teachRounds = 3
+
+// teach makes br-int know the connections that firewall bridges have tracked, each in the direction in which it has begun. br-int
+// tracks all packets already. It is shown a packet of each connection of which it has seen none, or only some of the other side:
+// the packets are made up, but for TCP's sequence numbers, which machines are asked for.
+func (n *Namespace) teach(ctx context.Context, bridges []plan.Bridge) error {
+	if n.host.Tracker == nil {
+		return nil
+	}
+	l := &lesson{n: n, bridges: bridges, at: map[string]map[plan.Connection]numbers{}}
+	for range teachRounds {
+		if err := l.look(ctx); err != nil {
+			return err
+		}
+		if len(l.missing) == 0 {
+			return nil
+		}
+		if err := l.ask(ctx); err != nil {
+			return err
+		}
+		shown, err := l.show(ctx)
+		if err != nil {
+			return err
+		}
+		if shown == 0 {
+			break // nobody says more
+		}
+	}
+	if err := l.look(ctx); err != nil {
+		return err
+	}
+	for _, b := range bridges {
+		if left := len(l.missing[b.Name]); left > 0 && n.host.Unlearned != nil {
+			n.host.Unlearned(b.PortID, left)
+		}
+	}
+	return nil
+}
+
+// lesson is what br-int does not know yet.
+type lesson struct {
+	n       *Namespace
+	bridges []plan.Bridge
+	// missing and wrong are, by bridge, as plan.Unlearned has them.
+	missing, wrong map[string][]plan.Connection
+	// at is where connections of TCP have got to, by bridge, as far as machines have told.
+	at map[string]map[plan.Connection]numbers
+}
+
+// look compares both trackers.
+func (l *lesson) look(ctx context.Context) error {
+	kernel, err := l.n.connections()
+	if err != nil {
+		return err
+	}
+	defer kernel.Close()
+	flows, err := kernel.Dump(nil)
+	if err != nil {
+		return fmt.Errorf("connections of %s: %w", l.n.name, err)
+	}
+	have := map[uint16][]plan.Connection{}
+	for _, f := range flows {
+		have[f.Zone] = append(have[f.Zone], connection(f))
+	}
+	known := map[uint16][]plan.Connection{}
+	l.missing, l.wrong = map[string][]plan.Connection{}, map[string][]plan.Connection{}
+	for _, b := range l.bridges {
+		if b.Zone == 0 || len(have[b.Zone]) == 0 {
+			continue
+		}
+		if _, asked := known[b.VLAN]; !asked {
+			if known[b.VLAN], err = l.n.host.Tracker.Connections(ctx, b.VLAN); err != nil {
+				return fmt.Errorf("connections of port %s in br-int: %w", b.PortID, err)
+			}
+		}
+		missing, wrong := plan.Unlearned(have[b.Zone], known[b.VLAN], b.Senders)
+		if len(missing) > 0 {
+			l.missing[b.Name], l.wrong[b.Name] = missing, wrong
+		}
+	}
+	return nil
+}
+
+// ask asks machines, all at the same time, where those connections are of which they have not told yet.
+func (l *lesson) ask(ctx context.Context) error {
+	var g sync.WaitGroup
+	errs := make([]error, len(l.bridges))
+	for i, b := range l.bridges {
+		at := l.at[b.Name]
+		if at == nil {
+			at = map[plan.Connection]numbers{}
+			l.at[b.Name] = at
+		}
+		ask := slices.DeleteFunc(slices.Clone(l.missing[b.Name]), func(c plan.Connection) bool {
+			_, told := at[c]
+			return told || !c.Asks()
+		})
+		if len(ask) > 0 && len(b.Taps) > 0 {
+			g.Go(func() { errs[i] = l.n.ask(ctx, b.Taps[0], b.Senders, ask, at) })
+		}
+	}
+	g.Wait()
+	for i, err := range errs {
+		if err != nil {
+			return fmt.Errorf("ask the machine of port %s for its connections: %w", l.bridges[i].PortID, err)
+		}
+	}
+	return nil
+}
+
+// show shows br-int packets of the connections that it does not know, and says of how many. Those that it has the wrong way round it
+// forgets right before.
+func (l *lesson) show(ctx context.Context) (shown int, err error) {
+	for _, b := range l.bridges {
+		var packets []plan.Packet
+		var forget []plan.Connection
+		for _, c := range l.missing[b.Name] {
+			at, told := l.at[b.Name][c]
+			if c.Asks() && !told {
+				continue
+			}
+			frames, err := exchange(c, at)
+			if err != nil {
+				return shown, err
+			}
+			for _, f := range frames {
+				packets = append(packets, plan.Packet{Frame: f, Mark: c.BrIntMark()})
+			}
+			if i := slices.IndexFunc(l.wrong[b.Name], c.Opposes); i >= 0 {
+				forget = append(forget, l.wrong[b.Name][i])
+			}
+			shown++
+		}
+		if err := l.n.host.Tracker.Correct(ctx, b.VLAN, forget, packets); err != nil {
+			return shown, fmt.Errorf("connections of port %s in br-int: %w", b.PortID, err)
+		}
+	}
+	return shown, nil
+}

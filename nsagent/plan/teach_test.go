@@ -1,0 +1,56 @@
+package plan
+
+import (
+	"net/netip"
+	"slices"
+	"testing"
+)
+
+func ct(protocol uint8, src, dst string, srcPort, dstPort uint16, state string) Connection {
+	o := Tuple{Src: netip.MustParseAddr(src), Dst: netip.MustParseAddr(dst), SrcPort: srcPort, DstPort: dstPort}
+	return Connection{Protocol: protocol, Orig: o, Reply: Tuple{Src: o.Dst, Dst: o.Src, SrcPort: dstPort, DstPort: srcPort}, State: state}
+}
+
+// TestUnlearned: br-int is taught what lives, is the port's, and is not known the right way round; and nothing else.
+func TestUnlearned(t *testing.T) {
+	senders := []Sender{{"fa:16:3e:00:00:01", netip.MustParsePrefix("10.0.1.5/32")}, {"fa:16:3e:00:00:01", netip.MustParsePrefix("fd00::5/128")}}
+	known := ct(tcpProto, "10.0.1.9", "10.0.1.5", 40000, 80, "ESTABLISHED")
+	turned := ct(tcpProto, "10.0.1.9", "10.0.1.5", 40001, 80, "ESTABLISHED")
+	asBrIntHasIt := ct(tcpProto, "10.0.1.5", "10.0.1.9", 80, 40001, "ESTABLISHED")
+	own := ct(udpProto, "fd00::5", "fd00::9", 53, 53, "")
+	half := ct(tcpProto, "10.0.1.5", "10.0.1.9", 5, 6, "CLOSE_WAIT")
+	ping := Connection{Protocol: icmpProto, Orig: Tuple{Src: netip.MustParseAddr("10.0.1.5"), Dst: netip.MustParseAddr("10.0.1.9"), ID: 7, Type: 8},
+		Reply: Tuple{Src: netip.MustParseAddr("10.0.1.9"), Dst: netip.MustParseAddr("10.0.1.5"), ID: 7}}
+	otherPing := ping
+	otherPing.Orig.ID, otherPing.Reply.ID = 8, 8
+	bridge := []Connection{known, turned, own, half, ping,
+		ct(tcpProto, "10.0.1.9", "10.0.1.5", 1, 80, "SYN_SENT"), ct(tcpProto, "10.0.1.9", "10.0.1.5", 2, 80, "TIME_WAIT"), ct(sctpProto, "10.0.1.9", "10.0.1.5", 2, 80, ""),
+		ct(udpProto, "10.0.1.7", "10.0.1.8", 1, 2, ""), ct(udpProto, "10.0.1.5", "224.0.0.251", 5353, 5353, ""), ct(udpProto, "10.0.1.5", "255.255.255.255", 68, 67, "")}
+	missing, wrong := Unlearned(bridge, []Connection{known, asBrIntHasIt, otherPing}, senders)
+	if want := []Connection{turned, own, half, ping}; !slices.Equal(missing, want) {
+		t.Errorf("missing %v, want %v", missing, want)
+	}
+	if want := []Connection{asBrIntHasIt}; !slices.Equal(wrong, want) {
+		t.Errorf("wrong %v, want %v", wrong, want)
+	}
+	if missing, wrong := Unlearned(missing, append(missing, known), senders); len(missing)+len(wrong) > 0 {
+		t.Errorf("taught, and still missing %v, wrong %v", missing, wrong)
+	}
+}
+
+// TestMachineOfAConnection: an address pair of everything does not hide whose the other end is.
+func TestMachineOfAConnection(t *testing.T) {
+	const own, pair = "fa:16:3e:00:00:01", "fa:16:3e:00:00:02"
+	senders := []Sender{{pair, netip.MustParsePrefix("0.0.0.0/0")}, {own, netip.MustParsePrefix("10.0.1.5/32")}, {pair, netip.MustParsePrefix("10.0.2.0/24")}}
+	for _, c := range []struct {
+		src, dst, mac string
+		begun         bool
+	}{
+		{"10.0.1.5", "10.0.1.9", own, true}, {"10.0.1.9", "10.0.1.5", own, false}, {"10.0.1.9", "10.0.2.7", pair, false}, {"10.0.2.7", "10.0.1.5", own, false},
+		{"192.0.2.1", "192.0.2.2", pair, true}, {"fd00::1", "fd00::2", "", false},
+	} {
+		if mac, begun := ct(tcpProto, c.src, c.dst, 1, 2, "").Machine(senders); mac != c.mac || begun != c.begun {
+			t.Errorf("%s to %s: %q %v, want %q %v", c.src, c.dst, mac, begun, c.mac, c.begun)
+		}
+	}
+}
