@@ -267,12 +267,16 @@ func bridgeStopsSpoofing(ctx context.Context, s *cloud.Scope) (string, error) {
 	return "no other address, MAC or ARP sender; not to the host", nil
 }
 
-// driverMoves moves a host from one firewall to the other and back, while connections are open in both directions, and
-// somebody who may not tries all the time.
+// driverMoves moves a host from one firewall to the other and back, while connections of TCP are open in both directions, datagrams
+// come and go, and somebody who may not tries all the time.
 func driverMoves(ctx context.Context, s *cloud.Scope) (string, error) {
 	h := s.Lab.Hosts[0]
 	o, err := buildOffice(ctx, s, "10.0.10.0/24")
 	if err != nil {
+		return "", err
+	}
+	if _, err := s.Allow(ctx, o.group["servers"], &weftv1.SecurityGroupRule{Direction: "ingress", Ethertype: "IPv4", Protocol: "udp",
+		RemoteIpPrefix: addr(o.client).String() + "/32"}); err != nil {
 		return "", err
 	}
 	s.Defer(func(ctx context.Context) error { return noBridges(ctx, h) })
@@ -289,6 +293,10 @@ func driverMoves(ctx context.Context, s *cloud.Scope) (string, error) {
 		out, err := s.Lab.StartSession(ctx, o.server.Box, at(addr(o.client)))
 		if err != nil {
 			return "", errors.Join(err, stop(ctx, in))
+		}
+		datagrams, err := s.Lab.StartProbe(ctx, o.client.Box, o.server.Box, addr(o.client), addr(o.server), probeRate)
+		if err != nil {
+			return "", errors.Join(err, stop(ctx, in), stop(ctx, out))
 		}
 		open := make(chan error, 1)
 		go func() {
@@ -317,13 +325,19 @@ func driverMoves(ctx context.Context, s *cloud.Scope) (string, error) {
 			err = errors.Join(err, stopErr)
 			gaps[i] = r.LongestGap
 		}
-		if err := errors.Join(err, <-open); err != nil {
+		r, stopErr := datagrams.Stop(ctx)
+		if err := errors.Join(err, stopErr, <-open); err != nil {
 			return "", fmt.Errorf("to %s: %w", to, err)
+		}
+		for _, gap := range []time.Duration{r.AToB.LongestGap, r.BToA.LongestGap} {
+			if gap > time.Second {
+				return "", fmt.Errorf("to %s: no datagram for %s: %+v", to, ms(gap), r)
+			}
 		}
 		if err := o.mustWork(ctx); err != nil {
 			return "", fmt.Errorf("with %s: %w", to, err)
 		}
-		told += fmt.Sprintf("to %s: longest gap %s in, %s out; ", to, ms(gaps[0]), ms(gaps[1]))
+		told += fmt.Sprintf("to %s: longest gap %s in, %s out, %d of %d datagrams lost; ", to, ms(gaps[0]), ms(gaps[1]), r.Lost(), r.AToB.Sent+r.BToA.Sent)
 	}
 	return told + "nobody else in", nil
 }

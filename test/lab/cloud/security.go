@@ -48,6 +48,24 @@ func (s *Scope) SecurityGroupWith(ctx context.Context, name string, want *weftv1
 	return made, nil
 }
 
+// EmptyGroup makes a security group without any rule: nothing may begin.
+func (s *Scope) EmptyGroup(ctx context.Context, name string) (*weftv1.SecurityGroup, error) {
+	g, err := s.SecurityGroup(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	all, err := s.SecurityGroupRules.ListSecurityGroupRules(ctx, &weftv1.ListSecurityGroupRulesRequest{SecurityGroupId: g.GetMetadata().GetId()})
+	if err != nil {
+		return nil, fmt.Errorf("rules of %s: %w", name, err)
+	}
+	for _, r := range all.GetSecuritygrouprules() {
+		if _, err := s.SecurityGroupRules.DeleteSecurityGroupRule(ctx, &weftv1.DeleteSecurityGroupRuleRequest{Id: r.GetMetadata().GetId()}); err != nil {
+			return nil, fmt.Errorf("delete a rule of %s: %w", name, err)
+		}
+	}
+	return g, nil
+}
+
 // Allow adds a rule to a group, which goes with it.
 func (s *Scope) Allow(ctx context.Context, g *weftv1.SecurityGroup, want *weftv1.SecurityGroupRule) (*weftv1.SecurityGroupRule, error) {
 	want.SecurityGroupId = g.GetMetadata().GetId()
