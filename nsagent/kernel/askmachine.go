@@ -42,24 +42,27 @@ func (n *Namespace) ask(ctx context.Context, tap string, senders []plan.Sender, 
 		return fmt.Errorf("listen on %s: %w", tap, err)
 	}
 	defer unix.Close(fd)
-	asked := make(map[heard]plan.Connection, len(list)) // by the end that the machine sends from
+	asked := make(map[plan.Tuple]inquiry, len(list)) // by what the machine sends
 	for _, c := range list {
-		t := c.Reply
-		if _, begun := c.Machine(senders); begun {
-			t = c.Orig
+		q := inquiry{Connection: c}
+		var mac string
+		if mac, q.begun = c.Machine(senders); mac == "" {
+			continue
 		}
-		asked[heard{src: t.Src, dst: t.Dst, srcPort: t.SrcPort, dstPort: t.DstPort}] = c
+		if q.to, err = net.ParseMAC(mac); err != nil {
+			return err
+		}
+		if q.begun {
+			asked[c.Orig] = q
+		} else {
+			asked[c.Reply] = q
+		}
 	}
 	until := time.Now().Add(maxAsking)
 	for round := 0; round < 2 && len(asked) > 0; round++ {
 		sent := 0
-		for _, c := range asked {
-			mac, begun := c.Machine(senders)
-			to, err := net.ParseMAC(mac)
-			if err != nil {
-				continue
-			}
-			frame, err := probe(to, c, begun, rand.Uint32())
+		for _, q := range asked {
+			frame, err := probe(q.to, q.Connection, q.begun, rand.Uint32())
 			if err != nil {
 				return err
 			}
@@ -79,8 +82,16 @@ func (n *Namespace) ask(ctx context.Context, tap string, senders []plan.Sender, 
 	return nil
 }
 
+// inquiry is a connection that a machine is asked for, by its MAC.
+type inquiry struct {
+	plan.Connection
+	to net.HardwareAddr
+	// begun: the machine has begun it.
+	begun bool
+}
+
 // hearAll writes down what a machine says, until it has told of all connections, or nothing for a while.
-func hearAll(ctx context.Context, fd int, asked map[heard]plan.Connection, at map[plan.Connection]numbers, while time.Duration, until time.Time) error {
+func hearAll(ctx context.Context, fd int, asked map[plan.Tuple]inquiry, at map[plan.Connection]numbers, while time.Duration, until time.Time) error {
 	frame := make([]byte, headers)
 	for last := time.Now(); len(asked) > 0 && time.Since(last) < while && time.Now().Before(until); {
 		if err := ctx.Err(); err != nil {
@@ -94,18 +105,16 @@ func hearAll(ctx context.Context, fd int, asked map[heard]plan.Connection, at ma
 			return err
 		}
 		h, ok := readSegment(frame[:size])
-		if !ok {
+		q, is := asked[h.from]
+		if !ok || !is {
 			continue
 		}
-		end := heard{src: h.src, dst: h.dst, srcPort: h.srcPort, dstPort: h.dstPort}
-		c, is := asked[end]
-		if !is {
-			continue
-		}
-		delete(asked, end)
+		delete(asked, h.from)
 		last = time.Now()
-		if at[c] = (numbers{opener: h.ack, answerer: h.next}); h.src == c.Orig.Src && h.srcPort == c.Orig.SrcPort {
-			at[c] = numbers{opener: h.next, answerer: h.ack}
+		if q.begun {
+			at[q.Connection] = numbers{opener: h.next, answerer: h.ack}
+		} else {
+			at[q.Connection] = numbers{opener: h.ack, answerer: h.next}
 		}
 	}
 	return nil

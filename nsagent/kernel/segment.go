@@ -104,8 +104,7 @@ func probe(to net.HardwareAddr, c plan.Connection, begun bool, seq uint32) ([]by
 
 // heard is a segment that a machine has sent.
 type heard struct {
-	src, dst         netip.Addr
-	srcPort, dstPort uint16
+	from plan.Tuple
 	// next is the number after it, ack the one that it expects.
 	next, ack uint32
 }
@@ -117,12 +116,12 @@ func readSegment(frame []byte) (heard, bool) {
 	length := 0
 	switch ip := p.NetworkLayer().(type) {
 	case *layers.IPv4:
-		h.src, _ = netip.AddrFromSlice(ip.SrcIP)
-		h.dst, _ = netip.AddrFromSlice(ip.DstIP)
+		h.from.Src, _ = netip.AddrFromSlice(ip.SrcIP)
+		h.from.Dst, _ = netip.AddrFromSlice(ip.DstIP)
 		length = int(ip.Length) - int(ip.IHL)*4
 	case *layers.IPv6:
-		h.src, _ = netip.AddrFromSlice(ip.SrcIP)
-		h.dst, _ = netip.AddrFromSlice(ip.DstIP)
+		h.from.Src, _ = netip.AddrFromSlice(ip.SrcIP)
+		h.from.Dst, _ = netip.AddrFromSlice(ip.DstIP)
 		length = int(ip.Length)
 	default:
 		return h, false
@@ -131,7 +130,7 @@ func readSegment(frame []byte) (heard, bool) {
 	if !is || !tcp.ACK || tcp.SYN || tcp.FIN || tcp.RST {
 		return h, false
 	}
-	h.srcPort, h.dstPort = uint16(tcp.SrcPort), uint16(tcp.DstPort)
+	h.from.SrcPort, h.from.DstPort = uint16(tcp.SrcPort), uint16(tcp.DstPort)
 	h.next, h.ack = tcp.Seq+uint32(max(length-int(tcp.DataOffset)*4, 0)), tcp.Ack
 	return h, true
 }
