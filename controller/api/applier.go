@@ -78,7 +78,7 @@ func (r *resource[M, P]) masked(in object, mask []string) ([]field, []model.Viol
 	if len(mask) == 0 {
 		return r.fields.given(in), nil
 	}
-	return r.fields.masked(mask)
+	return r.fields.masked("update_mask", mask)
 }
 
 func (r *resource[M, P]) put(tx *store.Tx, rd *reading, old any, in object, fields []field) (*weftv1.ApplyResult, error) {

@@ -71,9 +71,9 @@ func pathOf(steps []protoreflect.FieldDescriptor) string {
 	return strings.Join(names, ".")
 }
 
-// masked are the fields that a mask names. "*" is all of them, and "metadata" all in it. Fields that are output only are
+// masked are the fields that a mask, called as the request calls it, names. "*" is all of them, and "metadata" all in it. Fields that are output only are
 // passed over, so that what was read can be written back.
-func (s *fieldSet) masked(paths []string) (fields []field, bad []model.Violation) {
+func (s *fieldSet) masked(mask string, paths []string) (fields []field, bad []model.Violation) {
 	chosen := map[string]bool{}
 	for _, path := range paths {
 		known := path == "*"
@@ -84,7 +84,7 @@ func (s *fieldSet) masked(paths []string) (fields []field, bad []model.Violation
 		}
 		if !known {
 			if why := s.unknown(path); why != "" {
-				bad = append(bad, model.Violation{Field: "update_mask", Message: why})
+				bad = append(bad, model.Violation{Field: mask, Message: why})
 			}
 		}
 	}

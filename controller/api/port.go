@@ -158,7 +158,7 @@ func item(list string, i int, name string) string { return fmt.Sprintf("%s[%d].%
 
 // CreatePort implements PortService.
 func (s *Server) CreatePort(ctx context.Context, req *weftv1.CreatePortRequest) (*weftv1.Port, error) {
-	return create(ctx, s, ports, req.Port, req.ValidateOnly)
+	return createMasked(ctx, s, ports, req.Port, req.CreateMask.GetPaths(), req.ValidateOnly)
 }
 
 // GetPort implements PortService.

@@ -31,7 +31,8 @@ type reading struct {
 	silent []string
 	// guard is the field of the etag that was given.
 	guard string
-	// named are the paths of the fields that the request speaks of; what is named and not set is meant to be empty.
+	// named are the paths of the fields that the request speaks of; what is named and not set is meant to be empty. Nil: of
+	// all.
 	named []string
 }
 

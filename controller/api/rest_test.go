@@ -113,6 +113,8 @@ func TestRESTDoesWhatGRPCDoes(t *testing.T) {
 		{"upsert", "PATCH", "/v1/networks/green?allow_missing=true", `{"mtu":1200}`, 200, []string{"mtu", "metadata.name"}, "1200 green"},
 		{"apply", "POST", "/v1:apply", `{"objects":[{"port":{"metadata":{"name":"p"},"network_id":"blue"}},{"subnet":{"metadata":{"name":"s"},"network_id":"blue","cidr":"10.0.0.0/24"}}]}`, 200,
 			[]string{"results.0.action", "results.1.object.name"}, "created s"},
+		{"a port that is told what not to choose", "POST", "/v1/ports?create_mask=security_groups,fixed_ips&validate_only=true", `{"network_id":"blue"}`, 200,
+			[]string{"port_security_enabled", "security_groups", "fixed_ips"}, "true [] []"},
 		{"wait", "GET", "/v1:waitApplied?timeout=1s", "", 200, []string{"applied"}, "true"},
 		{"a router", "POST", "/v1/routers", `{"metadata":{"name":"edge"}}`, 200, []string{"distributed", "external_gateway_info", "interfaces", "status.status"}, "true <nil> [] ACTIVE"},
 		{"a subnet of it, as Neutron says it", "PUT", "/v1/routers/edge/add_router_interface", `{"subnet_id":"s"}`, 200,

@@ -110,6 +110,14 @@ func TestPortSecurityDefaults(t *testing.T) {
 	if !*safe.PortSecurityEnabled || len(safe.SecurityGroups) != 1 {
 		t.Errorf("%v", safe)
 	}
+	alone := must[*weftv1.Port](t)(d.CreatePort(d.ctx, &weftv1.CreatePortRequest{Port: port("alone", "safe").GetPort(), CreateMask: maskOf("security_groups")}))
+	if !*alone.PortSecurityEnabled || len(alone.SecurityGroups) != 0 {
+		t.Errorf("%v", alone)
+	}
+	_, err := d.CreatePort(d.ctx, &weftv1.CreatePortRequest{Port: port("odd", "safe").GetPort(), CreateMask: maskOf("security_grops")})
+	if want := `create_mask: "security_grops" is no field of a port; did you mean "security_groups"?`; !strings.HasPrefix(statusOf(err).Message(), want) {
+		t.Errorf("a mask with a field that there is not: %v", err)
+	}
 	edit := func(p *weftv1.Port, mask ...string) *weftv1.Port {
 		return must[*weftv1.Port](t)(d.UpdatePort(d.ctx, &weftv1.UpdatePortRequest{Port: p, UpdateMask: maskOf(mask...)}))
 	}

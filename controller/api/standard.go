@@ -28,13 +28,26 @@ func invalid(field, format string, args ...any) error {
 }
 
 func create[M any, P object](ctx context.Context, s *Server, r *resource[M, P], in P, dry bool) (P, error) {
+	return createMasked(ctx, s, r, in, nil, dry)
+}
+
+// createMasked is create for a kind whose request says by a create_mask which of its empty fields are not to be chosen.
+func createMasked[M any, P object](ctx context.Context, s *Server, r *resource[M, P], in P, mask []string, dry bool) (P, error) {
 	var none P
 	if !in.ProtoReflect().IsValid() {
 		return none, s.refuse(invalid(r.word(), "is missing"))
 	}
+	fields, bad := r.fields.masked("create_mask", mask)
+	if len(bad) > 0 {
+		return none, s.refuse(&model.Invalid{Violations: bad})
+	}
 	var m *M
 	rev, err := s.write(ctx, dry, func(tx *store.Tx) (err error) {
-		m, err = r.insert(tx, newReading(tx.Snapshot), in)
+		rd := newReading(tx.Snapshot)
+		if len(mask) > 0 {
+			rd.named = paths(fields)
+		}
+		m, err = r.insert(tx, rd, in)
 		return err
 	})
 	if err != nil {

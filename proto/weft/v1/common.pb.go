@@ -1291,7 +1291,7 @@ type Port struct {
 	// Unicast MAC; empty asks for one (fa:16:3e:…) on create, and keeps it on update. Unique in its network.
 	MacAddress string `protobuf:"bytes,3,opt,name=mac_address,json=macAddress,proto3" json:"mac_address,omitempty"`
 	// Empty on create: one address of each IP version that the network has, from the oldest subnet with one left; but none
-	// when an update_mask names the field.
+	// when a create_mask or an update_mask names the field.
 	FixedIps []*FixedIP `protobuf:"bytes,4,rep,name=fixed_ips,json=fixedIps,proto3" json:"fixed_ips,omitempty"`
 	// Id of the device (a server's UUID) that uses the port. Free text of up to 255 characters.
 	DeviceId string `protobuf:"bytes,5,opt,name=device_id,json=deviceId,proto3" json:"device_id,omitempty"`
@@ -1310,8 +1310,8 @@ type Port struct {
 	// Default: the network's. Ports that Weft makes itself are never judged.
 	PortSecurityEnabled *bool `protobuf:"varint,12,opt,name=port_security_enabled,json=portSecurityEnabled,proto3,oneof" json:"port_security_enabled,omitempty"`
 	// Security groups: ids, or names in the port's project. Empty on create, and when an update enables port security: the
-	// default group of the project; but none, so that nothing but ARP, neighbour discovery and DHCP passes, when an update_mask
-	// names the field. At most 64, all stateful or all stateless.
+	// default group of the project; but none, so that nothing but ARP, neighbour discovery and DHCP passes, when a create_mask or an
+	// update_mask names the field. At most 64, all stateful or all stateless.
 	SecurityGroups []string `protobuf:"bytes,13,rep,name=security_groups,json=securityGroups,proto3" json:"security_groups,omitempty"`
 	// QoS policy: id, or name in the port's project. It takes the place of the network's, as a whole. Empty: the network's.
 	QosPolicyId string `protobuf:"bytes,14,opt,name=qos_policy_id,json=qosPolicyId,proto3" json:"qos_policy_id,omitempty"`

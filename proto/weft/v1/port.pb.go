@@ -29,7 +29,10 @@ type CreatePortRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Port  *Port                  `protobuf:"bytes,1,opt,name=port,proto3" json:"port,omitempty"`
 	// Check everything and answer as if done, but write nothing.
-	ValidateOnly  bool `protobuf:"varint,2,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
+	ValidateOnly bool `protobuf:"varint,2,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
+	// Fields that are meant as they are also when they are empty: "security_groups" for a port in no group, "fixed_ips" for one
+	// without addresses. What is empty and not named here is chosen.
+	CreateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=create_mask,json=createMask,proto3" json:"create_mask,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -76,6 +79,13 @@ func (x *CreatePortRequest) GetValidateOnly() bool {
 		return x.ValidateOnly
 	}
 	return false
+}
+
+func (x *CreatePortRequest) GetCreateMask() *fieldmaskpb.FieldMask {
+	if x != nil {
+		return x.CreateMask
+	}
+	return nil
 }
 
 // GetPortRequest names one port.
@@ -453,10 +463,12 @@ var File_weft_v1_port_proto protoreflect.FileDescriptor
 
 const file_weft_v1_port_proto_rawDesc = "" +
 	"\n" +
-	"\x12weft/v1/port.proto\x12\aweft.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\x1a\x14weft/v1/common.proto\"[\n" +
+	"\x12weft/v1/port.proto\x12\aweft.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\x1a\x14weft/v1/common.proto\"\x98\x01\n" +
 	"\x11CreatePortRequest\x12!\n" +
 	"\x04port\x18\x01 \x01(\v2\r.weft.v1.PortR\x04port\x12#\n" +
-	"\rvalidate_only\x18\x02 \x01(\bR\fvalidateOnly\" \n" +
+	"\rvalidate_only\x18\x02 \x01(\bR\fvalidateOnly\x12;\n" +
+	"\vcreate_mask\x18\x03 \x01(\v2\x1a.google.protobuf.FieldMaskR\n" +
+	"createMask\" \n" +
 	"\x0eGetPortRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\"\xc4\x02\n" +
 	"\x10ListPortsRequest\x12\x1d\n" +
@@ -523,25 +535,26 @@ var file_weft_v1_port_proto_goTypes = []any{
 	(*emptypb.Empty)(nil),         // 8: google.protobuf.Empty
 }
 var file_weft_v1_port_proto_depIdxs = []int32{
-	6, // 0: weft.v1.CreatePortRequest.port:type_name -> weft.v1.Port
-	6, // 1: weft.v1.ListPortsResponse.ports:type_name -> weft.v1.Port
-	6, // 2: weft.v1.UpdatePortRequest.port:type_name -> weft.v1.Port
-	7, // 3: weft.v1.UpdatePortRequest.update_mask:type_name -> google.protobuf.FieldMask
-	0, // 4: weft.v1.PortService.CreatePort:input_type -> weft.v1.CreatePortRequest
-	1, // 5: weft.v1.PortService.GetPort:input_type -> weft.v1.GetPortRequest
-	2, // 6: weft.v1.PortService.ListPorts:input_type -> weft.v1.ListPortsRequest
-	4, // 7: weft.v1.PortService.UpdatePort:input_type -> weft.v1.UpdatePortRequest
-	5, // 8: weft.v1.PortService.DeletePort:input_type -> weft.v1.DeletePortRequest
-	6, // 9: weft.v1.PortService.CreatePort:output_type -> weft.v1.Port
-	6, // 10: weft.v1.PortService.GetPort:output_type -> weft.v1.Port
-	3, // 11: weft.v1.PortService.ListPorts:output_type -> weft.v1.ListPortsResponse
-	6, // 12: weft.v1.PortService.UpdatePort:output_type -> weft.v1.Port
-	8, // 13: weft.v1.PortService.DeletePort:output_type -> google.protobuf.Empty
-	9, // [9:14] is the sub-list for method output_type
-	4, // [4:9] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	6,  // 0: weft.v1.CreatePortRequest.port:type_name -> weft.v1.Port
+	7,  // 1: weft.v1.CreatePortRequest.create_mask:type_name -> google.protobuf.FieldMask
+	6,  // 2: weft.v1.ListPortsResponse.ports:type_name -> weft.v1.Port
+	6,  // 3: weft.v1.UpdatePortRequest.port:type_name -> weft.v1.Port
+	7,  // 4: weft.v1.UpdatePortRequest.update_mask:type_name -> google.protobuf.FieldMask
+	0,  // 5: weft.v1.PortService.CreatePort:input_type -> weft.v1.CreatePortRequest
+	1,  // 6: weft.v1.PortService.GetPort:input_type -> weft.v1.GetPortRequest
+	2,  // 7: weft.v1.PortService.ListPorts:input_type -> weft.v1.ListPortsRequest
+	4,  // 8: weft.v1.PortService.UpdatePort:input_type -> weft.v1.UpdatePortRequest
+	5,  // 9: weft.v1.PortService.DeletePort:input_type -> weft.v1.DeletePortRequest
+	6,  // 10: weft.v1.PortService.CreatePort:output_type -> weft.v1.Port
+	6,  // 11: weft.v1.PortService.GetPort:output_type -> weft.v1.Port
+	3,  // 12: weft.v1.PortService.ListPorts:output_type -> weft.v1.ListPortsResponse
+	6,  // 13: weft.v1.PortService.UpdatePort:output_type -> weft.v1.Port
+	8,  // 14: weft.v1.PortService.DeletePort:output_type -> google.protobuf.Empty
+	10, // [10:15] is the sub-list for method output_type
+	5,  // [5:10] is the sub-list for method input_type
+	5,  // [5:5] is the sub-list for extension type_name
+	5,  // [5:5] is the sub-list for extension extendee
+	0,  // [0:5] is the sub-list for field type_name
 }
 
 func init() { file_weft_v1_port_proto_init() }

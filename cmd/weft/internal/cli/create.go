@@ -85,14 +85,14 @@ func (a *app) createKind(k *kind.Kind, example string) *cobra.Command {
 				return err
 			}
 		}
+		var empty []string
 		for i := range k.Fields {
 			f := &k.Fields[i]
 			if holder, fd := k.Lookup(object, f.Name); f.Told && f.Given(cmd.Flags().Changed) && !holder.Has(fd) {
-				return exit.New(exit.Usage, fmt.Sprintf("create cannot ask for a %s without %s", k.Name, f.Name)).
-					WithTry(fmt.Sprintf("weft apply -f FILE, with %q in the file", f.Name+": []"))
+				empty = append(empty, k.Path(f))
 			}
 		}
-		made, err := c.Create(ctx, k, object, *dry)
+		made, err := c.Create(ctx, k, object, empty, *dry)
 		if err != nil {
 			return err
 		}

@@ -80,9 +80,14 @@ func (c *Client) Get(ctx context.Context, k *kind.Kind, ref string) (kind.Messag
 	return c.object(ctx, k, "Get", ref, map[string]any{"id": k.Ref(ref)})
 }
 
-// Create adds an object. With dry, everything is checked and nothing written.
-func (c *Client) Create(ctx context.Context, k *kind.Kind, m kind.Message, dry bool) (kind.Message, error) {
-	return c.object(ctx, k, "Create", kind.Ref(m), map[string]any{k.Name: m, "validate_only": dry})
+// Create adds an object. Empty are the paths of fields that the server is not to choose although they are empty; only kinds
+// with a kind.Field that is Told have such. With dry, everything is checked and nothing written.
+func (c *Client) Create(ctx context.Context, k *kind.Kind, m kind.Message, empty []string, dry bool) (kind.Message, error) {
+	fields := map[string]any{k.Name: m, "validate_only": dry}
+	if len(empty) > 0 {
+		fields["create_mask"] = &fieldmaskpb.FieldMask{Paths: empty}
+	}
+	return c.object(ctx, k, "Create", kind.Ref(m), fields)
 }
 
 // Update changes the fields of the paths in the object whose metadata.id is a reference as for Get.
