@@ -67,9 +67,9 @@ func (a *app) createKind(k *kind.Kind, example string) *cobra.Command {
 		cmd.Args = cobra.ExactArgs(1)
 	}
 	load := a.fieldFlags(cmd, k, object, false, func(f *kind.Field) bool { return f.Name == positional(k) })
-	takeRule := func() error { return nil }
+	var rule *ruleFlags
 	if r, ok := object.(*weftv1.SecurityGroupRule); ok {
-		takeRule = ruleFlags(cmd, r)
+		rule = newRuleFlags(cmd, r, false)
 	}
 	dry := dryRunFlag(cmd.Flags())
 	format := formatFlag(cmd, sentence, "table", "wide", "json", "yaml", "name")
@@ -77,8 +77,10 @@ func (a *app) createKind(k *kind.Kind, example string) *cobra.Command {
 		if err := load(); err != nil {
 			return err
 		}
-		if err := takeRule(); err != nil {
-			return exit.New(exit.Usage, err.Error())
+		if rule != nil {
+			if err := rule.take(rule.rule.GetProtocol()); err != nil {
+				return err
+			}
 		}
 		if len(args) == 1 {
 			if err := k.SetFlag(object, k.Field(positional(k)), args[0]); err != nil {
@@ -127,17 +129,19 @@ func (a *app) setCommand() *cobra.Command {
   weft set router edge --route destination=192.168.0.0/16,nexthop=10.0.1.9 --route destination=192.168.0.0/16,nexthop=10.0.1.10`,
 		kind.FloatingIP: `  weft set floatingip 203.0.113.7 --port vm2
   weft set fip 203.0.113.7 --description "the shop"`,
-		kind.PortForwarding:    `  weft set portforwarding ssh --internal-port 2022`,
-		kind.SecurityGroup:     `  weft set securitygroup web --name shop`,
-		kind.SecurityGroupRule: `  weft set sgrule ssh --remote-ip 192.0.2.0/24`,
-		kind.AddressGroup:      `  weft set addressgroup office --address 192.0.2.0/24 --address 198.51.100.0/24`,
-		kind.QosPolicy:         `  weft set qospolicy gold --rule type=bandwidth_limit,max_kbps=20000`,
+		kind.PortForwarding: `  weft set portforwarding ssh --internal-port 2022`,
+		kind.SecurityGroup:  `  weft set securitygroup web --name shop`,
+		kind.SecurityGroupRule: `  weft set sgrule ssh --remote-ip 192.0.2.0/24
+  weft set sgrule ssh --dst-port 22:23
+  weft set sgrule ssh --protocol gre --dst-port none`,
+		kind.AddressGroup: `  weft set addressgroup office --address 192.0.2.0/24 --address 198.51.100.0/24`,
+		kind.QosPolicy:    `  weft set qospolicy gold --rule type=bandwidth_limit,max_kbps=20000`,
 	}
 	return perKind(&cobra.Command{
 		Use:   "set",
 		Short: "Change fields of one object",
 		Long: `Change fields of one object: those whose flags are given, and no others. An empty value ("") clears a text;
-"none" empties a list.`,
+"none" empties a list, and clears a number that may be missing, such as a port.`,
 	}, func(k *kind.Kind) *cobra.Command { return a.setKind(k, examples[k]) })
 }
 
@@ -151,6 +155,10 @@ func (a *app) setKind(k *kind.Kind, example string) *cobra.Command {
 		ValidArgsFunction: firstArg(a.objectNames(k)),
 	}
 	load := a.fieldFlags(cmd, k, object, true, func(f *kind.Field) bool { return f.Name == "id" })
+	var rule *ruleFlags
+	if r, ok := object.(*weftv1.SecurityGroupRule); ok {
+		rule = newRuleFlags(cmd, r, true)
+	}
 	for i := range k.Fields {
 		// The server says best why these cannot be changed.
 		if f := &k.Fields[i]; k.Immutable(f) && f.Name != "id" {
@@ -169,6 +177,16 @@ func (a *app) setKind(k *kind.Kind, example string) *cobra.Command {
 			if f := &k.Fields[i]; f.Given(cmd.Flags().Changed) {
 				paths = append(paths, k.Path(f))
 			}
+		}
+		if rule != nil {
+			protocol, err := rule.protocolOf(ctx, c, args[0])
+			if err != nil {
+				return err
+			}
+			if err := rule.take(protocol); err != nil {
+				return err
+			}
+			paths = append(paths, rule.paths()...)
 		}
 		if len(paths) == 0 {
 			return exit.New(exit.Usage, "nothing to change: give at least one field").WithTry(cmd.CommandPath() + " --help")

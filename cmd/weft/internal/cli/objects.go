@@ -173,6 +173,8 @@ func fieldHelp(k *kind.Kind, f *kind.Field, changing bool) string {
 	switch {
 	case changing && many:
 		help += `; replaces all, "none" empties`
+	case changing && kind.MayMiss(fd):
+		help += `; "none" clears`
 	case changing:
 	case k.Required(f):
 		help += " (required)"

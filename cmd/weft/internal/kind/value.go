@@ -16,11 +16,15 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
-// SetFlag takes the text of one flag into the object. Lists and maps grow by one entry; the word "none" empties them.
+// SetFlag takes the text of one flag into the object. Lists and maps grow by one entry; the word "none" empties them, and
+// clears a number that may be missing.
 func (k *Kind) SetFlag(m Message, f *Field, text string) error {
 	holder, fd := k.Locate(m, f.Name)
 	switch {
 	case (fd.IsMap() || fd.IsList()) && text == "none":
+		holder.Clear(fd)
+		return nil
+	case MayMiss(fd) && (text == "none" || text == ""):
 		holder.Clear(fd)
 		return nil
 	case fd.IsMap():
@@ -52,6 +56,15 @@ func (k *Kind) SetFlag(m Message, f *Field, text string) error {
 	}
 	holder.Set(fd, v)
 	return nil
+}
+
+// MayMiss says whether a field is a number that is not there unless it is set: 0 is another value than none.
+func MayMiss(fd protoreflect.FieldDescriptor) bool {
+	switch fd.Kind() {
+	case protoreflect.Int32Kind, protoreflect.Int64Kind, protoreflect.Uint32Kind, protoreflect.Uint64Kind:
+		return fd.HasPresence()
+	}
+	return false
 }
 
 // setPairs reads "start=10.0.0.5,end=10.0.0.9" into a message whose fields are the keys.
