@@ -166,10 +166,10 @@ func TestRefusalsOfSecurity(t *testing.T) {
 		}),
 			`security_groups[1]: securitygroup "db" does not exist; security_groups[2]: is empty; give an id or a name`},
 		{"groups without port security", newPort("blue", func(p *weftv1.Port) { p.SecurityGroups = []string{"web"} }),
-			`security_groups: are given, but port_security_enabled is false, so that nobody would mind them; leave them out, or enable port security`},
+			`security_groups: are no use while port_security_enabled is false: nobody would mind them; empty the list, in an update with security_groups in update_mask, or enable port security`},
 		{"pairs without port security", newPort("safe", func(p *weftv1.Port) {
 			p.PortSecurityEnabled, p.AllowedAddressPairs = proto.Bool(false), []*weftv1.AddressPair{{IpAddress: "10.0.0.1"}}
-		}), `allowed_address_pairs: are given, but port_security_enabled is false, so that the port may send from any address; leave them out, or enable port security`},
+		}), `allowed_address_pairs: are no use while port_security_enabled is false: the port may send from any address; empty the list, in an update with allowed_address_pairs in update_mask, or enable port security`},
 		{"a firewall driver that there is not", hybrid, `firewall_driver: "iptables" is unknown; choose openvswitch or iptables_hybrid, or leave it out`},
 		{"an id that is taken", standard, fmt.Sprintf(`metadata.id: %s is taken by securitygroup "web" (%s)`, webID, webID)},
 		{"a direction that there is not", direction, `direction: "up" is unknown; choose ingress or egress`},

@@ -42,7 +42,7 @@ func (p *Port) Validate() []Violation {
 
 func (v *violations) groups(p *Port) {
 	if len(p.SecurityGroups) > 0 && !p.PortSecurityEnabled {
-		v.add("security_groups", "are given, but port_security_enabled is false, so that nobody would mind them; leave them out, or enable port security")
+		v.add("security_groups", "are no use while port_security_enabled is false: nobody would mind them; empty the list, in an update with security_groups in update_mask, or enable port security")
 		return
 	}
 	if n := len(p.SecurityGroups); n > MaxSecurityGroups {

@@ -31,7 +31,7 @@ func (t *Tx) checkSecurity(c *checks, p *model.Port) {
 		c.add("security_groups", "%s is stateful, but %s is not: a port has groups of one sort only", refTo(state.SecurityGroups, stateful), refTo(state.SecurityGroups, stateless))
 	}
 	if n := t.Network(p.NetworkID); n != nil && n.PortSecurityEnabled && !p.PortSecurityEnabled && len(p.AllowedAddressPairs) > 0 {
-		c.add("allowed_address_pairs", "are given, but port_security_enabled is false, so that the port may send from any address; leave them out, or enable port security")
+		c.add("allowed_address_pairs", "are no use while port_security_enabled is false: the port may send from any address; empty the list, in an update with allowed_address_pairs in update_mask, or enable port security")
 	}
 	slices.Sort(p.SecurityGroups)
 }

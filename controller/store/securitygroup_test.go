@@ -168,7 +168,7 @@ func TestSecurityRefusals(t *testing.T) {
 		"security_groups[2]: is the same as security_groups[1]", fmt.Sprintf("security_groups[0]: securitygroup %q does not exist", uid(79)))
 	mixed.PortSecurityEnabled, mixed.SecurityGroups = false, []string{web.ID}
 	refused[*model.Invalid](t, s, create((*Tx).CreatePort, mixed),
-		"security_groups: are given, but port_security_enabled is false, so that nobody would mind them; leave them out, or enable port security")
+		"security_groups: are no use while port_security_enabled is false: nobody would mind them; empty the list, in an update with security_groups in update_mask, or enable port security")
 
 	mixed.PortSecurityEnabled = true
 	p := port(t, s, mixed)

@@ -3,6 +3,8 @@ package cli
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -197,7 +199,7 @@ func (a *app) setKind(k *kind.Kind, example string) *cobra.Command {
 		object.GetMetadata().Etag = *etag
 		changed, err := c.Update(ctx, k, object, paths, *dry)
 		if err != nil {
-			return err
+			return stranded(err, k, paths)
 		}
 		if *format != sentence {
 			return a.print(ctx, c, k, []kind.Message{changed}, *format, true)
@@ -206,6 +208,28 @@ func (a *app) setKind(k *kind.Kind, example string) *cobra.Command {
 		return nil
 	})
 	return cmd
+}
+
+// stranded adds to a refusal the flags that empty what the object has and may not keep with the new values of the fields of
+// the paths.
+func stranded(err error, k *kind.Kind, paths []string) error {
+	e := exit.From(err)
+	var flags []string
+	for _, path := range paths {
+		f := k.Field(path)
+		if f == nil {
+			continue
+		}
+		for _, field := range slices.Sorted(maps.Keys(f.Strands)) {
+			if slices.Contains(e.Fields, field) && !slices.Contains(paths, field) && !slices.Contains(flags, f.Strands[field]) {
+				flags = append(flags, f.Strands[field])
+			}
+		}
+	}
+	if len(flags) > 0 && e.Try == "" {
+		e.Try = "the same with " + strings.Join(flags, " ")
+	}
+	return e
 }
 
 func (a *app) deleteCommand() *cobra.Command {

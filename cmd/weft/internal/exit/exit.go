@@ -44,6 +44,8 @@ type Error struct {
 	// Messages are sentences for people, one per thing that is wrong, lower case. None: the answer, which was printed,
 	// says it all.
 	Messages []string
+	// Fields are the paths of the fields that the server complains about.
+	Fields []string
 	// Notes follow them: what was or was not done, what was tried.
 	Notes []string
 	// Try is a command to type next, or what else to do.

@@ -39,7 +39,7 @@ func TestFromRPC(t *testing.T) {
 			&Error{Code: Refused, Messages: []string{
 				`subnet "db": cidr: 10.0.1.0/24 overlaps subnet "web-v4" (10.0.0.0/16) [INVALID_ARGUMENT field:cidr]`,
 				`subnet "db": name: is too long [INVALID_ARGUMENT field:metadata.name]`,
-				`subnet "db": the request is odd [INVALID_ARGUMENT]`}, Notes: []string{"120 fields are wrong in all"}}},
+				`subnet "db": the request is odd [INVALID_ARGUMENT]`}, Fields: []string{"cidr", "metadata.name"}, Notes: []string{"120 fields are wrong in all"}}},
 		"in use": {rpc(t, codes.FailedPrecondition, "x", users, &errdetails.ErrorInfo{Reason: "IN_USE", Metadata: map[string]string{"users": "12", "id": "2"}}),
 			&Error{Code: Refused, Messages: []string{`subnet "db": port "a" (1) uses network 2 [FAILED_PRECONDITION IN_USE]`}, Notes: []string{"12 objects use it in all"}}},
 		"ambiguous": {rpc(t, codes.InvalidArgument, `"db" could be 1, 2; give the id`, &errdetails.ErrorInfo{Reason: "AMBIGUOUS"}),

@@ -51,6 +51,7 @@ func FromRPC(err error, place Place) *Error {
 			tag := code
 			if path != "" {
 				tag += " field:" + path
+				e.Fields = append(e.Fields, path)
 			}
 			text := about(strings.TrimPrefix(path, "metadata."), v.Description)
 			e.Messages = append(e.Messages, fmt.Sprintf("%s [%s]", about(subject, text), tag))

@@ -32,6 +32,8 @@ type Field struct {
 	Told bool
 	// Main is the part that a value without "=" is, for lists of pairs.
 	Main string
+	// Strands are fields that a new value of this one may not go with, each with the flags that empty it.
+	Strands map[string]string
 	// Commas is the part whose value may have commas, for lists of pairs.
 	Commas string
 	// File says that the flag takes the name of a file with the value.
