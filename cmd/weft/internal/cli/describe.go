@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -299,7 +300,7 @@ func (d *description) related(ctx context.Context) error {
 	named := map[*kind.Kind][]string{}
 	collect(d.object.ProtoReflect(), named)
 	titled := false
-	show := func(k *kind.Kind, objects []kind.Message, more string) {
+	show := func(title string, k *kind.Kind, objects []kind.Message, more string) {
 		if len(objects) == 0 {
 			return
 		}
@@ -307,7 +308,7 @@ func (d *description) related(ctx context.Context) error {
 			d.out.Printf("Related\n")
 			titled = true
 		}
-		d.out.Printf("  %s\n", k.Plural)
+		d.out.Printf("  %s\n", title)
 		t := newObjectTable(k, false, d.names)
 		sortObjects(objects)
 		t.add(objects[:min(len(objects), relatedRows)]...)
@@ -325,7 +326,7 @@ func (d *description) related(ctx context.Context) error {
 			}
 			rules = append(rules, some...)
 		}
-		show(kind.SecurityGroupRule, rules, "weft get sgrules --group GROUP")
+		show(kind.SecurityGroupRule.Plural, kind.SecurityGroupRule, rules, "weft get sgrules --group GROUP")
 	}
 	for _, k := range kind.All {
 		if ids := named[k]; len(ids) > 0 {
@@ -339,7 +340,7 @@ func (d *description) related(ctx context.Context) error {
 					objects = append(objects, m)
 				}
 			}
-			show(k, objects, "")
+			show(k.Plural, k, objects, "")
 			if n := len(ids) - relatedRows; n > 0 {
 				d.out.Printf("    and %d more\n", n)
 			}
@@ -353,7 +354,7 @@ func (d *description) related(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			show(k, objects, fmt.Sprintf("weft get %s --%s %s", k.Plural, f.Flag(), kind.Ref(d.object)))
+			show(cmp.Or(f.Title, k.Plural), k, objects, fmt.Sprintf("weft get %s --%s %s", k.Plural, f.Flag(), kind.Ref(d.object)))
 		}
 	}
 	return nil

@@ -182,6 +182,8 @@ type Filter struct {
 	Help     string
 	// Ref is the kind of the object that the filter names.
 	Ref string
+	// Title is what the objects are called where those of one Ref are shown; empty: the plural of their kind.
+	Title string
 	// Value returns what an object holds there; any one that matches is enough.
 	Value func(Message) []string
 }

@@ -62,9 +62,9 @@ var SecurityGroupRule = &Kind{
 			Value: func(m Message) []string { return []string{m.(*weftv1.SecurityGroupRule).GetSecurityGroupId()} }},
 		{Name: "direction", Help: "only those in this direction: ingress or egress",
 			Value: func(m Message) []string { return []string{m.(*weftv1.SecurityGroupRule).GetDirection()} }},
-		{Name: "remote_group_id", FlagName: "remote-group", Ref: "securitygroup", Help: "only those that name this security group as the other side",
+		{Name: "remote_group_id", FlagName: "remote-group", Ref: "securitygroup", Title: "securitygrouprules with it as the other side", Help: "only those that name this security group as the other side",
 			Value: func(m Message) []string { return []string{m.(*weftv1.SecurityGroupRule).GetRemoteGroupId()} }},
-		{Name: "remote_address_group_id", FlagName: "remote-address-group", Ref: "addressgroup", Help: "only those that name this address group as the other side",
+		{Name: "remote_address_group_id", FlagName: "remote-address-group", Ref: "addressgroup", Title: "securitygrouprules with it as the other side", Help: "only those that name this address group as the other side",
 			Value: func(m Message) []string { return []string{m.(*weftv1.SecurityGroupRule).GetRemoteAddressGroupId()} }},
 	},
 	Columns: []Column{
