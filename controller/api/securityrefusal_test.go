@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
 
 	weftv1 "github.com/weft-sdn/weft/proto/weft/v1"
@@ -97,7 +98,7 @@ func TestSecurityThatContradictsItself(t *testing.T) {
 			ssh(r)
 			r.Protocol, r.Ethertype = "6", "ipv4"
 		}),
-			`security_group_id: the rule "ingress IPv4 tcp 22 from addressgroup add40000-0000-4000-8000-000000000043" of securitygroup "web" (5ec60000-0000-4000-8000-000000000041) is taken by securitygrouprule 4e1e0000-0000-4000-8000-000000000042`},
+			`remote_address_group_id: the rule "ingress IPv4 tcp 22 from addressgroup add40000-0000-4000-8000-000000000043" of securitygroup "web" (5ec60000-0000-4000-8000-000000000041) is taken by securitygrouprule 4e1e0000-0000-4000-8000-000000000042`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, before := d.store.Snapshot()
@@ -110,5 +111,55 @@ func TestSecurityThatContradictsItself(t *testing.T) {
 				t.Errorf("revision %d after %d: something was written", after, before)
 			}
 		})
+	}
+}
+
+// A change that would make a rule say what another says is refused by the field that was changed.
+func TestChangesThatMakeARuleTheSame(t *testing.T) {
+	d := openDoor(t, nil)
+	d.apply(withID(securityGroup("web"), webID), withID(addressGroup("office", "192.0.2.0/24"), officeID))
+	web := func(name, protocol string, lo, hi uint32, change ...func(*weftv1.SecurityGroupRule)) {
+		d.apply(rule("web", "ingress", append(change, func(r *weftv1.SecurityGroupRule) {
+			r.Metadata.Name, r.Protocol, r.PortRangeMin, r.PortRangeMax = name, protocol, proto.Uint32(lo), proto.Uint32(hi)
+		})...))
+	}
+	d.apply(withID(rule("web", "ingress", func(r *weftv1.SecurityGroupRule) {
+		r.Metadata.Name, r.Protocol, r.PortRangeMin, r.PortRangeMax = "ssh", "tcp", proto.Uint32(22), proto.Uint32(22)
+	}), ruleID))
+	web("low", "tcp", 21, 22)
+	web("long", "tcp", 22, 23)
+	web("datagrams", "udp", 22, 22)
+	web("out", "tcp", 22, 22, func(r *weftv1.SecurityGroupRule) { r.Direction = "egress" })
+	web("six", "tcp", 22, 22, func(r *weftv1.SecurityGroupRule) { r.Ethertype = "IPv6" })
+	web("near", "tcp", 22, 22, func(r *weftv1.SecurityGroupRule) { r.RemoteIpPrefix = "10.0.0.0/8" })
+	web("friends", "tcp", 22, 22, func(r *weftv1.SecurityGroupRule) { r.RemoteGroupId = "web" })
+	web("offices", "tcp", 22, 22, func(r *weftv1.SecurityGroupRule) { r.RemoteAddressGroupId = "office" })
+	for _, c := range []struct {
+		rule, field string
+		change      *weftv1.SecurityGroupRule
+	}{
+		{"low", "port_range_min", &weftv1.SecurityGroupRule{PortRangeMin: proto.Uint32(22)}},
+		{"long", "port_range_max", &weftv1.SecurityGroupRule{PortRangeMax: proto.Uint32(22)}},
+		{"datagrams", "protocol", &weftv1.SecurityGroupRule{Protocol: "6"}},
+		{"out", "direction", &weftv1.SecurityGroupRule{Direction: "ingress"}},
+		{"six", "ethertype", &weftv1.SecurityGroupRule{Ethertype: "ipv4"}},
+		{"near", "remote_ip_prefix", &weftv1.SecurityGroupRule{RemoteIpPrefix: "0.0.0.0/0"}},
+		{"friends", "remote_group_id", &weftv1.SecurityGroupRule{}},
+		{"offices", "remote_address_group_id", &weftv1.SecurityGroupRule{}},
+	} {
+		_, before := d.store.Snapshot()
+		c.change.Metadata = &weftv1.Metadata{Id: c.rule}
+		_, err := d.UpdateSecurityGroupRule(d.ctx, &weftv1.UpdateSecurityGroupRuleRequest{Securitygrouprule: c.change, UpdateMask: maskOf(c.field)})
+		if err == nil {
+			t.Errorf("%s is the same as ssh now", c.rule)
+			continue
+		}
+		diff(t, c.rule, c.field+`: the rule "ingress IPv4 tcp 22 from anybody" of securitygroup "web" (`+webID+`) is taken by securitygrouprule "ssh" (`+ruleID+`)`, statusOf(err).Message())
+		if code := statusOf(err).Code(); code != codes.AlreadyExists {
+			t.Errorf("%s: %s", c.rule, code)
+		}
+		if _, after := d.store.Snapshot(); after != before {
+			t.Errorf("%s: something was written", c.rule)
+		}
 	}
 }

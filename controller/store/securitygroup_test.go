@@ -143,7 +143,7 @@ func TestSecurityRefusals(t *testing.T) {
 	same := *ssh
 	same.RemoteIPPrefix = netip.MustParsePrefix("0.0.0.0/0")
 	refused[*ErrAlreadyExists](t, s, create((*Tx).CreateSecurityGroupRule, &same),
-		fmt.Sprintf(`security_group_id: the rule "ingress IPv4 tcp 22 from anybody" of %s is taken by securitygrouprule %s`, refTo(state.SecurityGroups, web), first.ID))
+		fmt.Sprintf(`remote_ip_prefix: the rule "ingress IPv4 tcp 22 from anybody" of %s is taken by securitygrouprule %s`, refTo(state.SecurityGroups, web), first.ID))
 	lost := *ssh
 	lost.RemoteGroupID = uid(77)
 	refused[*model.Invalid](t, s, create((*Tx).CreateSecurityGroupRule, &lost), fmt.Sprintf("remote_group_id: securitygroup %q does not exist", uid(77)))
@@ -209,6 +209,6 @@ func TestRulesOfANewGroupGiveWay(t *testing.T) {
 	again := *out
 	again.ID = ""
 	refused[*ErrAlreadyExists](t, s, create((*Tx).CreateSecurityGroupRule, &again),
-		fmt.Sprintf(`security_group_id: the rule "egress IPv4 to anybody" of %s is taken by securitygrouprule %s`, refTo(state.SecurityGroups, web), out.ID))
+		fmt.Sprintf(`direction: the rule "egress IPv4 to anybody" of %s is taken by securitygrouprule %s`, refTo(state.SecurityGroups, web), out.ID))
 	invariants(t, snapshot(s))
 }

@@ -17,7 +17,7 @@ func (t *Tx) CreateSecurityGroupRule(in *model.SecurityGroupRule) (*model.Securi
 	if old := t.SecurityGroupRule(r.ID); r.ID != "" && old != nil {
 		c.take("metadata.id", r.ID, state.SecurityGroupRules, old)
 	}
-	replaced := t.checkRule(&c, r)
+	replaced := t.checkRule(&c, &model.SecurityGroupRule{}, r)
 	if err := c.err(); err != nil {
 		return nil, err
 	}
@@ -44,7 +44,7 @@ func (t *Tx) UpdateSecurityGroupRule(in *model.SecurityGroupRule, expected int64
 	immutable(&c, "security_group_id", old.SecurityGroupID, r.SecurityGroupID)
 	replaced := ""
 	if r.SecurityGroupID == old.SecurityGroupID {
-		replaced = t.checkRule(&c, r)
+		replaced = t.checkRule(&c, old, r)
 	}
 	if err := c.err(); err != nil {
 		return nil, err
@@ -72,9 +72,9 @@ func (t *Tx) DeleteSecurityGroupRule(id string, expected int64) error {
 	return nil
 }
 
-// checkRule refuses groups that do not exist, and a rule that the group has already. It returns the id of a rule that has to
-// give way, or "".
-func (t *Tx) checkRule(c *checks, r *model.SecurityGroupRule) (replaced string) {
+// checkRule refuses groups that do not exist, and a rule that the group has already. Old is the rule as it was; the zero rule
+// when it is new. It returns the id of a rule that has to give way, or "".
+func (t *Tx) checkRule(c *checks, old, r *model.SecurityGroupRule) (replaced string) {
 	g := t.SecurityGroup(r.SecurityGroupID)
 	if g == nil && r.SecurityGroupID != "" {
 		c.add("security_group_id", "securitygroup %q does not exist", r.SecurityGroupID)
@@ -94,11 +94,33 @@ func (t *Tx) checkRule(c *checks, r *model.SecurityGroupRule) (replaced string) 
 				replaced = o.ID
 				continue
 			}
-			c.take("security_group_id", fmt.Sprintf("the rule %q of %s", r.Traffic(), refTo(state.SecurityGroups, g)), state.SecurityGroupRules, o)
+			c.take(narrowest(old, r), fmt.Sprintf("the rule %q of %s", r.Traffic(), refTo(state.SecurityGroups, g)), state.SecurityGroupRules, o)
 			return ""
 		}
 	}
 	return replaced
+}
+
+// narrowest is the field that makes most of the difference between what two rules allow: the one to change in a rule that says
+// what another says already.
+func narrowest(old, r *model.SecurityGroupRule) string {
+	for _, f := range []struct {
+		name  string
+		value func(*model.SecurityGroupRule) any
+	}{
+		{"remote_ip_prefix", func(r *model.SecurityGroupRule) any { return r.RemoteIPPrefix }},
+		{"remote_group_id", func(r *model.SecurityGroupRule) any { return r.RemoteGroupID }},
+		{"remote_address_group_id", func(r *model.SecurityGroupRule) any { return r.RemoteAddressGroupID }},
+		{"port_range_min", func(r *model.SecurityGroupRule) any { return r.PortRangeMin }},
+		{"port_range_max", func(r *model.SecurityGroupRule) any { return r.PortRangeMax }},
+		{"protocol", func(r *model.SecurityGroupRule) any { return r.Protocol }},
+		{"direction", func(r *model.SecurityGroupRule) any { return r.Direction }},
+	} {
+		if !reflect.DeepEqual(f.value(old), f.value(r)) {
+			return f.name
+		}
+	}
+	return "ethertype"
 }
 
 // essence is what a rule allows, without what it is called. All addresses are the same as any.
