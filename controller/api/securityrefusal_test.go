@@ -2,6 +2,7 @@ package api
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"google.golang.org/grpc/codes"
@@ -160,6 +161,110 @@ func TestChangesThatMakeARuleTheSame(t *testing.T) {
 		}
 		if _, after := d.store.Snapshot(); after != before {
 			t.Errorf("%s: something was written", c.rule)
+		}
+	}
+}
+
+// A pair that says the same as another, spelled otherwise, is refused by its field; what only overlaps is taken.
+func TestTheSamePairTwice(t *testing.T) {
+	d := openDoor(t, nil)
+	d.apply(network("blue"),
+		withID(port("vm1", "blue", func(p *weftv1.Port) {
+			p.MacAddress, p.AllowedAddressPairs = "fa:16:3e:00:00:01", []*weftv1.AddressPair{{IpAddress: "10.0.0.5"}}
+		}), "11110000-0000-4000-8000-000000000045"))
+	pairs := func(pairs ...*weftv1.AddressPair) (create, set error) {
+		_, create = d.CreatePort(d.ctx, &weftv1.CreatePortRequest{ValidateOnly: true, Port: port("p", "blue", func(p *weftv1.Port) {
+			p.MacAddress, p.AllowedAddressPairs = "fa:16:3e:00:00:02", pairs
+		}).GetPort()})
+		_, set = d.UpdatePort(d.ctx, &weftv1.UpdatePortRequest{ValidateOnly: true, Port: &weftv1.Port{Metadata: &weftv1.Metadata{Id: "vm1"},
+			MacAddress: "fa:16:3e:00:00:02", AllowedAddressPairs: pairs}})
+		return create, set
+	}
+	one, block, other := &weftv1.AddressPair{IpAddress: "10.0.0.5"}, &weftv1.AddressPair{IpAddress: "10.0.0.0/24"}, &weftv1.AddressPair{IpAddress: "10.0.0.5", MacAddress: "fa:16:3e:00:00:09"}
+	for name, c := range map[string]struct {
+		pairs []*weftv1.AddressPair
+		want  string
+	}{
+		"the port's own MAC, spelled out": {[]*weftv1.AddressPair{one, block, {IpAddress: "10.0.0.5", MacAddress: "FA-16-3E-00-00-02"}}, "allowed_address_pairs[2]: is the same as allowed_address_pairs[0]"},
+		"it, and then none":               {[]*weftv1.AddressPair{{IpAddress: "10.0.0.5", MacAddress: "fa:16:3e:00:00:02"}, one}, "allowed_address_pairs[1]: is the same as allowed_address_pairs[0]"},
+		"a block of one":                  {[]*weftv1.AddressPair{one, {IpAddress: "10.0.0.5/32"}}, "allowed_address_pairs[1]: is the same as allowed_address_pairs[0]"},
+		"an address in another form":      {[]*weftv1.AddressPair{{IpAddress: "fd00::5"}, {IpAddress: "FD00:0::0:5"}}, "allowed_address_pairs[1]: is the same as allowed_address_pairs[0]"},
+		"an address in a block":           {[]*weftv1.AddressPair{one, block}, ""},
+		"another MAC":                     {[]*weftv1.AddressPair{one, other}, ""},
+	} {
+		create, set := pairs(c.pairs...)
+		diff(t, "create: "+name, c.want, said(create))
+		diff(t, "set: "+name, c.want, said(set))
+	}
+	// A port that takes the MAC which a pair spells out.
+	must[*weftv1.Port](t)(d.UpdatePort(d.ctx, &weftv1.UpdatePortRequest{Port: &weftv1.Port{Metadata: &weftv1.Metadata{Id: "vm1"}, AllowedAddressPairs: []*weftv1.AddressPair{one, other}}}))
+	_, err := d.UpdatePort(d.ctx, &weftv1.UpdatePortRequest{Port: &weftv1.Port{Metadata: &weftv1.Metadata{Id: "vm1"}, MacAddress: "fa:16:3e:00:00:09"}})
+	diff(t, "a new MAC", "allowed_address_pairs[1]: is the same as allowed_address_pairs[0]", said(err))
+}
+
+// said is the text of an error; "" when there is none.
+func said(err error) string {
+	if err == nil {
+		return ""
+	}
+	return statusOf(err).Message()
+}
+
+// So is a rule.
+func TestTheSameRuleTwice(t *testing.T) {
+	d := openDoor(t, nil)
+	d.apply(withID(securityGroup("web"), webID))
+	type ruleText struct {
+		direction, ethertype, protocol, remote string
+		lo, hi                                 uint32
+	}
+	try := func(r ruleText, id string) string {
+		m := &weftv1.SecurityGroupRule{Metadata: &weftv1.Metadata{Id: id}, SecurityGroupId: "web", Direction: r.direction, Ethertype: r.ethertype, Protocol: r.protocol, RemoteIpPrefix: r.remote}
+		if r.lo != 0 {
+			m.PortRangeMin, m.PortRangeMax = proto.Uint32(r.lo), proto.Uint32(r.hi)
+		}
+		var err error
+		if id == "" {
+			_, err = d.CreateSecurityGroupRule(d.ctx, &weftv1.CreateSecurityGroupRuleRequest{ValidateOnly: true, Securitygrouprule: m})
+		} else {
+			_, err = d.UpdateSecurityGroupRule(d.ctx, &weftv1.UpdateSecurityGroupRuleRequest{ValidateOnly: true, Securitygrouprule: m,
+				UpdateMask: maskOf("direction", "ethertype", "protocol", "remote_ip_prefix", "port_range_min", "port_range_max")})
+		}
+		return said(err)
+	}
+	first := ruleText{"ingress", "IPv4", "tcp", "10.0.0.0/24", 80, 90}
+	icmp6, all := ruleText{"ingress", "IPv6", "icmpv6", "", 0, 0}, ruleText{"ingress", "IPv4", "udp", "0.0.0.0/0", 53, 53}
+	for _, r := range []ruleText{first, icmp6, all} {
+		d.apply(rule("web", r.direction, func(m *weftv1.SecurityGroupRule) {
+			m.Ethertype, m.Protocol, m.RemoteIpPrefix = r.ethertype, r.protocol, r.remote
+			if r.lo != 0 {
+				m.PortRangeMin, m.PortRangeMax = proto.Uint32(r.lo), proto.Uint32(r.hi)
+			}
+		}))
+	}
+	d.apply(withID(rule("web", "ingress", func(m *weftv1.SecurityGroupRule) { m.Protocol = "gre" }), ruleID))
+	for name, c := range map[string]struct {
+		rule ruleText
+		want string // the beginning of the refusal
+	}{
+		"a protocol's number":       {ruleText{"ingress", "IPv4", "6", "10.0.0.0/24", 80, 90}, "remote_ip_prefix: the rule "},
+		"all in capitals":           {ruleText{"INGRESS", "ipv4", "TCP", "10.0.0.0/24", 80, 90}, "remote_ip_prefix: the rule "},
+		"no ethertype":              {ruleText{"ingress", "", "tcp", "10.0.0.0/24", 80, 90}, "remote_ip_prefix: the rule "},
+		"host bits":                 {ruleText{"ingress", "IPv4", "tcp", "10.0.0.7/24", 80, 90}, `remote_ip_prefix: "10.0.0.7/24" has host bits; did you mean 10.0.0.0/24?`},
+		"ipv6-icmp is icmpv6":       {ruleText{"ingress", "IPv6", "ipv6-icmp", "", 0, 0}, "protocol: the rule "},
+		"and so is 58":              {ruleText{"ingress", "", "58", "::/0", 0, 0}, "remote_ip_prefix: the rule "},
+		"all addresses are anybody": {ruleText{"ingress", "IPv4", "udp", "", 53, 53}, "port_range_min: the rule "},
+		"a machine of the block":    {ruleText{"ingress", "IPv4", "tcp", "10.0.0.7", 80, 90}, ""},
+		"a larger block":            {ruleText{"ingress", "IPv4", "tcp", "10.0.0.0/8", 80, 90}, ""},
+		"a port of the range":       {ruleText{"ingress", "IPv4", "tcp", "10.0.0.0/24", 85, 85}, ""},
+		"a range across the end":    {ruleText{"ingress", "IPv4", "tcp", "10.0.0.0/24", 85, 95}, ""},
+		"all ports":                 {ruleText{"ingress", "IPv4", "tcp", "10.0.0.0/24", 0, 0}, ""},
+	} {
+		for way, id := range map[string]string{"create": "", "set": ruleID} {
+			got := try(c.rule, id)
+			if c.want == "" && got != "" || c.want != "" && !strings.HasPrefix(got, c.want) {
+				t.Errorf("%s: %s: refused with %q, want %q…", way, name, got, c.want)
+			}
 		}
 	}
 }

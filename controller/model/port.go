@@ -33,7 +33,7 @@ func (p *Port) Validate() []Violation {
 	if p.BindingHostID != "" {
 		v.hostname("binding_host_id", p.BindingHostID)
 	}
-	v.addressPairs(p.AllowedAddressPairs)
+	v.addressPairs(p)
 	v.dhcpOptions(p.ExtraDHCPOpts)
 	v.instance(p.Instance)
 	v.groups(p)
@@ -59,7 +59,9 @@ func (v *violations) groups(p *Port) {
 // MaxAddressPairs is how many allowed address pairs a port may have: Neutron's max_allowed_address_pair.
 const MaxAddressPairs = 10
 
-func (v *violations) addressPairs(pairs []AddressPair) {
+// addressPairs judges the allowed address pairs. A pair without a MAC is one of the port's own. Blocks may overlap.
+func (v *violations) addressPairs(p *Port) {
+	pairs := p.AllowedAddressPairs
 	if len(pairs) > MaxAddressPairs {
 		v.add("allowed_address_pairs", "there are %d; at most %d are allowed: give a block instead", len(pairs), MaxAddressPairs)
 		return
@@ -81,6 +83,9 @@ func (v *violations) addressPairs(pairs []AddressPair) {
 		}
 		if len(*v) != before {
 			continue
+		}
+		if a.MAC == p.MAC {
+			a.MAC = MAC{}
 		}
 		if first, ok := seen[a]; ok {
 			v.add(field, "is the same as allowed_address_pairs[%d]", first)
