@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"fmt"
-	"iter"
 	"regexp"
 	"slices"
 	"strconv"
@@ -44,7 +43,11 @@ func (s *Server) Explain(_ context.Context, req *weftv1.ExplainRequest) (*weftv1
 	}
 	snap := s.sight().Snapshot
 	res := &weftv1.ExplainResponse{Owners: s.owners(snap).all(cookie)}
-	res.Text = whose(snap, cookie, res.Owners)
+	rules := rulesBehind(snap, res.Owners, req.Flow)
+	res.Text = whose(snap, cookie, res.Owners, rules)
+	for _, r := range rules {
+		res.Rules = append(res.Rules, &weftv1.ExplainedRule{SecurityGroup: groupRef(snap, r), Rule: spellRef(refTo(state.SecurityGroupRules, r)), Text: inWords(snap, r)})
+	}
 	if m := tableIn.FindStringSubmatch(req.Flow); m != nil {
 		s.explainTable(res, m[2], req.Bridge)
 	} else if req.Flow != "" {
@@ -54,12 +57,12 @@ func (s *Server) Explain(_ context.Context, req *weftv1.ExplainRequest) (*weftv1
 	return res, nil
 }
 
-// whose is the sentence about a cookie.
-func whose(s state.Snapshot, cookie uint64, owners []*weftv1.ObjectRef) string {
+// whose is the sentence about a cookie, and the rules behind its row.
+func whose(s state.Snapshot, cookie uint64, owners []*weftv1.ObjectRef, rules []*model.SecurityGroupRule) string {
 	kind, prefix, ours := flow.ParseCookie(cookie)
 	names := make([]string, len(owners))
 	for i, r := range owners {
-		names[i] = sentence(r) + more(s, r)
+		names[i] = sentence(r) + more(s, r, rules)
 	}
 	who := strings.Join(names, " or ")
 	switch {
@@ -78,25 +81,21 @@ func whose(s state.Snapshot, cookie uint64, owners []*weftv1.ObjectRef) string {
 	return who + " wanted the row"
 }
 
-// more says of a rule what it allows and whose it is, and of a group whose rules name it: rows with its cookie are the other
-// side of these.
-func more(s state.Snapshot, ref *weftv1.ObjectRef) string {
-	var naming iter.Seq[*model.SecurityGroupRule]
+// more says of a rule what it allows and whose it is, and of a group whose rules, of those behind the row, name it: rows with its
+// cookie are the other side of these.
+func more(s state.Snapshot, ref *weftv1.ObjectRef, rules []*model.SecurityGroupRule) string {
 	switch state.Kind(ref.Kind + "s") {
 	case state.SecurityGroupRules:
 		if r := s.SecurityGroupRule(ref.Id); r != nil {
 			return fmt.Sprintf(", \"%s\" of %s,", inWords(s, r), sentence(groupRef(s, r)))
 		}
 		return ""
-	case state.SecurityGroups:
-		naming = s.RulesAboutGroup(ref.Id)
-	case state.AddressGroups:
-		naming = s.RulesAboutAddressGroup(ref.Id)
+	case state.SecurityGroups, state.AddressGroups:
 	default:
 		return ""
 	}
 	var of []string
-	for r := range naming {
+	for _, r := range rules {
 		of = append(of, sentence(groupRef(s, r)))
 	}
 	if len(of) == 0 {

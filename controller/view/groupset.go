@@ -43,9 +43,17 @@ func ForGroupSet(s state.Snapshot, h Host, key string) (GroupSet, bool) {
 func (l *Lookup) GroupSet(key string) (GroupSet, bool) { return l.groupSet(key, byRows) }
 
 func (l *Lookup) groupSet(key string, by judge) (GroupSet, bool) {
-	s, h := l.s, l.h
+	if !hasSet(l.s, l.h.Name, key, by) {
+		return GroupSet{}, false
+	}
+	return AnyGroupSet(l.s, key)
+}
+
+// AnyGroupSet is a group set as every host sees it that judges a port with exactly these groups; false means that there is no
+// such port.
+func AnyGroupSet(s state.Snapshot, key string) (GroupSet, bool) {
 	gs := s.GroupSet(key)
-	if gs == nil || key == "" || !hasSet(s, h.Name, key, by) {
+	if gs == nil || key == "" {
 		return GroupSet{}, false
 	}
 	groups := strings.Split(key, ",")

@@ -1048,7 +1048,10 @@ type ExplainResponse struct {
 	// Objects that the cookie may stand for (one, but for a collision of 48 bits).
 	Owners []*ObjectRef `protobuf:"bytes,3,rep,name=owners,proto3" json:"owners,omitempty"`
 	// Sentence for people.
-	Text          string `protobuf:"bytes,4,opt,name=text,proto3" json:"text,omitempty"`
+	Text string `protobuf:"bytes,4,opt,name=text,proto3" json:"text,omitempty"`
+	// Rules of security groups that the row is there for, by id. A row of a rule is shared by those that say the same for ports
+	// with the same groups, as the line tells which; a row of a group by those that name the group.
+	Rules         []*ExplainedRule `protobuf:"bytes,5,rep,name=rules,proto3" json:"rules,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1111,6 +1114,75 @@ func (x *ExplainResponse) GetText() string {
 	return ""
 }
 
+func (x *ExplainResponse) GetRules() []*ExplainedRule {
+	if x != nil {
+		return x.Rules
+	}
+	return nil
+}
+
+// ExplainedRule is a rule of a security group, in words.
+type ExplainedRule struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	SecurityGroup *ObjectRef             `protobuf:"bytes,1,opt,name=security_group,json=securityGroup,proto3" json:"security_group,omitempty"`
+	Rule          *ObjectRef             `protobuf:"bytes,2,opt,name=rule,proto3" json:"rule,omitempty"`
+	// E.g. "ingress IPv4 tcp 80:90 from securitygroup web".
+	Text          string `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExplainedRule) Reset() {
+	*x = ExplainedRule{}
+	mi := &file_weft_v1_weft_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExplainedRule) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExplainedRule) ProtoMessage() {}
+
+func (x *ExplainedRule) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_weft_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExplainedRule.ProtoReflect.Descriptor instead.
+func (*ExplainedRule) Descriptor() ([]byte, []int) {
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *ExplainedRule) GetSecurityGroup() *ObjectRef {
+	if x != nil {
+		return x.SecurityGroup
+	}
+	return nil
+}
+
+func (x *ExplainedRule) GetRule() *ObjectRef {
+	if x != nil {
+		return x.Rule
+	}
+	return nil
+}
+
+func (x *ExplainedRule) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
 // GetPortRulesRequest names the port.
 type GetPortRulesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1122,7 +1194,7 @@ type GetPortRulesRequest struct {
 
 func (x *GetPortRulesRequest) Reset() {
 	*x = GetPortRulesRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[16]
+	mi := &file_weft_v1_weft_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1134,7 +1206,7 @@ func (x *GetPortRulesRequest) String() string {
 func (*GetPortRulesRequest) ProtoMessage() {}
 
 func (x *GetPortRulesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[16]
+	mi := &file_weft_v1_weft_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1147,7 +1219,7 @@ func (x *GetPortRulesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPortRulesRequest.ProtoReflect.Descriptor instead.
 func (*GetPortRulesRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{16}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *GetPortRulesRequest) GetPort() string {
@@ -1185,7 +1257,7 @@ type GetPortRulesResponse struct {
 
 func (x *GetPortRulesResponse) Reset() {
 	*x = GetPortRulesResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[17]
+	mi := &file_weft_v1_weft_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1197,7 +1269,7 @@ func (x *GetPortRulesResponse) String() string {
 func (*GetPortRulesResponse) ProtoMessage() {}
 
 func (x *GetPortRulesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[17]
+	mi := &file_weft_v1_weft_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1210,7 +1282,7 @@ func (x *GetPortRulesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPortRulesResponse.ProtoReflect.Descriptor instead.
 func (*GetPortRulesResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{17}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *GetPortRulesResponse) GetPort() *ObjectRef {
@@ -1313,7 +1385,7 @@ type PortRule struct {
 
 func (x *PortRule) Reset() {
 	*x = PortRule{}
-	mi := &file_weft_v1_weft_proto_msgTypes[18]
+	mi := &file_weft_v1_weft_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1325,7 +1397,7 @@ func (x *PortRule) String() string {
 func (*PortRule) ProtoMessage() {}
 
 func (x *PortRule) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[18]
+	mi := &file_weft_v1_weft_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1338,7 +1410,7 @@ func (x *PortRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PortRule.ProtoReflect.Descriptor instead.
 func (*PortRule) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{18}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *PortRule) GetSecurityGroup() *ObjectRef {
@@ -1400,7 +1472,7 @@ type ListDriftRequest struct {
 
 func (x *ListDriftRequest) Reset() {
 	*x = ListDriftRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[19]
+	mi := &file_weft_v1_weft_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1412,7 +1484,7 @@ func (x *ListDriftRequest) String() string {
 func (*ListDriftRequest) ProtoMessage() {}
 
 func (x *ListDriftRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[19]
+	mi := &file_weft_v1_weft_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1425,7 +1497,7 @@ func (x *ListDriftRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDriftRequest.ProtoReflect.Descriptor instead.
 func (*ListDriftRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{19}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ListDriftRequest) GetHost() string {
@@ -1447,7 +1519,7 @@ type ListDriftResponse struct {
 
 func (x *ListDriftResponse) Reset() {
 	*x = ListDriftResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[20]
+	mi := &file_weft_v1_weft_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1459,7 +1531,7 @@ func (x *ListDriftResponse) String() string {
 func (*ListDriftResponse) ProtoMessage() {}
 
 func (x *ListDriftResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[20]
+	mi := &file_weft_v1_weft_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1472,7 +1544,7 @@ func (x *ListDriftResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDriftResponse.ProtoReflect.Descriptor instead.
 func (*ListDriftResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{20}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ListDriftResponse) GetDrifts() []*Drift {
@@ -1507,7 +1579,7 @@ type Drift struct {
 
 func (x *Drift) Reset() {
 	*x = Drift{}
-	mi := &file_weft_v1_weft_proto_msgTypes[21]
+	mi := &file_weft_v1_weft_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1519,7 +1591,7 @@ func (x *Drift) String() string {
 func (*Drift) ProtoMessage() {}
 
 func (x *Drift) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[21]
+	mi := &file_weft_v1_weft_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1532,7 +1604,7 @@ func (x *Drift) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Drift.ProtoReflect.Descriptor instead.
 func (*Drift) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{21}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Drift) GetHost() string {
@@ -1589,7 +1661,7 @@ type ListInterfacesRequest struct {
 
 func (x *ListInterfacesRequest) Reset() {
 	*x = ListInterfacesRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[22]
+	mi := &file_weft_v1_weft_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1601,7 +1673,7 @@ func (x *ListInterfacesRequest) String() string {
 func (*ListInterfacesRequest) ProtoMessage() {}
 
 func (x *ListInterfacesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[22]
+	mi := &file_weft_v1_weft_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1614,7 +1686,7 @@ func (x *ListInterfacesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListInterfacesRequest.ProtoReflect.Descriptor instead.
 func (*ListInterfacesRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{22}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ListInterfacesRequest) GetHost() string {
@@ -1641,7 +1713,7 @@ type ListInterfacesResponse struct {
 
 func (x *ListInterfacesResponse) Reset() {
 	*x = ListInterfacesResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[23]
+	mi := &file_weft_v1_weft_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1653,7 +1725,7 @@ func (x *ListInterfacesResponse) String() string {
 func (*ListInterfacesResponse) ProtoMessage() {}
 
 func (x *ListInterfacesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[23]
+	mi := &file_weft_v1_weft_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1666,7 +1738,7 @@ func (x *ListInterfacesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListInterfacesResponse.ProtoReflect.Descriptor instead.
 func (*ListInterfacesResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{23}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ListInterfacesResponse) GetInterfaces() []*Interface {
@@ -1696,7 +1768,7 @@ type Interface struct {
 
 func (x *Interface) Reset() {
 	*x = Interface{}
-	mi := &file_weft_v1_weft_proto_msgTypes[24]
+	mi := &file_weft_v1_weft_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1708,7 +1780,7 @@ func (x *Interface) String() string {
 func (*Interface) ProtoMessage() {}
 
 func (x *Interface) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[24]
+	mi := &file_weft_v1_weft_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1721,7 +1793,7 @@ func (x *Interface) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Interface.ProtoReflect.Descriptor instead.
 func (*Interface) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{24}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Interface) GetHost() string {
@@ -1786,7 +1858,7 @@ type ListEventsRequest struct {
 
 func (x *ListEventsRequest) Reset() {
 	*x = ListEventsRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[25]
+	mi := &file_weft_v1_weft_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1798,7 +1870,7 @@ func (x *ListEventsRequest) String() string {
 func (*ListEventsRequest) ProtoMessage() {}
 
 func (x *ListEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[25]
+	mi := &file_weft_v1_weft_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1811,7 +1883,7 @@ func (x *ListEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEventsRequest.ProtoReflect.Descriptor instead.
 func (*ListEventsRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{25}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ListEventsRequest) GetHost() string {
@@ -1845,7 +1917,7 @@ type ListEventsResponse struct {
 
 func (x *ListEventsResponse) Reset() {
 	*x = ListEventsResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[26]
+	mi := &file_weft_v1_weft_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1857,7 +1929,7 @@ func (x *ListEventsResponse) String() string {
 func (*ListEventsResponse) ProtoMessage() {}
 
 func (x *ListEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[26]
+	mi := &file_weft_v1_weft_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1870,7 +1942,7 @@ func (x *ListEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEventsResponse.ProtoReflect.Descriptor instead.
 func (*ListEventsResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{26}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ListEventsResponse) GetEvents() []*Event {
@@ -1895,7 +1967,7 @@ type WatchEventsRequest struct {
 
 func (x *WatchEventsRequest) Reset() {
 	*x = WatchEventsRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[27]
+	mi := &file_weft_v1_weft_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1907,7 +1979,7 @@ func (x *WatchEventsRequest) String() string {
 func (*WatchEventsRequest) ProtoMessage() {}
 
 func (x *WatchEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[27]
+	mi := &file_weft_v1_weft_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1920,7 +1992,7 @@ func (x *WatchEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchEventsRequest.ProtoReflect.Descriptor instead.
 func (*WatchEventsRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{27}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *WatchEventsRequest) GetHost() string {
@@ -1954,7 +2026,7 @@ type WatchEventsResponse struct {
 
 func (x *WatchEventsResponse) Reset() {
 	*x = WatchEventsResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[28]
+	mi := &file_weft_v1_weft_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1966,7 +2038,7 @@ func (x *WatchEventsResponse) String() string {
 func (*WatchEventsResponse) ProtoMessage() {}
 
 func (x *WatchEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[28]
+	mi := &file_weft_v1_weft_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1979,7 +2051,7 @@ func (x *WatchEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchEventsResponse.ProtoReflect.Descriptor instead.
 func (*WatchEventsResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{28}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *WatchEventsResponse) GetEvent() *Event {
@@ -2004,7 +2076,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_weft_v1_weft_proto_msgTypes[29]
+	mi := &file_weft_v1_weft_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2016,7 +2088,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[29]
+	mi := &file_weft_v1_weft_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2029,7 +2101,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{29}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Event) GetTime() *timestamppb.Timestamp {
@@ -2080,7 +2152,7 @@ type WhereRequest struct {
 
 func (x *WhereRequest) Reset() {
 	*x = WhereRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[30]
+	mi := &file_weft_v1_weft_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2092,7 +2164,7 @@ func (x *WhereRequest) String() string {
 func (*WhereRequest) ProtoMessage() {}
 
 func (x *WhereRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[30]
+	mi := &file_weft_v1_weft_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2105,7 +2177,7 @@ func (x *WhereRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WhereRequest.ProtoReflect.Descriptor instead.
 func (*WhereRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{30}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *WhereRequest) GetObject() string {
@@ -2133,7 +2205,7 @@ type WhereResponse struct {
 
 func (x *WhereResponse) Reset() {
 	*x = WhereResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[31]
+	mi := &file_weft_v1_weft_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2145,7 +2217,7 @@ func (x *WhereResponse) String() string {
 func (*WhereResponse) ProtoMessage() {}
 
 func (x *WhereResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[31]
+	mi := &file_weft_v1_weft_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2158,7 +2230,7 @@ func (x *WhereResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WhereResponse.ProtoReflect.Descriptor instead.
 func (*WhereResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{31}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *WhereResponse) GetObject() *ObjectRef {
@@ -2197,7 +2269,7 @@ type Place struct {
 
 func (x *Place) Reset() {
 	*x = Place{}
-	mi := &file_weft_v1_weft_proto_msgTypes[32]
+	mi := &file_weft_v1_weft_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2209,7 +2281,7 @@ func (x *Place) String() string {
 func (*Place) ProtoMessage() {}
 
 func (x *Place) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[32]
+	mi := &file_weft_v1_weft_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2222,7 +2294,7 @@ func (x *Place) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Place.ProtoReflect.Descriptor instead.
 func (*Place) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{32}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Place) GetHost() string {
@@ -2279,7 +2351,7 @@ type GetNamespaceRequest struct {
 
 func (x *GetNamespaceRequest) Reset() {
 	*x = GetNamespaceRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[33]
+	mi := &file_weft_v1_weft_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2291,7 +2363,7 @@ func (x *GetNamespaceRequest) String() string {
 func (*GetNamespaceRequest) ProtoMessage() {}
 
 func (x *GetNamespaceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[33]
+	mi := &file_weft_v1_weft_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2304,7 +2376,7 @@ func (x *GetNamespaceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetNamespaceRequest.ProtoReflect.Descriptor instead.
 func (*GetNamespaceRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{33}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *GetNamespaceRequest) GetHost() string {
@@ -2335,7 +2407,7 @@ type GetNamespaceResponse struct {
 
 func (x *GetNamespaceResponse) Reset() {
 	*x = GetNamespaceResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[34]
+	mi := &file_weft_v1_weft_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2347,7 +2419,7 @@ func (x *GetNamespaceResponse) String() string {
 func (*GetNamespaceResponse) ProtoMessage() {}
 
 func (x *GetNamespaceResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[34]
+	mi := &file_weft_v1_weft_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2360,7 +2432,7 @@ func (x *GetNamespaceResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetNamespaceResponse.ProtoReflect.Descriptor instead.
 func (*GetNamespaceResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{34}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *GetNamespaceResponse) GetHost() string {
@@ -2399,7 +2471,7 @@ type NamespaceLine struct {
 
 func (x *NamespaceLine) Reset() {
 	*x = NamespaceLine{}
-	mi := &file_weft_v1_weft_proto_msgTypes[35]
+	mi := &file_weft_v1_weft_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2411,7 +2483,7 @@ func (x *NamespaceLine) String() string {
 func (*NamespaceLine) ProtoMessage() {}
 
 func (x *NamespaceLine) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[35]
+	mi := &file_weft_v1_weft_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2424,7 +2496,7 @@ func (x *NamespaceLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NamespaceLine.ProtoReflect.Descriptor instead.
 func (*NamespaceLine) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{35}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *NamespaceLine) GetSection() string {
@@ -2524,14 +2596,19 @@ const file_weft_v1_weft_proto_rawDesc = "" +
 	"\x0eExplainRequest\x12\x16\n" +
 	"\x06cookie\x18\x01 \x01(\tR\x06cookie\x12\x12\n" +
 	"\x04flow\x18\x02 \x01(\tR\x04flow\x12\x16\n" +
-	"\x06bridge\x18\x03 \x01(\tR\x06bridge\"\x91\x01\n" +
+	"\x06bridge\x18\x03 \x01(\tR\x06bridge\"\xbf\x01\n" +
 	"\x0fExplainResponse\x12\x1d\n" +
 	"\n" +
 	"table_name\x18\x01 \x01(\tR\ttableName\x12\x1f\n" +
 	"\vtable_about\x18\x02 \x01(\tR\n" +
 	"tableAbout\x12*\n" +
 	"\x06owners\x18\x03 \x03(\v2\x12.weft.v1.ObjectRefR\x06owners\x12\x12\n" +
-	"\x04text\x18\x04 \x01(\tR\x04text\")\n" +
+	"\x04text\x18\x04 \x01(\tR\x04text\x12,\n" +
+	"\x05rules\x18\x05 \x03(\v2\x16.weft.v1.ExplainedRuleR\x05rules\"\x86\x01\n" +
+	"\rExplainedRule\x129\n" +
+	"\x0esecurity_group\x18\x01 \x01(\v2\x12.weft.v1.ObjectRefR\rsecurityGroup\x12&\n" +
+	"\x04rule\x18\x02 \x01(\v2\x12.weft.v1.ObjectRefR\x04rule\x12\x12\n" +
+	"\x04text\x18\x03 \x01(\tR\x04text\")\n" +
 	"\x13GetPortRulesRequest\x12\x12\n" +
 	"\x04port\x18\x01 \x01(\tR\x04port\"\xc2\x03\n" +
 	"\x14GetPortRulesResponse\x12&\n" +
@@ -2657,7 +2734,7 @@ func file_weft_v1_weft_proto_rawDescGZIP() []byte {
 	return file_weft_v1_weft_proto_rawDescData
 }
 
-var file_weft_v1_weft_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
+var file_weft_v1_weft_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
 var file_weft_v1_weft_proto_goTypes = []any{
 	(*ApplyRequest)(nil),           // 0: weft.v1.ApplyRequest
 	(*ApplyResponse)(nil),          // 1: weft.v1.ApplyResponse
@@ -2675,101 +2752,105 @@ var file_weft_v1_weft_proto_goTypes = []any{
 	(*Flow)(nil),                   // 13: weft.v1.Flow
 	(*ExplainRequest)(nil),         // 14: weft.v1.ExplainRequest
 	(*ExplainResponse)(nil),        // 15: weft.v1.ExplainResponse
-	(*GetPortRulesRequest)(nil),    // 16: weft.v1.GetPortRulesRequest
-	(*GetPortRulesResponse)(nil),   // 17: weft.v1.GetPortRulesResponse
-	(*PortRule)(nil),               // 18: weft.v1.PortRule
-	(*ListDriftRequest)(nil),       // 19: weft.v1.ListDriftRequest
-	(*ListDriftResponse)(nil),      // 20: weft.v1.ListDriftResponse
-	(*Drift)(nil),                  // 21: weft.v1.Drift
-	(*ListInterfacesRequest)(nil),  // 22: weft.v1.ListInterfacesRequest
-	(*ListInterfacesResponse)(nil), // 23: weft.v1.ListInterfacesResponse
-	(*Interface)(nil),              // 24: weft.v1.Interface
-	(*ListEventsRequest)(nil),      // 25: weft.v1.ListEventsRequest
-	(*ListEventsResponse)(nil),     // 26: weft.v1.ListEventsResponse
-	(*WatchEventsRequest)(nil),     // 27: weft.v1.WatchEventsRequest
-	(*WatchEventsResponse)(nil),    // 28: weft.v1.WatchEventsResponse
-	(*Event)(nil),                  // 29: weft.v1.Event
-	(*WhereRequest)(nil),           // 30: weft.v1.WhereRequest
-	(*WhereResponse)(nil),          // 31: weft.v1.WhereResponse
-	(*Place)(nil),                  // 32: weft.v1.Place
-	(*GetNamespaceRequest)(nil),    // 33: weft.v1.GetNamespaceRequest
-	(*GetNamespaceResponse)(nil),   // 34: weft.v1.GetNamespaceResponse
-	(*NamespaceLine)(nil),          // 35: weft.v1.NamespaceLine
-	nil,                            // 36: weft.v1.GetStatusResponse.ObjectsEntry
-	nil,                            // 37: weft.v1.ListDriftResponse.ErrorsEntry
-	(*Object)(nil),                 // 38: weft.v1.Object
-	(*ObjectRef)(nil),              // 39: weft.v1.ObjectRef
-	(*durationpb.Duration)(nil),    // 40: google.protobuf.Duration
-	(*Host)(nil),                   // 41: weft.v1.Host
-	(*timestamppb.Timestamp)(nil),  // 42: google.protobuf.Timestamp
-	(*SecurityGroupRule)(nil),      // 43: weft.v1.SecurityGroupRule
+	(*ExplainedRule)(nil),          // 16: weft.v1.ExplainedRule
+	(*GetPortRulesRequest)(nil),    // 17: weft.v1.GetPortRulesRequest
+	(*GetPortRulesResponse)(nil),   // 18: weft.v1.GetPortRulesResponse
+	(*PortRule)(nil),               // 19: weft.v1.PortRule
+	(*ListDriftRequest)(nil),       // 20: weft.v1.ListDriftRequest
+	(*ListDriftResponse)(nil),      // 21: weft.v1.ListDriftResponse
+	(*Drift)(nil),                  // 22: weft.v1.Drift
+	(*ListInterfacesRequest)(nil),  // 23: weft.v1.ListInterfacesRequest
+	(*ListInterfacesResponse)(nil), // 24: weft.v1.ListInterfacesResponse
+	(*Interface)(nil),              // 25: weft.v1.Interface
+	(*ListEventsRequest)(nil),      // 26: weft.v1.ListEventsRequest
+	(*ListEventsResponse)(nil),     // 27: weft.v1.ListEventsResponse
+	(*WatchEventsRequest)(nil),     // 28: weft.v1.WatchEventsRequest
+	(*WatchEventsResponse)(nil),    // 29: weft.v1.WatchEventsResponse
+	(*Event)(nil),                  // 30: weft.v1.Event
+	(*WhereRequest)(nil),           // 31: weft.v1.WhereRequest
+	(*WhereResponse)(nil),          // 32: weft.v1.WhereResponse
+	(*Place)(nil),                  // 33: weft.v1.Place
+	(*GetNamespaceRequest)(nil),    // 34: weft.v1.GetNamespaceRequest
+	(*GetNamespaceResponse)(nil),   // 35: weft.v1.GetNamespaceResponse
+	(*NamespaceLine)(nil),          // 36: weft.v1.NamespaceLine
+	nil,                            // 37: weft.v1.GetStatusResponse.ObjectsEntry
+	nil,                            // 38: weft.v1.ListDriftResponse.ErrorsEntry
+	(*Object)(nil),                 // 39: weft.v1.Object
+	(*ObjectRef)(nil),              // 40: weft.v1.ObjectRef
+	(*durationpb.Duration)(nil),    // 41: google.protobuf.Duration
+	(*Host)(nil),                   // 42: weft.v1.Host
+	(*timestamppb.Timestamp)(nil),  // 43: google.protobuf.Timestamp
+	(*SecurityGroupRule)(nil),      // 44: weft.v1.SecurityGroupRule
 }
 var file_weft_v1_weft_proto_depIdxs = []int32{
-	38, // 0: weft.v1.ApplyRequest.objects:type_name -> weft.v1.Object
-	39, // 1: weft.v1.ApplyRequest.deletes:type_name -> weft.v1.ObjectRef
+	39, // 0: weft.v1.ApplyRequest.objects:type_name -> weft.v1.Object
+	40, // 1: weft.v1.ApplyRequest.deletes:type_name -> weft.v1.ObjectRef
 	2,  // 2: weft.v1.ApplyResponse.results:type_name -> weft.v1.ApplyResult
-	39, // 3: weft.v1.ApplyResult.object:type_name -> weft.v1.ObjectRef
+	40, // 3: weft.v1.ApplyResult.object:type_name -> weft.v1.ObjectRef
 	3,  // 4: weft.v1.ApplyResult.changes:type_name -> weft.v1.FieldChange
-	38, // 5: weft.v1.WatchResponse.object:type_name -> weft.v1.Object
-	40, // 6: weft.v1.WaitAppliedRequest.timeout:type_name -> google.protobuf.Duration
+	39, // 5: weft.v1.WatchResponse.object:type_name -> weft.v1.Object
+	41, // 6: weft.v1.WaitAppliedRequest.timeout:type_name -> google.protobuf.Duration
 	8,  // 7: weft.v1.WaitAppliedResponse.lagging:type_name -> weft.v1.HostLag
-	41, // 8: weft.v1.GetStatusResponse.hosts:type_name -> weft.v1.Host
-	36, // 9: weft.v1.GetStatusResponse.objects:type_name -> weft.v1.GetStatusResponse.ObjectsEntry
-	42, // 10: weft.v1.GetStatusResponse.start_time:type_name -> google.protobuf.Timestamp
+	42, // 8: weft.v1.GetStatusResponse.hosts:type_name -> weft.v1.Host
+	37, // 9: weft.v1.GetStatusResponse.objects:type_name -> weft.v1.GetStatusResponse.ObjectsEntry
+	43, // 10: weft.v1.GetStatusResponse.start_time:type_name -> google.protobuf.Timestamp
 	13, // 11: weft.v1.ListFlowsResponse.flows:type_name -> weft.v1.Flow
-	39, // 12: weft.v1.Flow.owner:type_name -> weft.v1.ObjectRef
-	40, // 13: weft.v1.Flow.age:type_name -> google.protobuf.Duration
-	39, // 14: weft.v1.ExplainResponse.owners:type_name -> weft.v1.ObjectRef
-	39, // 15: weft.v1.GetPortRulesResponse.port:type_name -> weft.v1.ObjectRef
-	18, // 16: weft.v1.GetPortRulesResponse.rules:type_name -> weft.v1.PortRule
-	39, // 17: weft.v1.PortRule.security_group:type_name -> weft.v1.ObjectRef
-	43, // 18: weft.v1.PortRule.rule:type_name -> weft.v1.SecurityGroupRule
-	39, // 19: weft.v1.PortRule.same_as:type_name -> weft.v1.ObjectRef
-	21, // 20: weft.v1.ListDriftResponse.drifts:type_name -> weft.v1.Drift
-	37, // 21: weft.v1.ListDriftResponse.errors:type_name -> weft.v1.ListDriftResponse.ErrorsEntry
-	39, // 22: weft.v1.Drift.owner:type_name -> weft.v1.ObjectRef
-	24, // 23: weft.v1.ListInterfacesResponse.interfaces:type_name -> weft.v1.Interface
-	42, // 24: weft.v1.ListEventsRequest.since:type_name -> google.protobuf.Timestamp
-	29, // 25: weft.v1.ListEventsResponse.events:type_name -> weft.v1.Event
-	42, // 26: weft.v1.WatchEventsRequest.since:type_name -> google.protobuf.Timestamp
-	29, // 27: weft.v1.WatchEventsResponse.event:type_name -> weft.v1.Event
-	42, // 28: weft.v1.Event.time:type_name -> google.protobuf.Timestamp
-	39, // 29: weft.v1.Event.object:type_name -> weft.v1.ObjectRef
-	39, // 30: weft.v1.WhereResponse.object:type_name -> weft.v1.ObjectRef
-	32, // 31: weft.v1.WhereResponse.places:type_name -> weft.v1.Place
-	42, // 32: weft.v1.Place.since:type_name -> google.protobuf.Timestamp
-	35, // 33: weft.v1.GetNamespaceResponse.lines:type_name -> weft.v1.NamespaceLine
-	0,  // 34: weft.v1.WeftService.Apply:input_type -> weft.v1.ApplyRequest
-	4,  // 35: weft.v1.WeftService.Watch:input_type -> weft.v1.WatchRequest
-	6,  // 36: weft.v1.WeftService.WaitApplied:input_type -> weft.v1.WaitAppliedRequest
-	9,  // 37: weft.v1.DiagnosticsService.GetStatus:input_type -> weft.v1.GetStatusRequest
-	11, // 38: weft.v1.DiagnosticsService.ListFlows:input_type -> weft.v1.ListFlowsRequest
-	14, // 39: weft.v1.DiagnosticsService.Explain:input_type -> weft.v1.ExplainRequest
-	16, // 40: weft.v1.DiagnosticsService.GetPortRules:input_type -> weft.v1.GetPortRulesRequest
-	19, // 41: weft.v1.DiagnosticsService.ListDrift:input_type -> weft.v1.ListDriftRequest
-	22, // 42: weft.v1.DiagnosticsService.ListInterfaces:input_type -> weft.v1.ListInterfacesRequest
-	30, // 43: weft.v1.DiagnosticsService.Where:input_type -> weft.v1.WhereRequest
-	33, // 44: weft.v1.DiagnosticsService.GetNamespace:input_type -> weft.v1.GetNamespaceRequest
-	25, // 45: weft.v1.DiagnosticsService.ListEvents:input_type -> weft.v1.ListEventsRequest
-	27, // 46: weft.v1.DiagnosticsService.WatchEvents:input_type -> weft.v1.WatchEventsRequest
-	1,  // 47: weft.v1.WeftService.Apply:output_type -> weft.v1.ApplyResponse
-	5,  // 48: weft.v1.WeftService.Watch:output_type -> weft.v1.WatchResponse
-	7,  // 49: weft.v1.WeftService.WaitApplied:output_type -> weft.v1.WaitAppliedResponse
-	10, // 50: weft.v1.DiagnosticsService.GetStatus:output_type -> weft.v1.GetStatusResponse
-	12, // 51: weft.v1.DiagnosticsService.ListFlows:output_type -> weft.v1.ListFlowsResponse
-	15, // 52: weft.v1.DiagnosticsService.Explain:output_type -> weft.v1.ExplainResponse
-	17, // 53: weft.v1.DiagnosticsService.GetPortRules:output_type -> weft.v1.GetPortRulesResponse
-	20, // 54: weft.v1.DiagnosticsService.ListDrift:output_type -> weft.v1.ListDriftResponse
-	23, // 55: weft.v1.DiagnosticsService.ListInterfaces:output_type -> weft.v1.ListInterfacesResponse
-	31, // 56: weft.v1.DiagnosticsService.Where:output_type -> weft.v1.WhereResponse
-	34, // 57: weft.v1.DiagnosticsService.GetNamespace:output_type -> weft.v1.GetNamespaceResponse
-	26, // 58: weft.v1.DiagnosticsService.ListEvents:output_type -> weft.v1.ListEventsResponse
-	28, // 59: weft.v1.DiagnosticsService.WatchEvents:output_type -> weft.v1.WatchEventsResponse
-	47, // [47:60] is the sub-list for method output_type
-	34, // [34:47] is the sub-list for method input_type
-	34, // [34:34] is the sub-list for extension type_name
-	34, // [34:34] is the sub-list for extension extendee
-	0,  // [0:34] is the sub-list for field type_name
+	40, // 12: weft.v1.Flow.owner:type_name -> weft.v1.ObjectRef
+	41, // 13: weft.v1.Flow.age:type_name -> google.protobuf.Duration
+	40, // 14: weft.v1.ExplainResponse.owners:type_name -> weft.v1.ObjectRef
+	16, // 15: weft.v1.ExplainResponse.rules:type_name -> weft.v1.ExplainedRule
+	40, // 16: weft.v1.ExplainedRule.security_group:type_name -> weft.v1.ObjectRef
+	40, // 17: weft.v1.ExplainedRule.rule:type_name -> weft.v1.ObjectRef
+	40, // 18: weft.v1.GetPortRulesResponse.port:type_name -> weft.v1.ObjectRef
+	19, // 19: weft.v1.GetPortRulesResponse.rules:type_name -> weft.v1.PortRule
+	40, // 20: weft.v1.PortRule.security_group:type_name -> weft.v1.ObjectRef
+	44, // 21: weft.v1.PortRule.rule:type_name -> weft.v1.SecurityGroupRule
+	40, // 22: weft.v1.PortRule.same_as:type_name -> weft.v1.ObjectRef
+	22, // 23: weft.v1.ListDriftResponse.drifts:type_name -> weft.v1.Drift
+	38, // 24: weft.v1.ListDriftResponse.errors:type_name -> weft.v1.ListDriftResponse.ErrorsEntry
+	40, // 25: weft.v1.Drift.owner:type_name -> weft.v1.ObjectRef
+	25, // 26: weft.v1.ListInterfacesResponse.interfaces:type_name -> weft.v1.Interface
+	43, // 27: weft.v1.ListEventsRequest.since:type_name -> google.protobuf.Timestamp
+	30, // 28: weft.v1.ListEventsResponse.events:type_name -> weft.v1.Event
+	43, // 29: weft.v1.WatchEventsRequest.since:type_name -> google.protobuf.Timestamp
+	30, // 30: weft.v1.WatchEventsResponse.event:type_name -> weft.v1.Event
+	43, // 31: weft.v1.Event.time:type_name -> google.protobuf.Timestamp
+	40, // 32: weft.v1.Event.object:type_name -> weft.v1.ObjectRef
+	40, // 33: weft.v1.WhereResponse.object:type_name -> weft.v1.ObjectRef
+	33, // 34: weft.v1.WhereResponse.places:type_name -> weft.v1.Place
+	43, // 35: weft.v1.Place.since:type_name -> google.protobuf.Timestamp
+	36, // 36: weft.v1.GetNamespaceResponse.lines:type_name -> weft.v1.NamespaceLine
+	0,  // 37: weft.v1.WeftService.Apply:input_type -> weft.v1.ApplyRequest
+	4,  // 38: weft.v1.WeftService.Watch:input_type -> weft.v1.WatchRequest
+	6,  // 39: weft.v1.WeftService.WaitApplied:input_type -> weft.v1.WaitAppliedRequest
+	9,  // 40: weft.v1.DiagnosticsService.GetStatus:input_type -> weft.v1.GetStatusRequest
+	11, // 41: weft.v1.DiagnosticsService.ListFlows:input_type -> weft.v1.ListFlowsRequest
+	14, // 42: weft.v1.DiagnosticsService.Explain:input_type -> weft.v1.ExplainRequest
+	17, // 43: weft.v1.DiagnosticsService.GetPortRules:input_type -> weft.v1.GetPortRulesRequest
+	20, // 44: weft.v1.DiagnosticsService.ListDrift:input_type -> weft.v1.ListDriftRequest
+	23, // 45: weft.v1.DiagnosticsService.ListInterfaces:input_type -> weft.v1.ListInterfacesRequest
+	31, // 46: weft.v1.DiagnosticsService.Where:input_type -> weft.v1.WhereRequest
+	34, // 47: weft.v1.DiagnosticsService.GetNamespace:input_type -> weft.v1.GetNamespaceRequest
+	26, // 48: weft.v1.DiagnosticsService.ListEvents:input_type -> weft.v1.ListEventsRequest
+	28, // 49: weft.v1.DiagnosticsService.WatchEvents:input_type -> weft.v1.WatchEventsRequest
+	1,  // 50: weft.v1.WeftService.Apply:output_type -> weft.v1.ApplyResponse
+	5,  // 51: weft.v1.WeftService.Watch:output_type -> weft.v1.WatchResponse
+	7,  // 52: weft.v1.WeftService.WaitApplied:output_type -> weft.v1.WaitAppliedResponse
+	10, // 53: weft.v1.DiagnosticsService.GetStatus:output_type -> weft.v1.GetStatusResponse
+	12, // 54: weft.v1.DiagnosticsService.ListFlows:output_type -> weft.v1.ListFlowsResponse
+	15, // 55: weft.v1.DiagnosticsService.Explain:output_type -> weft.v1.ExplainResponse
+	18, // 56: weft.v1.DiagnosticsService.GetPortRules:output_type -> weft.v1.GetPortRulesResponse
+	21, // 57: weft.v1.DiagnosticsService.ListDrift:output_type -> weft.v1.ListDriftResponse
+	24, // 58: weft.v1.DiagnosticsService.ListInterfaces:output_type -> weft.v1.ListInterfacesResponse
+	32, // 59: weft.v1.DiagnosticsService.Where:output_type -> weft.v1.WhereResponse
+	35, // 60: weft.v1.DiagnosticsService.GetNamespace:output_type -> weft.v1.GetNamespaceResponse
+	27, // 61: weft.v1.DiagnosticsService.ListEvents:output_type -> weft.v1.ListEventsResponse
+	29, // 62: weft.v1.DiagnosticsService.WatchEvents:output_type -> weft.v1.WatchEventsResponse
+	50, // [50:63] is the sub-list for method output_type
+	37, // [37:50] is the sub-list for method input_type
+	37, // [37:37] is the sub-list for extension type_name
+	37, // [37:37] is the sub-list for extension extendee
+	0,  // [0:37] is the sub-list for field type_name
 }
 
 func init() { file_weft_v1_weft_proto_init() }
@@ -2784,7 +2865,7 @@ func file_weft_v1_weft_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_weft_v1_weft_proto_rawDesc), len(file_weft_v1_weft_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   38,
+			NumMessages:   39,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

@@ -67,6 +67,9 @@ Ends with 1 when no object did.`,
 			for _, o := range resp.GetOwners() {
 				a.item("wanted by", "%s (id %s)", ownerText(o, names), o.GetId())
 			}
+			for _, r := range resp.GetRules() {
+				a.item("rule", "%s (id %s) of %s: %s", ownerText(r.GetRule(), names), r.GetRule().GetId(), ownerText(r.GetSecurityGroup(), names), r.GetText())
+			}
 			a.out.Printf("%s\n", resp.GetText())
 		}
 		if len(resp.GetOwners()) == 0 {
