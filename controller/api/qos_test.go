@@ -114,7 +114,16 @@ func TestQosEnforced(t *testing.T) {
 	d.report(func(tx *store.Tx) error {
 		return tx.SetSwitchFacts("compute1", &model.SwitchFacts{Host: "compute1", MeterKbps: true, Reason: "its meters do not count packets"})
 	})
-	if c := condition(); c.GetStatus() != "False" || c.GetReason() != "NoMeters" {
+	c := condition()
+	if c.GetStatus() != "False" || c.GetReason() != "NoMeters" {
 		t.Errorf("without meters for packets: %v", c)
+	}
+	diff(t, "without meters for packets", `the switch of compute1 cannot enforce ingress packet_rate_limit of qospolicy "gold" (`+goldID+`): its meters do not count packets; `+
+		`use a datapath with OpenFlow meters there (Open vSwitch's userspace datapath, or Linux 4.18 and later), or bind the port elsewhere`, c.GetMessage())
+	d.report(func(tx *store.Tx) error {
+		return tx.SetSwitchFacts("compute1", &model.SwitchFacts{Host: "compute1", Reason: "it has no meters"})
+	})
+	if c := condition(); !strings.HasPrefix(c.GetMessage(), `the switch of compute1 cannot enforce egress bandwidth_limit and ingress packet_rate_limit of qospolicy "gold" (`+goldID+`): it has no meters; `) {
+		t.Errorf("without meters: %s", c.GetMessage())
 	}
 }

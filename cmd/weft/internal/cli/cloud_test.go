@@ -109,6 +109,15 @@ func withoutDHCP(w *world) {
 	})
 }
 
+// limited has a port whose host cannot enforce its policy.
+func limited(w *world) {
+	w.api.Change(func() {
+		st := w.api.Object(kind.Port, vm1ID).(*weftv1.Port).Status
+		st.Conditions = append(st.Conditions, cond("QosEnforced", "False", "NoMeters",
+			`the switch of compute1 cannot enforce egress bandwidth_limit of qospolicy "gold": it has no meters`))
+	})
+}
+
 func lagging(w *world) {
 	w.api.Lagging = []*weftv1.HostLag{{Host: "compute2", AppliedRevision: 1, Reason: "br-int: OpenFlow not connected since 12:05:00"}}
 }

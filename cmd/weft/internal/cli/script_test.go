@@ -134,6 +134,7 @@ var setups = map[string]func(*world){
 	"floatingip":     routed,
 	"portforwarding": routed,
 	"securitygroup":  judged,
+	"qospolicy":      limited,
 	"where":          routed,
 	"ns":             routed,
 	"dhcp":           routed,

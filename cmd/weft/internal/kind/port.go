@@ -80,7 +80,18 @@ var Port = &Kind{
 		{Head: "INTERFACE", Room: 14, Wide: true, Text: func(m Message, _ Names) string { return m.(*weftv1.Port).GetStatus().GetInterfaceName() }},
 		{Head: "OFPORT", Wide: true, Right: true, Text: func(m Message, _ Names) string { return number(m.(*weftv1.Port).GetStatus().GetOfport()) }},
 		{Head: "STATUS", Room: 6, State: true, Text: func(m Message, _ Names) string { return m.(*weftv1.Port).GetStatus().GetStatus() }},
+		{Head: "QOS", Wide: true, State: true, Text: func(m Message, _ Names) string { return qos(m.(*weftv1.Port)) }},
 	},
+}
+
+// qos is whether the limits and marks of a port's policy are in force: Enforced, or why not; empty when no policy is.
+func qos(p *weftv1.Port) string {
+	for _, c := range p.GetStatus().GetConditions() {
+		if c.GetType() == "QosEnforced" {
+			return c.GetReason()
+		}
+	}
+	return ""
 }
 
 // ofRouters are the device owners of ports by which routers are on subnets; ofWeft those of the other ports that Weft makes
