@@ -49,10 +49,38 @@ func (q *questions) answer(a *nodev1.Answer) {
 // Ask asks the agent how a network namespace is, compared with what is desired, and waits for the answer until the context
 // is done or the stream ends.
 func (s *Session) Ask(ctx context.Context, namespace string) ([]report.NamespaceLine, error) {
+	a, err := s.ask(ctx, &nodev1.Ask{Namespace: namespace})
+	if err != nil {
+		return nil, err
+	}
+	lines := make([]report.NamespaceLine, len(a.Lines))
+	for i, l := range a.Lines {
+		lines[i] = report.NamespaceLine{Section: l.Section, Text: l.Text, State: l.State}
+	}
+	return lines, nil
+}
+
+// AskFirewall asks the agent what the rules have counted that judge a port on its firewall bridge.
+func (s *Session) AskFirewall(ctx context.Context, port string) (report.Firewall, error) {
+	a, err := s.ask(ctx, &nodev1.Ask{Firewall: port})
+	if err != nil {
+		return report.Firewall{}, err
+	}
+	counter := func(c *nodev1.Counter) report.Counter {
+		return report.Counter{Packets: c.GetPackets(), Bytes: c.GetBytes()}
+	}
+	out := report.Firewall{Rules: map[string]report.Counter{}, RefusedIngress: counter(a.RefusedIngress), RefusedEgress: counter(a.RefusedEgress)}
+	for _, r := range a.Rules {
+		out.Rules[r.GetRuleId()] = counter(r.GetCounter())
+	}
+	return out, nil
+}
+
+func (s *Session) ask(ctx context.Context, ask *nodev1.Ask) (*nodev1.Answer, error) {
 	nonce, answered := s.questions.begin()
 	defer s.questions.end(nonce)
-	if err := s.send(&nodev1.SyncResponse{Epoch: s.epoch, Message: &nodev1.SyncResponse_Ask{
-		Ask: &nodev1.Ask{Nonce: nonce, Namespace: namespace}}}); err != nil {
+	ask.Nonce = nonce
+	if err := s.send(&nodev1.SyncResponse{Epoch: s.epoch, Message: &nodev1.SyncResponse_Ask{Ask: ask}}); err != nil {
 		return nil, fmt.Errorf("the question was not sent: %w", err)
 	}
 	select {
@@ -60,11 +88,7 @@ func (s *Session) Ask(ctx context.Context, namespace string) ([]report.Namespace
 		if a.Error != "" {
 			return nil, errors.New(a.Error)
 		}
-		lines := make([]report.NamespaceLine, len(a.Lines))
-		for i, l := range a.Lines {
-			lines[i] = report.NamespaceLine{Section: l.Section, Text: l.Text, State: l.State}
-		}
-		return lines, nil
+		return a, nil
 	case <-s.ctx.Done():
 		return nil, errors.New("the agent went away before it answered")
 	case <-ctx.Done():

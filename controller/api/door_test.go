@@ -65,6 +65,8 @@ type fakeFleet struct {
 	drifts  map[string][]report.Drift
 	spaces  map[string][]report.NamespaceLine
 	unknown []string
+	// firewalls are by host and port.
+	firewalls map[string]report.Firewall
 }
 
 func (f *fakeFleet) set(h report.Host) {
@@ -110,6 +112,14 @@ func (f *fakeFleet) Namespace(_ context.Context, host, namespace string) (report
 		return report.Namespace{}, fmt.Errorf("host %s: agent not connected", host)
 	}
 	return report.Namespace{Host: host, Name: namespace, Lines: f.spaces[host+"/"+namespace]}, nil
+}
+
+func (f *fakeFleet) Firewall(_ context.Context, host, port string) (report.Firewall, error) {
+	c, ok := f.firewalls[host+"/"+port]
+	if !ok {
+		return c, fmt.Errorf("host %s: agent not connected", host)
+	}
+	return c, nil
 }
 
 func (f *fakeFleet) UnknownSwitches() []string { return f.unknown }

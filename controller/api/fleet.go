@@ -20,6 +20,8 @@ type Fleet interface {
 	// Namespace compares a network namespace of a host with what it should be. It has no lines when there is none of that
 	// name and there should be none.
 	Namespace(ctx context.Context, host, namespace string) (report.Namespace, error)
+	// Firewall tells what the rules have counted that judge a port on its firewall bridge.
+	Firewall(ctx context.Context, host, port string) (report.Firewall, error)
 	// UnknownSwitches lists switches that connected but belong to no host.
 	UnknownSwitches() []string
 }

@@ -3,7 +3,6 @@ package api
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -57,7 +56,12 @@ func (s *Server) GetPortRules(ctx context.Context, req *weftv1.GetPortRulesReque
 		}
 	}
 	if _, local, _ := view.ForPort(sight.Snapshot, h, port.ID); local == nil || local.Security == nil || local.Security.Set.Number == view.AllowAll {
-		res.Message = fmt.Sprintf("not counted: on %s a firewall bridge judges the port", b.Host)
+		c, err := s.cfg.Fleet.Firewall(ctx, b.Host, port.ID)
+		if err != nil {
+			res.Message = "not counted: " + err.Error()
+			return res, nil
+		}
+		countBridge(c, res)
 		return res, nil
 	}
 	rows, err := s.cfg.Fleet.Flows(ctx, b.Host, view.BrInt)
@@ -168,6 +172,21 @@ func count(s state.Snapshot, h view.Host, set view.GroupSet, rows []report.Row, 
 	if row, ok := c.find(heard); ok {
 		res.RefusedIngressPackets, res.RefusedIngressBytes = row.Packets, row.Bytes
 	}
+}
+
+// countBridge fills in what the rules of a firewall bridge have counted.
+func countBridge(c report.Firewall, res *weftv1.GetPortRulesResponse) {
+	const header = 14 // of Ethernet
+	res.Counted, res.FirewallBridge = true, true
+	for _, r := range res.Rules {
+		n, there := c.Rules[r.Rule.Metadata.Id]
+		if r.CountedBy = byRule; !there {
+			r.CountedBy = byNothing
+		}
+		r.Packets, r.Bytes = n.Packets, n.Bytes+header*n.Packets
+	}
+	res.RefusedIngressPackets, res.RefusedIngressBytes = c.RefusedIngress.Packets, c.RefusedIngress.Bytes+header*c.RefusedIngress.Packets
+	res.RefusedEgressPackets, res.RefusedEgressBytes = c.RefusedEgress.Packets, c.RefusedEgress.Bytes+header*c.RefusedEgress.Packets
 }
 
 // conjunction is the row that counts for all rules of a direction which name a group: rows with clauses count nothing.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/weft-sdn/weft/controller/model"
 	"github.com/weft-sdn/weft/controller/report"
+	"github.com/weft-sdn/weft/controller/store"
 	"github.com/weft-sdn/weft/controller/view"
 	"github.com/weft-sdn/weft/ofapps"
 	weftv1 "github.com/weft-sdn/weft/proto/weft/v1"
@@ -81,6 +82,30 @@ func TestPortRules(t *testing.T) {
 	}, got)
 	if !res.Secured || !res.Counted || res.Message != "" || res.PortsSharing != 2 || res.RefusedEgressPackets != 11 || res.RefusedEgressBytes != 1100 ||
 		res.RefusedIngressPackets != 22 || res.RefusedIngressBytes != 2200 {
+		t.Errorf("%v", res)
+	}
+
+	// Behind a firewall bridge the host's agent knows.
+	d.report(func(tx *store.Tx) error {
+		h := *tx.Host("compute1")
+		h.FirewallDriver = model.FirewallHybrid
+		_, err := tx.UpdateHost(&h, 0)
+		return err
+	})
+	d.plug("compute1", model.Interface{Name: "tap1", OFPort: 3, IfaceID: portID, Firewalled: true})
+	if got := list("vm1"); got.Counted || got.Message != "not counted: host compute1: agent not connected" {
+		t.Errorf("an agent that is away: %v", got)
+	}
+	d.fleet.firewalls = map[string]report.Firewall{"compute1/" + portID: {RefusedIngress: report.Counter{Packets: 5, Bytes: 500}, RefusedEgress: report.Counter{Packets: 6, Bytes: 600},
+		Rules: map[string]report.Counter{"4e1e0001-0000-4000-8000-000000000000": {Packets: 3, Bytes: 300}, "4e1e0003-0000-4000-8000-000000000000": {}}}}
+	res, got = list("vm1"), nil
+	for _, r := range res.Rules {
+		if r.Rule.Direction != "egress" {
+			got = append(got, fmt.Sprintf("%s: %d/%d by %s", r.Rule.Metadata.Id[:8], r.Packets, r.Bytes, r.CountedBy))
+		}
+	}
+	diff(t, "rules", []string{"4e1e0002: 0/0 by none", "4e1e0001: 3/342 by rule", "4e1e0003: 0/0 by rule", "4e1e0004: 0/0 by none"}, got)
+	if !res.Counted || !res.FirewallBridge || res.RefusedEgressPackets != 6 || res.RefusedEgressBytes != 684 || res.RefusedIngressPackets != 5 || res.RefusedIngressBytes != 570 {
 		t.Errorf("%v", res)
 	}
 }

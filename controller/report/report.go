@@ -105,6 +105,17 @@ type Namespace struct {
 // OK is the state of what is as it should be; Missing and Foreign are the others of a NamespaceLine.
 const OK = "ok"
 
+// Counter counts packets, and their bytes.
+type Counter struct{ Packets, Bytes uint64 }
+
+// Firewall is what the rules that judge a port on its firewall bridge have counted; bytes are from the header of IP on.
+type Firewall struct {
+	// Rules are by id.
+	Rules map[string]Counter
+	// RefusedIngress is what the port was to hear, RefusedEgress what it has sent.
+	RefusedIngress, RefusedEgress Counter
+}
+
 // NamespaceLine is one thing that is, or should be, in a namespace.
 type NamespaceLine struct {
 	// Section is link, address, route, rule, neighbour, sysctl, iptables or process.

@@ -220,13 +220,13 @@ func (a *Agent) spaceNotice(n namespaces.Notice) {
 }
 
 const (
-	// describeTimeout bounds a look at a namespace.
+	// describeTimeout bounds a look at a namespace, or at counters.
 	describeTimeout = 10 * time.Second
-	// maxAsks is how many namespaces are looked at for people at the same time.
+	// maxAsks is how many questions of people are answered at the same time.
 	maxAsks = 4
 )
 
-// answerAsk compares a namespace with what is desired, aside, and tells whoever asked.
+// answerAsk looks, aside, at what is asked for, and tells whoever asked.
 func (a *Agent) answerAsk(ctx context.Context, s *stream, ask *nodev1.Ask) {
 	reply := func(n *nodev1.Answer) {
 		n.Nonce = ask.GetNonce()
@@ -235,22 +235,41 @@ func (a *Agent) answerAsk(ctx context.Context, s *stream, ask *nodev1.Ask) {
 	select {
 	case a.asks <- struct{}{}:
 	default:
-		reply(&nodev1.Answer{Error: fmt.Sprintf("this host is asked about %d namespaces already; try again", maxAsks)})
+		reply(&nodev1.Answer{Error: fmt.Sprintf("this host is asked %d things already; try again", maxAsks)})
 		return
 	}
 	a.asked.Go(func() {
 		defer func() { <-a.asks }()
 		ctx, cancel := context.WithTimeout(ctx, describeTimeout)
 		defer cancel()
-		lines, err := a.spaces.Describe(ctx, ask.GetNamespace())
-		if err != nil {
-			reply(&nodev1.Answer{Error: err.Error()})
-			return
+		answer := a.describe
+		if ask.GetFirewall() != "" {
+			answer = a.counted
 		}
-		n := &nodev1.Answer{}
-		for _, l := range lines {
-			n.Lines = append(n.Lines, &nodev1.NamespaceLine{Section: l.Section, Text: l.Text, State: l.State})
+		n, err := answer(ctx, ask)
+		if err != nil {
+			n = &nodev1.Answer{Error: err.Error()}
 		}
 		reply(n)
 	})
+}
+
+func (a *Agent) describe(ctx context.Context, ask *nodev1.Ask) (*nodev1.Answer, error) {
+	lines, err := a.spaces.Describe(ctx, ask.GetNamespace())
+	n := &nodev1.Answer{}
+	for _, l := range lines {
+		n.Lines = append(n.Lines, &nodev1.NamespaceLine{Section: l.Section, Text: l.Text, State: l.State})
+	}
+	return n, err
+}
+
+// counted tells what the rules of a firewall bridge have counted.
+func (a *Agent) counted(ctx context.Context, ask *nodev1.Ask) (*nodev1.Answer, error) {
+	c, err := a.spaces.Counters(ctx, ask.GetFirewall())
+	counter := func(c plan.Counter) *nodev1.Counter { return &nodev1.Counter{Packets: c.Packets, Bytes: c.Bytes} }
+	n := &nodev1.Answer{RefusedIngress: counter(c.RefusedIngress), RefusedEgress: counter(c.RefusedEgress)}
+	for _, id := range slices.Sorted(maps.Keys(c.Rules)) {
+		n.Rules = append(n.Rules, &nodev1.RuleCounter{RuleId: id, Counter: counter(c.Rules[id])})
+	}
+	return n, err
 }

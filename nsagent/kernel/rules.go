@@ -76,6 +76,19 @@ func (n *Namespace) save(ctx context.Context, ipv6 bool) (*rules, error) {
 	return r, nil
 }
 
+// Counters are the rules of iptables and ip6tables that judge packets, with what they have counted.
+func (n *Namespace) Counters(ctx context.Context) (string, error) {
+	var all strings.Builder
+	for _, tool := range []string{"iptables-save", "ip6tables-save"} {
+		text, err := n.run(ctx, "", tool, "-c", "-t", "filter")
+		if err != nil {
+			return "", err
+		}
+		all.WriteString(text)
+	}
+	return all.String(), nil
+}
+
 func (r *rules) read(tool, text string) plan.Ruleset {
 	set, foreign := plan.ParseSave(text)
 	for _, f := range foreign {

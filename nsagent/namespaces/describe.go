@@ -3,6 +3,7 @@ package namespaces
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 
 	"github.com/weft-sdn/weft/nsagent/kernel"
@@ -55,4 +56,35 @@ func (k *Keeper) Describe(ctx context.Context, namespace string) ([]plan.Line, e
 		}
 	}
 	return plan.Lines(want, have), nil
+}
+
+// Counters tells what the rules that judge a port on its firewall bridge have counted.
+func (k *Keeper) Counters(ctx context.Context, portID string) (plan.Counters, error) {
+	var port *plan.PortFirewall
+	k.mu.Lock()
+	host := k.host
+	if w := k.workers[plan.Home]; w != nil && w.sources != nil {
+		for _, f := range w.sources.Firewalls {
+			if f.PortID == portID {
+				port = f
+			}
+		}
+	}
+	k.mu.Unlock()
+	switch {
+	case host == nil:
+		return plan.Counters{}, errors.New("the agent is only just starting; try again")
+	case port == nil:
+		return plan.Counters{}, fmt.Errorf("port %s has no firewall bridge here", portID)
+	}
+	ns, err := host.Home()
+	if err != nil {
+		return plan.Counters{}, err
+	}
+	defer ns.Close()
+	text, err := ns.Counters(ctx)
+	if err != nil {
+		return plan.Counters{}, err
+	}
+	return port.Counters(text), nil
 }

@@ -1246,13 +1246,16 @@ type GetPortRulesResponse struct {
 	// Rules of all security groups of the port, by direction, group and id.
 	Rules []*PortRule `protobuf:"bytes,7,rep,name=rules,proto3" json:"rules,omitempty"`
 	// What all secured ports of the host have sent, and were sent, and was refused: packets, and bytes with their Ethernet
-	// header, since the bridge was made or ovs-vswitchd started.
+	// header, since the bridge was made or ovs-vswitchd started. With a firewall bridge, of this port alone, since the bridge or its
+	// rules were made, without what it sent as a router or DHCP server and without ARP.
 	RefusedEgressPackets  uint64 `protobuf:"varint,8,opt,name=refused_egress_packets,json=refusedEgressPackets,proto3" json:"refused_egress_packets,omitempty"`
 	RefusedEgressBytes    uint64 `protobuf:"varint,9,opt,name=refused_egress_bytes,json=refusedEgressBytes,proto3" json:"refused_egress_bytes,omitempty"`
 	RefusedIngressPackets uint64 `protobuf:"varint,10,opt,name=refused_ingress_packets,json=refusedIngressPackets,proto3" json:"refused_ingress_packets,omitempty"`
 	RefusedIngressBytes   uint64 `protobuf:"varint,11,opt,name=refused_ingress_bytes,json=refusedIngressBytes,proto3" json:"refused_ingress_bytes,omitempty"`
-	unknownFields         protoimpl.UnknownFields
-	sizeCache             protoimpl.SizeCache
+	// The rules are those of the port's firewall bridge.
+	FirewallBridge bool `protobuf:"varint,12,opt,name=firewall_bridge,json=firewallBridge,proto3" json:"firewall_bridge,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *GetPortRulesResponse) Reset() {
@@ -1360,6 +1363,13 @@ func (x *GetPortRulesResponse) GetRefusedIngressBytes() uint64 {
 		return x.RefusedIngressBytes
 	}
 	return 0
+}
+
+func (x *GetPortRulesResponse) GetFirewallBridge() bool {
+	if x != nil {
+		return x.FirewallBridge
+	}
+	return false
 }
 
 // PortRule is one rule, and what passed by it on the port's host.
@@ -2610,7 +2620,7 @@ const file_weft_v1_weft_proto_rawDesc = "" +
 	"\x04rule\x18\x02 \x01(\v2\x12.weft.v1.ObjectRefR\x04rule\x12\x12\n" +
 	"\x04text\x18\x03 \x01(\tR\x04text\")\n" +
 	"\x13GetPortRulesRequest\x12\x12\n" +
-	"\x04port\x18\x01 \x01(\tR\x04port\"\xc2\x03\n" +
+	"\x04port\x18\x01 \x01(\tR\x04port\"\xeb\x03\n" +
 	"\x14GetPortRulesResponse\x12&\n" +
 	"\x04port\x18\x01 \x01(\v2\x12.weft.v1.ObjectRefR\x04port\x12\x12\n" +
 	"\x04host\x18\x02 \x01(\tR\x04host\x12\x18\n" +
@@ -2623,7 +2633,8 @@ const file_weft_v1_weft_proto_rawDesc = "" +
 	"\x14refused_egress_bytes\x18\t \x01(\x04R\x12refusedEgressBytes\x126\n" +
 	"\x17refused_ingress_packets\x18\n" +
 	" \x01(\x04R\x15refusedIngressPackets\x122\n" +
-	"\x15refused_ingress_bytes\x18\v \x01(\x04R\x13refusedIngressBytes\"\x85\x02\n" +
+	"\x15refused_ingress_bytes\x18\v \x01(\x04R\x13refusedIngressBytes\x12'\n" +
+	"\x0ffirewall_bridge\x18\f \x01(\bR\x0efirewallBridge\"\x85\x02\n" +
 	"\bPortRule\x129\n" +
 	"\x0esecurity_group\x18\x01 \x01(\v2\x12.weft.v1.ObjectRefR\rsecurityGroup\x12.\n" +
 	"\x04rule\x18\x02 \x01(\v2\x1a.weft.v1.SecurityGroupRuleR\x04rule\x12\x12\n" +

@@ -37,6 +37,9 @@ func (nobody) Drift(_ context.Context, host string) ([]report.Drift, error) {
 func (nobody) Namespace(_ context.Context, host, _ string) (report.Namespace, error) {
 	return report.Namespace{}, fmt.Errorf("host %s: its agent is not connected", host)
 }
+func (nobody) Firewall(_ context.Context, host, _ string) (report.Firewall, error) {
+	return report.Firewall{}, fmt.Errorf("host %s: its agent is not connected", host)
+}
 func (nobody) UnknownSwitches() []string                     { return nil }
 func (nobody) Events(func(report.Event) bool) []report.Event { return nil }
 func (nobody) After(uint64) ([]report.Event, uint64, <-chan struct{}) {

@@ -19,7 +19,7 @@ func (a *app) rulesCommand() *cobra.Command {
 		Use:   "rules PORT",
 		Short: "Show the rules that a port is judged by, with what its host has counted",
 		Long: `Show the rules of all security groups of a port, with the packets and bytes that its host has counted, read from the
-switch now. Ports of a host with the same security groups share counters; rules that name a group are counted together, by the
+switch, or from the port's firewall bridge, now. Ports of a host with the same security groups share counters; rules that name a group are counted together, by the
 group. Packets that answer a conversation are not counted by rules.`,
 		Example: `  weft rules vm1
   weft rules vm1 -o json`,
@@ -78,6 +78,9 @@ func (a *app) printRules(resp *weftv1.GetPortRulesResponse, indent string) {
 	}
 	if resp.GetCounted() {
 		shared := fmt.Sprintf("counted on %s", resp.GetHost())
+		if resp.GetFirewallBridge() {
+			shared += ", by firewall bridges"
+		}
 		if n := resp.GetPortsSharing(); n > 1 {
 			shared += fmt.Sprintf(", together for its %d ports with the same security groups", n)
 		}
@@ -104,7 +107,10 @@ func (a *app) printRules(resp *weftv1.GetPortRulesResponse, indent string) {
 		table.Write(a.out, columns, rows, limit(false), indent)
 	}
 	if resp.GetCounted() {
-		a.out.Printf("%srefused of all secured ports of the host: %d packets that they sent, %d to them\n", indent,
-			resp.GetRefusedEgressPackets(), resp.GetRefusedIngressPackets())
+		text := "%srefused of all secured ports of the host: %d packets that they sent, %d to them\n"
+		if resp.GetFirewallBridge() {
+			text = "%srefused by the port's firewall bridge: %d packets that it sent, %d to it\n"
+		}
+		a.out.Printf(text, indent, resp.GetRefusedEgressPackets(), resp.GetRefusedIngressPackets())
 	}
 }

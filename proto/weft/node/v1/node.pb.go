@@ -2668,7 +2668,9 @@ type Ask struct {
 	// Comes back in the Answer.
 	Nonce string `protobuf:"bytes,1,opt,name=nonce,proto3" json:"nonce,omitempty"`
 	// E.g. qrouter-….
-	Namespace     string `protobuf:"bytes,2,opt,name=namespace,proto3" json:"namespace,omitempty"`
+	Namespace string `protobuf:"bytes,2,opt,name=namespace,proto3" json:"namespace,omitempty"`
+	// Id of a port with a firewall bridge: asks, instead, for what the rules that judge it there have counted.
+	Firewall      string `protobuf:"bytes,3,opt,name=firewall,proto3" json:"firewall,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2717,15 +2719,27 @@ func (x *Ask) GetNamespace() string {
 	return ""
 }
 
-// Answer compares a namespace with what is desired.
+func (x *Ask) GetFirewall() string {
+	if x != nil {
+		return x.Firewall
+	}
+	return ""
+}
+
+// Answer compares a namespace with what is desired, or tells what a firewall bridge has counted.
 type Answer struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Nonce string                 `protobuf:"bytes,1,opt,name=nonce,proto3" json:"nonce,omitempty"`
 	// Why there is no answer; then the rest is empty.
-	Error         string           `protobuf:"bytes,2,opt,name=error,proto3" json:"error,omitempty"`
-	Lines         []*NamespaceLine `protobuf:"bytes,3,rep,name=lines,proto3" json:"lines,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Error string           `protobuf:"bytes,2,opt,name=error,proto3" json:"error,omitempty"`
+	Lines []*NamespaceLine `protobuf:"bytes,3,rep,name=lines,proto3" json:"lines,omitempty"`
+	// Of the rules of the port's groups; all ports of the host with these groups share them.
+	Rules []*RuleCounter `protobuf:"bytes,4,rep,name=rules,proto3" json:"rules,omitempty"`
+	// What the port was to hear, and has sent, and was refused.
+	RefusedIngress *Counter `protobuf:"bytes,5,opt,name=refused_ingress,json=refusedIngress,proto3" json:"refused_ingress,omitempty"`
+	RefusedEgress  *Counter `protobuf:"bytes,6,opt,name=refused_egress,json=refusedEgress,proto3" json:"refused_egress,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Answer) Reset() {
@@ -2779,6 +2793,133 @@ func (x *Answer) GetLines() []*NamespaceLine {
 	return nil
 }
 
+func (x *Answer) GetRules() []*RuleCounter {
+	if x != nil {
+		return x.Rules
+	}
+	return nil
+}
+
+func (x *Answer) GetRefusedIngress() *Counter {
+	if x != nil {
+		return x.RefusedIngress
+	}
+	return nil
+}
+
+func (x *Answer) GetRefusedEgress() *Counter {
+	if x != nil {
+		return x.RefusedEgress
+	}
+	return nil
+}
+
+// RuleCounter is what a rule of a security group has let through, of the first direction of connections.
+type RuleCounter struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	RuleId        string                 `protobuf:"bytes,1,opt,name=rule_id,json=ruleId,proto3" json:"rule_id,omitempty"`
+	Counter       *Counter               `protobuf:"bytes,2,opt,name=counter,proto3" json:"counter,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RuleCounter) Reset() {
+	*x = RuleCounter{}
+	mi := &file_weft_node_v1_node_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RuleCounter) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RuleCounter) ProtoMessage() {}
+
+func (x *RuleCounter) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_node_v1_node_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RuleCounter.ProtoReflect.Descriptor instead.
+func (*RuleCounter) Descriptor() ([]byte, []int) {
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *RuleCounter) GetRuleId() string {
+	if x != nil {
+		return x.RuleId
+	}
+	return ""
+}
+
+func (x *RuleCounter) GetCounter() *Counter {
+	if x != nil {
+		return x.Counter
+	}
+	return nil
+}
+
+// Counter counts packets, and their bytes from the header of IP on.
+type Counter struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Packets       uint64                 `protobuf:"varint,1,opt,name=packets,proto3" json:"packets,omitempty"`
+	Bytes         uint64                 `protobuf:"varint,2,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Counter) Reset() {
+	*x = Counter{}
+	mi := &file_weft_node_v1_node_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Counter) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Counter) ProtoMessage() {}
+
+func (x *Counter) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_node_v1_node_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Counter.ProtoReflect.Descriptor instead.
+func (*Counter) Descriptor() ([]byte, []int) {
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *Counter) GetPackets() uint64 {
+	if x != nil {
+		return x.Packets
+	}
+	return 0
+}
+
+func (x *Counter) GetBytes() uint64 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
 // NamespaceLine is one thing that is, or should be, in a namespace.
 type NamespaceLine struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2794,7 +2935,7 @@ type NamespaceLine struct {
 
 func (x *NamespaceLine) Reset() {
 	*x = NamespaceLine{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[31]
+	mi := &file_weft_node_v1_node_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2806,7 +2947,7 @@ func (x *NamespaceLine) String() string {
 func (*NamespaceLine) ProtoMessage() {}
 
 func (x *NamespaceLine) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[31]
+	mi := &file_weft_node_v1_node_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2819,7 +2960,7 @@ func (x *NamespaceLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NamespaceLine.ProtoReflect.Descriptor instead.
 func (*NamespaceLine) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{31}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *NamespaceLine) GetSection() string {
@@ -2857,7 +2998,7 @@ type Ack struct {
 
 func (x *Ack) Reset() {
 	*x = Ack{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[32]
+	mi := &file_weft_node_v1_node_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2869,7 +3010,7 @@ func (x *Ack) String() string {
 func (*Ack) ProtoMessage() {}
 
 func (x *Ack) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[32]
+	mi := &file_weft_node_v1_node_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2882,7 +3023,7 @@ func (x *Ack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ack.ProtoReflect.Descriptor instead.
 func (*Ack) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{32}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Ack) GetNonce() string {
@@ -2912,7 +3053,7 @@ type Nack struct {
 
 func (x *Nack) Reset() {
 	*x = Nack{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[33]
+	mi := &file_weft_node_v1_node_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2924,7 +3065,7 @@ func (x *Nack) String() string {
 func (*Nack) ProtoMessage() {}
 
 func (x *Nack) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[33]
+	mi := &file_weft_node_v1_node_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2937,7 +3078,7 @@ func (x *Nack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Nack.ProtoReflect.Descriptor instead.
 func (*Nack) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{33}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Nack) GetNonce() string {
@@ -2975,7 +3116,7 @@ type ResourceError struct {
 
 func (x *ResourceError) Reset() {
 	*x = ResourceError{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[34]
+	mi := &file_weft_node_v1_node_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2987,7 +3128,7 @@ func (x *ResourceError) String() string {
 func (*ResourceError) ProtoMessage() {}
 
 func (x *ResourceError) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[34]
+	mi := &file_weft_node_v1_node_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3000,7 +3141,7 @@ func (x *ResourceError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResourceError.ProtoReflect.Descriptor instead.
 func (*ResourceError) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{34}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ResourceError) GetResource() string {
@@ -3045,7 +3186,7 @@ type Inventory struct {
 
 func (x *Inventory) Reset() {
 	*x = Inventory{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[35]
+	mi := &file_weft_node_v1_node_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3057,7 +3198,7 @@ func (x *Inventory) String() string {
 func (*Inventory) ProtoMessage() {}
 
 func (x *Inventory) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[35]
+	mi := &file_weft_node_v1_node_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3070,7 +3211,7 @@ func (x *Inventory) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Inventory.ProtoReflect.Descriptor instead.
 func (*Inventory) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{35}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Inventory) GetFull() bool {
@@ -3115,7 +3256,7 @@ type InterfaceFact struct {
 
 func (x *InterfaceFact) Reset() {
 	*x = InterfaceFact{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[36]
+	mi := &file_weft_node_v1_node_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3127,7 +3268,7 @@ func (x *InterfaceFact) String() string {
 func (*InterfaceFact) ProtoMessage() {}
 
 func (x *InterfaceFact) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[36]
+	mi := &file_weft_node_v1_node_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3140,7 +3281,7 @@ func (x *InterfaceFact) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InterfaceFact.ProtoReflect.Descriptor instead.
 func (*InterfaceFact) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{36}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *InterfaceFact) GetName() string {
@@ -3211,7 +3352,7 @@ type Notice struct {
 
 func (x *Notice) Reset() {
 	*x = Notice{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[37]
+	mi := &file_weft_node_v1_node_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3223,7 +3364,7 @@ func (x *Notice) String() string {
 func (*Notice) ProtoMessage() {}
 
 func (x *Notice) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[37]
+	mi := &file_weft_node_v1_node_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3236,7 +3377,7 @@ func (x *Notice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Notice.ProtoReflect.Descriptor instead.
 func (*Notice) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{37}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *Notice) GetReason() string {
@@ -3272,7 +3413,7 @@ type Checkpoint struct {
 
 func (x *Checkpoint) Reset() {
 	*x = Checkpoint{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[38]
+	mi := &file_weft_node_v1_node_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3284,7 +3425,7 @@ func (x *Checkpoint) String() string {
 func (*Checkpoint) ProtoMessage() {}
 
 func (x *Checkpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[38]
+	mi := &file_weft_node_v1_node_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3297,7 +3438,7 @@ func (x *Checkpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Checkpoint.ProtoReflect.Descriptor instead.
 func (*Checkpoint) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{38}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *Checkpoint) GetBridge() string {
@@ -3560,14 +3701,24 @@ const file_weft_node_v1_node_proto_rawDesc = "" +
 	"\bgroup_id\x18\x01 \x01(\tR\agroupId\"I\n" +
 	"\rRemoteAddress\x12\x1b\n" +
 	"\tip_prefix\x18\x01 \x01(\tR\bipPrefix\x12\x1b\n" +
-	"\tgroup_ids\x18\x02 \x03(\tR\bgroupIds\"9\n" +
+	"\tgroup_ids\x18\x02 \x03(\tR\bgroupIds\"U\n" +
 	"\x03Ask\x12\x14\n" +
 	"\x05nonce\x18\x01 \x01(\tR\x05nonce\x12\x1c\n" +
-	"\tnamespace\x18\x02 \x01(\tR\tnamespace\"g\n" +
+	"\tnamespace\x18\x02 \x01(\tR\tnamespace\x12\x1a\n" +
+	"\bfirewall\x18\x03 \x01(\tR\bfirewall\"\x96\x02\n" +
 	"\x06Answer\x12\x14\n" +
 	"\x05nonce\x18\x01 \x01(\tR\x05nonce\x12\x14\n" +
 	"\x05error\x18\x02 \x01(\tR\x05error\x121\n" +
-	"\x05lines\x18\x03 \x03(\v2\x1b.weft.node.v1.NamespaceLineR\x05lines\"S\n" +
+	"\x05lines\x18\x03 \x03(\v2\x1b.weft.node.v1.NamespaceLineR\x05lines\x12/\n" +
+	"\x05rules\x18\x04 \x03(\v2\x19.weft.node.v1.RuleCounterR\x05rules\x12>\n" +
+	"\x0frefused_ingress\x18\x05 \x01(\v2\x15.weft.node.v1.CounterR\x0erefusedIngress\x12<\n" +
+	"\x0erefused_egress\x18\x06 \x01(\v2\x15.weft.node.v1.CounterR\rrefusedEgress\"W\n" +
+	"\vRuleCounter\x12\x17\n" +
+	"\arule_id\x18\x01 \x01(\tR\x06ruleId\x12/\n" +
+	"\acounter\x18\x02 \x01(\v2\x15.weft.node.v1.CounterR\acounter\"9\n" +
+	"\aCounter\x12\x18\n" +
+	"\apackets\x18\x01 \x01(\x04R\apackets\x12\x14\n" +
+	"\x05bytes\x18\x02 \x01(\x04R\x05bytes\"S\n" +
 	"\rNamespaceLine\x12\x18\n" +
 	"\asection\x18\x01 \x01(\tR\asection\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x12\x14\n" +
@@ -3624,7 +3775,7 @@ func file_weft_node_v1_node_proto_rawDescGZIP() []byte {
 	return file_weft_node_v1_node_proto_rawDescData
 }
 
-var file_weft_node_v1_node_proto_msgTypes = make([]protoimpl.MessageInfo, 43)
+var file_weft_node_v1_node_proto_msgTypes = make([]protoimpl.MessageInfo, 45)
 var file_weft_node_v1_node_proto_goTypes = []any{
 	(*SyncRequest)(nil),     // 0: weft.node.v1.SyncRequest
 	(*SyncResponse)(nil),    // 1: weft.node.v1.SyncResponse
@@ -3657,31 +3808,33 @@ var file_weft_node_v1_node_proto_goTypes = []any{
 	(*RemoteAddress)(nil),   // 28: weft.node.v1.RemoteAddress
 	(*Ask)(nil),             // 29: weft.node.v1.Ask
 	(*Answer)(nil),          // 30: weft.node.v1.Answer
-	(*NamespaceLine)(nil),   // 31: weft.node.v1.NamespaceLine
-	(*Ack)(nil),             // 32: weft.node.v1.Ack
-	(*Nack)(nil),            // 33: weft.node.v1.Nack
-	(*ResourceError)(nil),   // 34: weft.node.v1.ResourceError
-	(*Inventory)(nil),       // 35: weft.node.v1.Inventory
-	(*InterfaceFact)(nil),   // 36: weft.node.v1.InterfaceFact
-	(*Notice)(nil),          // 37: weft.node.v1.Notice
-	(*Checkpoint)(nil),      // 38: weft.node.v1.Checkpoint
-	nil,                     // 39: weft.node.v1.Hello.BridgeMappingsEntry
-	nil,                     // 40: weft.node.v1.Hello.ResourceVersionsEntry
-	nil,                     // 41: weft.node.v1.InstanceData.PublicKeysEntry
-	nil,                     // 42: weft.node.v1.InstanceData.MetaEntry
+	(*RuleCounter)(nil),     // 31: weft.node.v1.RuleCounter
+	(*Counter)(nil),         // 32: weft.node.v1.Counter
+	(*NamespaceLine)(nil),   // 33: weft.node.v1.NamespaceLine
+	(*Ack)(nil),             // 34: weft.node.v1.Ack
+	(*Nack)(nil),            // 35: weft.node.v1.Nack
+	(*ResourceError)(nil),   // 36: weft.node.v1.ResourceError
+	(*Inventory)(nil),       // 37: weft.node.v1.Inventory
+	(*InterfaceFact)(nil),   // 38: weft.node.v1.InterfaceFact
+	(*Notice)(nil),          // 39: weft.node.v1.Notice
+	(*Checkpoint)(nil),      // 40: weft.node.v1.Checkpoint
+	nil,                     // 41: weft.node.v1.Hello.BridgeMappingsEntry
+	nil,                     // 42: weft.node.v1.Hello.ResourceVersionsEntry
+	nil,                     // 43: weft.node.v1.InstanceData.PublicKeysEntry
+	nil,                     // 44: weft.node.v1.InstanceData.MetaEntry
 }
 var file_weft_node_v1_node_proto_depIdxs = []int32{
 	2,  // 0: weft.node.v1.SyncRequest.hello:type_name -> weft.node.v1.Hello
-	32, // 1: weft.node.v1.SyncRequest.ack:type_name -> weft.node.v1.Ack
-	33, // 2: weft.node.v1.SyncRequest.nack:type_name -> weft.node.v1.Nack
-	35, // 3: weft.node.v1.SyncRequest.inventory:type_name -> weft.node.v1.Inventory
-	37, // 4: weft.node.v1.SyncRequest.notice:type_name -> weft.node.v1.Notice
+	34, // 1: weft.node.v1.SyncRequest.ack:type_name -> weft.node.v1.Ack
+	35, // 2: weft.node.v1.SyncRequest.nack:type_name -> weft.node.v1.Nack
+	37, // 3: weft.node.v1.SyncRequest.inventory:type_name -> weft.node.v1.Inventory
+	39, // 4: weft.node.v1.SyncRequest.notice:type_name -> weft.node.v1.Notice
 	30, // 5: weft.node.v1.SyncRequest.answer:type_name -> weft.node.v1.Answer
 	3,  // 6: weft.node.v1.SyncResponse.delta:type_name -> weft.node.v1.Delta
-	38, // 7: weft.node.v1.SyncResponse.checkpoint:type_name -> weft.node.v1.Checkpoint
+	40, // 7: weft.node.v1.SyncResponse.checkpoint:type_name -> weft.node.v1.Checkpoint
 	29, // 8: weft.node.v1.SyncResponse.ask:type_name -> weft.node.v1.Ask
-	39, // 9: weft.node.v1.Hello.bridge_mappings:type_name -> weft.node.v1.Hello.BridgeMappingsEntry
-	40, // 10: weft.node.v1.Hello.resource_versions:type_name -> weft.node.v1.Hello.ResourceVersionsEntry
+	41, // 9: weft.node.v1.Hello.bridge_mappings:type_name -> weft.node.v1.Hello.BridgeMappingsEntry
+	42, // 10: weft.node.v1.Hello.resource_versions:type_name -> weft.node.v1.Hello.ResourceVersionsEntry
 	4,  // 11: weft.node.v1.Delta.upserts:type_name -> weft.node.v1.Resource
 	5,  // 12: weft.node.v1.Resource.bridge:type_name -> weft.node.v1.Bridge
 	6,  // 13: weft.node.v1.Resource.tunnel:type_name -> weft.node.v1.Tunnel
@@ -3712,20 +3865,24 @@ var file_weft_node_v1_node_proto_depIdxs = []int32{
 	20, // 38: weft.node.v1.Endpoint.addresses:type_name -> weft.node.v1.EndpointAddress
 	21, // 39: weft.node.v1.Endpoint.dhcp_options:type_name -> weft.node.v1.DhcpOption
 	22, // 40: weft.node.v1.Endpoint.instance:type_name -> weft.node.v1.InstanceData
-	41, // 41: weft.node.v1.InstanceData.public_keys:type_name -> weft.node.v1.InstanceData.PublicKeysEntry
-	42, // 42: weft.node.v1.InstanceData.meta:type_name -> weft.node.v1.InstanceData.MetaEntry
+	43, // 41: weft.node.v1.InstanceData.public_keys:type_name -> weft.node.v1.InstanceData.PublicKeysEntry
+	44, // 42: weft.node.v1.InstanceData.meta:type_name -> weft.node.v1.InstanceData.MetaEntry
 	24, // 43: weft.node.v1.PortFirewall.senders:type_name -> weft.node.v1.Sender
 	26, // 44: weft.node.v1.GroupSet.rules:type_name -> weft.node.v1.FirewallRule
-	31, // 45: weft.node.v1.Answer.lines:type_name -> weft.node.v1.NamespaceLine
-	34, // 46: weft.node.v1.Nack.errors:type_name -> weft.node.v1.ResourceError
-	36, // 47: weft.node.v1.Inventory.interfaces:type_name -> weft.node.v1.InterfaceFact
-	0,  // 48: weft.node.v1.NodeService.Sync:input_type -> weft.node.v1.SyncRequest
-	1,  // 49: weft.node.v1.NodeService.Sync:output_type -> weft.node.v1.SyncResponse
-	49, // [49:50] is the sub-list for method output_type
-	48, // [48:49] is the sub-list for method input_type
-	48, // [48:48] is the sub-list for extension type_name
-	48, // [48:48] is the sub-list for extension extendee
-	0,  // [0:48] is the sub-list for field type_name
+	33, // 45: weft.node.v1.Answer.lines:type_name -> weft.node.v1.NamespaceLine
+	31, // 46: weft.node.v1.Answer.rules:type_name -> weft.node.v1.RuleCounter
+	32, // 47: weft.node.v1.Answer.refused_ingress:type_name -> weft.node.v1.Counter
+	32, // 48: weft.node.v1.Answer.refused_egress:type_name -> weft.node.v1.Counter
+	32, // 49: weft.node.v1.RuleCounter.counter:type_name -> weft.node.v1.Counter
+	36, // 50: weft.node.v1.Nack.errors:type_name -> weft.node.v1.ResourceError
+	38, // 51: weft.node.v1.Inventory.interfaces:type_name -> weft.node.v1.InterfaceFact
+	0,  // 52: weft.node.v1.NodeService.Sync:input_type -> weft.node.v1.SyncRequest
+	1,  // 53: weft.node.v1.NodeService.Sync:output_type -> weft.node.v1.SyncResponse
+	53, // [53:54] is the sub-list for method output_type
+	52, // [52:53] is the sub-list for method input_type
+	52, // [52:52] is the sub-list for extension type_name
+	52, // [52:52] is the sub-list for extension extendee
+	0,  // [0:52] is the sub-list for field type_name
 }
 
 func init() { file_weft_node_v1_node_proto_init() }
@@ -3769,7 +3926,7 @@ func file_weft_node_v1_node_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_weft_node_v1_node_proto_rawDesc), len(file_weft_node_v1_node_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   43,
+			NumMessages:   45,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
