@@ -7,11 +7,13 @@ import (
 )
 
 const (
-	toTCP  = ",nw_proto=6,tcp_src=40000,tcp_dst="
-	toUDP  = ",nw_proto=17,udp_src=40000,udp_dst="
-	virt   = "00:00:5e:00:01:0a"
-	group  = "dl_dst=01:00:5e:00:00:12"
-	vrrpTo = group + ",dl_type=0x0800,nw_dst=224.0.0.18,nw_proto=112,nw_src="
+	toTCP   = ",nw_proto=6,tcp_src=40000,tcp_dst="
+	from22  = ",nw_proto=6,tcp_src=22,tcp_dst="
+	toUDP   = ",nw_proto=17,udp_src=40000,udp_dst="
+	asked22 = "ct_state=trk|est|rpl,ct_nw_proto=6,ct_tp_dst=22"
+	virt    = "00:00:5e:00:01:0a"
+	group   = "dl_dst=01:00:5e:00:00:12"
+	vrrpTo  = group + ",dl_type=0x0800,nw_dst=224.0.0.18,nw_proto=112,nw_src="
 )
 
 func TestWhatJudgedPortsHear(t *testing.T) {
@@ -55,8 +57,8 @@ func TestWhatJudgedPortsHear(t *testing.T) {
 			[]string{tap(1) + " from " + m(2), tap(6), tap(7), tap(8), tap(9), tap(10)}},
 
 		{"without connections: by rule", "br-tun", tun(2, ipv4(8, "10.1.0.2", "10.1.0.8", toTCP+"8")), nil, []string{tap(8)}},
-		{"without connections: an answer is a packet like any other", "br-int", from(tap(1), m(1), ipv4(8, "10.1.0.1", "10.1.0.8", toTCP+"40000")), []string{isAnswer}, nothing},
-		{"without connections: an answer that a rule allows", "br-int", from(tap(1), m(1), ipv4(8, "10.1.0.1", "10.1.0.8", toTCP+"9")), []string{isAnswer}, []string{tap(8)}},
+		{"without connections: an answer is a packet like any other", "br-int", from(tap(1), m(1), ipv4(8, "10.1.0.1", "10.1.0.8", from22+"40000"), asked22), []string{isAnswer}, nothing},
+		{"without connections: an answer that a rule allows", "br-int", from(tap(1), m(1), ipv4(8, "10.1.0.1", "10.1.0.8", from22+"9"), asked22), []string{isAnswer}, []string{tap(8)}},
 		{"without connections: an error by rule", "br-tun", tun(2, ipv4(8, "10.1.0.2", "10.1.0.8", ",nw_proto=1,icmp_type=3,icmp_code=4")), nil, []string{tap(8)}},
 		{"without connections, to who has them", "br-int", from(tap(8), m(8), ipv4(1, "10.1.0.8", "10.1.0.1", toTCP+"22")), []string{isNew}, one},
 		{"without connections: UDP is not allowed", "br-int", from(tap(8), m(8), ipv4(2, "10.1.0.8", "10.1.0.2", toUDP+"9")), nil, nothing},

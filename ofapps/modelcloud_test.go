@@ -261,6 +261,8 @@ type talk struct {
 	// group: to all.
 	group  bool
 	packet policy.Packet
+	// asked is what the packet answers to.
+	asked *policy.Packet
 }
 
 // GoString is how a failure shows it.

@@ -85,9 +85,9 @@ func naming(s state.Snapshot, owner *weftv1.ObjectRef, line string, found map[st
 	}
 	direction, family := "", ""
 	switch tableOf(line) {
-	case tableName(brint.RulesIngress):
+	case tableName(brint.RulesIngress), tableName(brint.RepliesEgress):
 		direction = model.Ingress
-	case tableName(brint.RulesEgress):
+	case tableName(brint.RulesEgress), tableName(brint.RepliesIngress):
 		direction = model.Egress
 	}
 	if m := familyIn.FindStringSubmatch(line); m != nil {
@@ -124,7 +124,7 @@ func tableOf(line string) string {
 	if m == nil {
 		return ""
 	}
-	for _, t := range []*flow.Table{brint.RulesIngress, brint.RulesEgress} {
+	for _, t := range []*flow.Table{brint.RulesIngress, brint.RulesEgress, brint.RepliesIngress, brint.RepliesEgress} {
 		if strings.EqualFold(m[2], t.Name) {
 			return tableName(t)
 		}

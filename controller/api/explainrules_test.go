@@ -10,6 +10,7 @@ import (
 	"github.com/weft-sdn/weft/controller/model"
 	"github.com/weft-sdn/weft/controller/view"
 	"github.com/weft-sdn/weft/ofapps"
+	"github.com/weft-sdn/weft/ofapps/brint"
 	weftv1 "github.com/weft-sdn/weft/proto/weft/v1"
 )
 
@@ -51,19 +52,29 @@ func TestExplainTellsTheRulesBehindARow(t *testing.T) {
 				names = append(names, r.Rule.Name)
 			}
 			slices.Sort(names)
-			if _, text, ok := strings.Cut(f.Line(), "table=82, priority="); ok && len(e.Owners) == 1 && strings.HasPrefix(e.Owners[0].Kind, "securitygroup") || ok && strings.Contains(text, "conj") {
+			text, _ := strings.CutPrefix(f.Line()[strings.Index(f.Line(), "table="):], "table=")
+			text = strings.Replace(text, ", priority=", " ", 1)
+			mine := len(e.Owners) == 1 && strings.HasPrefix(e.Owners[0].Kind, "securitygroup") || strings.Contains(text, "conj")
+			if about := f.Table == brint.RulesIngress.ID || f.Table == brint.RepliesEgress.ID; about && mine {
 				got[text] = strings.Join(names, ", ")
 			}
 		}
 	}
 	office, db := "1", "4"
-	diff(t, "rules behind the rows of RulesIngress", map[string]string{
-		"70,tcp,reg7=0x1,tp_dst=22 actions=goto_table:83":                                               "ssh, ssh too",
-		"70,tcp,reg7=0x1,tp_dst=0x52/0xfffe actions=goto_table:83":                                      "long, short",
-		"70,tcp,reg7=0x1,tp_dst=84 actions=goto_table:83":                                               "long",
-		"60,tcp,reg7=0x1,tp_dst=90 actions=conjunction(" + office + ",2/2),conjunction(" + db + ",2/2)": "friends, office",
-		"60,conj_id=" + db + " actions=goto_table:83":                                                   "friends",
-		"60,conj_id=" + office + " actions=goto_table:83":                                               "office",
-		"60,ip,nw_src=10.0.0.7 actions=conjunction(" + office + ",1/2),conjunction(" + db + ",1/2)":     "friends, office",
+	diff(t, "rules behind the rows that judge what comes in, and answers to it", map[string]string{
+		"82 70,tcp,reg7=0x1,tp_dst=22 actions=goto_table:84":                                                                                 "ssh, ssh too",
+		"82 70,tcp,reg7=0x1,tp_dst=0x52/0xfffe actions=goto_table:84":                                                                        "long, short",
+		"82 70,tcp,reg7=0x1,tp_dst=84 actions=goto_table:84":                                                                                 "long",
+		"82 60,tcp,reg7=0x1,tp_dst=90 actions=conjunction(" + office + ",2/2),conjunction(" + db + ",2/2)":                                   "friends, office",
+		"82 60,conj_id=" + db + " actions=goto_table:84":                                                                                     "friends",
+		"82 60,conj_id=" + office + " actions=goto_table:84":                                                                                 "office",
+		"82 60,ip,nw_src=10.0.0.7 actions=conjunction(" + office + ",1/2),conjunction(" + db + ",1/2)":                                       "friends, office",
+		"73 70,ct_state=+rpl+trk,ct_nw_proto=6,ct_tp_dst=22,ip,reg7=0x1 actions=goto_table:74":                                               "ssh, ssh too",
+		"73 70,ct_state=+rpl+trk,ct_nw_proto=6,ct_tp_dst=0x52/0xfffe,ip,reg7=0x1 actions=goto_table:74":                                      "long, short",
+		"73 70,ct_state=+rpl+trk,ct_nw_proto=6,ct_tp_dst=84,ip,reg7=0x1 actions=goto_table:74":                                               "long",
+		"73 60,ct_state=+rpl+trk,ct_nw_proto=6,ct_tp_dst=90,ip,reg7=0x1 actions=conjunction(" + office + ",2/2),conjunction(" + db + ",2/2)": "friends, office",
+		"73 60,conj_id=" + db + " actions=goto_table:74":                                                                                     "friends",
+		"73 60,conj_id=" + office + " actions=goto_table:74":                                                                                 "office",
+		"73 60,ip,nw_dst=10.0.0.7 actions=conjunction(" + office + ",1/2),conjunction(" + db + ",1/2)":                                       "friends, office",
 	}, got)
 }

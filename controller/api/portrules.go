@@ -150,7 +150,7 @@ func count(s state.Snapshot, h view.Host, set view.GroupSet, rows []report.Row, 
 			wanted = conjunction(s, h, out.Rule, r.Ingress)
 			out.CountedBy = byRemoteGroup
 		}
-		for _, f := range wanted {
+		for _, f := range slices.DeleteFunc(wanted, brint.JudgesAnswers) {
 			row, ok := c.find(f)
 			if !ok {
 				continue // it is being programmed

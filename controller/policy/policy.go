@@ -55,13 +55,13 @@ type Judgement struct {
 
 // May says whether a packet that begins a conversation may go from one end to the other.
 func May(s state.Snapshot, from, to End, p Packet) Verdict {
-	return Verdict{send(s, from, p, true), receive(s, to, p, true)}
+	return Verdict{send(s, from, p, nil), receive(s, to, p, nil)}
 }
 
-// MayAnswer says whether the answer to a packet that was allowed, from to back to from, gets there. Stateful groups let
-// answers pass; stateless ones judge them as any packet.
+// MayAnswer says whether the answer to a packet, from to back to from, gets there, if there is a connection that the packet
+// has begun. Stateful groups let answers pass for as long as they would let it begin; stateless ones judge them as any packet.
 func MayAnswer(s state.Snapshot, from, to End, p Packet) Verdict {
-	return Verdict{send(s, to, p.Answer(), false), receive(s, from, p.Answer(), false)}
+	return Verdict{send(s, to, p.Answer(), &p), receive(s, from, p.Answer(), &p)}
 }
 
 // Answer is what answers to a packet: to an echo request the reply (RFC 792; RFC 4443, 4.2).
@@ -82,8 +82,8 @@ func (p Packet) Answer() Packet {
 func allow(why string) Judgement  { return Judgement{Allowed: true, Why: why} }
 func refuse(why string) Judgement { return Judgement{Why: why} }
 
-// send judges a packet by its sender: first says that it begins a conversation.
-func send(s state.Snapshot, e End, p Packet, first bool) Judgement {
+// send judges a packet by its sender. asked is the packet that it answers to, nil for one that begins a conversation.
+func send(s state.Snapshot, e End, p Packet, asked *Packet) Judgement {
 	port := s.Port(e.Port)
 	if port == nil || !port.Secured() {
 		return allow("the sender is not judged")
@@ -115,7 +115,7 @@ func send(s state.Snapshot, e End, p Packet, first bool) Judgement {
 	case p.Protocol == ICMPv6 && slices.Contains(sent6, p.Type):
 		return allow("neighbour discovery")
 	}
-	return byRules(s, port, model.Egress, p, p.Dst, first)
+	return byRules(s, port, model.Egress, p, p.Dst, asked)
 }
 
 // fromNowhere judges what a station sends before it has an IPv6 address.
@@ -136,8 +136,8 @@ func owns(port *model.Port, mac model.MAC, ip netip.Addr) bool {
 	return ip == mac.LinkLocal() || slices.ContainsFunc(port.Senders(), func(s model.Sender) bool { return s.MAC == mac && s.IP.Contains(ip) })
 }
 
-// receive judges a packet by who is to get it.
-func receive(s state.Snapshot, e End, p Packet, first bool) Judgement {
+// receive judges a packet by who is to get it; asked is as in send.
+func receive(s state.Snapshot, e End, p Packet, asked *Packet) Judgement {
 	port := s.Port(e.Port)
 	switch {
 	case port == nil || !port.Secured():
@@ -147,5 +147,5 @@ func receive(s state.Snapshot, e End, p Packet, first bool) Judgement {
 	case p.answersDHCP():
 		return allow("a DHCP server's")
 	}
-	return byRules(s, port, model.Ingress, p, p.Src, first)
+	return byRules(s, port, model.Ingress, p, p.Src, asked)
 }

@@ -164,6 +164,12 @@ func TestAnswers(t *testing.T) {
 		{"of a stateless port that no rule lets out", End{}, End{Port: "once"}, tcp("192.0.2.1", "10.0.0.4", 7), false},
 		{"from an address that is not the answerer's", End{Port: "web1"}, End{Port: "web2"}, tcp("10.0.0.1", "10.0.0.77", 80), false},
 		{"of an echo", End{}, End{Port: "web1"}, icmp("192.0.2.1", "10.0.0.1", 8, 0), true},
+		{"of an echo with another code", End{}, End{Port: "web1"}, icmp("192.0.2.1", "10.0.0.1", 8, 1), false},
+		{"of a conversation that no rule lets in any more", End{}, End{Port: "web1"}, tcp("192.0.2.1", "10.0.0.1", 91), false},
+		{"to one that no rule lets out any more", End{Port: "db1"}, End{}, tcp("10.0.0.3", "192.0.2.53", 54), false},
+		{"to a member", End{}, End{Port: "web1"}, udp("10.0.0.2", "10.0.0.1", 1, 9), true},
+		{"to one who has left", End{}, End{Port: "web1"}, udp("10.0.0.3", "10.0.0.1", 1, 9), false},
+		{"to a DHCP client", End{Port: "none"}, End{}, udp("10.0.0.5", "10.0.0.6", 68, 67), true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if got := MayAnswer(s, c.from, c.to, c.packet); got.Allowed() != c.want {

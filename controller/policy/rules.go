@@ -9,14 +9,16 @@ import (
 	"github.com/weft-sdn/weft/controller/state"
 )
 
-// byRules judges a packet by the groups of a port. other is the address of the other end.
-func byRules(s state.Snapshot, port *model.Port, direction string, p Packet, other netip.Addr, first bool) Judgement {
-	stateful := Stateful(s, port)
-	if stateful && !first {
-		return allow("an answer")
-	}
-	if stateful && !p.begins() {
-		return refuse("it neither begins a conversation nor belongs to one")
+// byRules judges a packet by the groups of a port. other is the address of the other end. What answers to a port's
+// conversations is judged by the rules that let these begin.
+func byRules(s state.Snapshot, port *model.Port, direction string, p Packet, other netip.Addr, asked *Packet) Judgement {
+	if Stateful(s, port) {
+		if asked != nil {
+			p, direction = *asked, opposite(direction)
+		}
+		if !p.begins() {
+			return refuse("it neither begins a conversation nor belongs to one")
+		}
 	}
 	for _, r := range Rules(s, port) {
 		if r.Direction == direction && Matches(s, r, p, other) {
@@ -26,7 +28,14 @@ func byRules(s state.Snapshot, port *model.Port, direction string, p Packet, oth
 	return refuse("no rule allows it")
 }
 
-// Stateful says whether what answers to a port's conversations is allowed. The groups of a port are all of one sort; a port
+func opposite(direction string) string {
+	if direction == model.Egress {
+		return model.Ingress
+	}
+	return model.Egress
+}
+
+// Stateful says whether what answers to a port's conversations is allowed with them. The groups of a port are all of one sort; a port
 // without any has no conversations.
 func Stateful(s state.Snapshot, port *model.Port) bool {
 	some := false

@@ -51,16 +51,18 @@ var (
 		},
 		Next: []string{"RulesEgress", "AcceptOrIngress", "Refused"},
 	}
-	RulesEgress = ruleTable(72, "RulesEgress", "What the groups of the sender allow, and answers; a connection that nothing allows any more is marked and cut",
-		[]openflow.Field{openflow.IPv4Dst, openflow.IPv6Dst, openflow.IPv6Src}, []string{"AcceptOrIngress", "NdSender", "Refused"})
+	RulesEgress = ruleTable(72, "RulesEgress", "What the groups of the sender allow; a connection that nothing allows any more is marked and cut",
+		[]openflow.Field{openflow.IPv4Dst, openflow.IPv6Dst, openflow.IPv6Src}, []string{"RepliesEgress", "AcceptOrIngress", "NdSender", "Refused"})
+	RepliesEgress = replyTable(73, "RepliesEgress", "Answers in connections that the sender's groups let in: when nothing lets them in any more, they are marked and cut",
+		[]openflow.Field{openflow.IPv4Dst, openflow.IPv6Dst}, []string{"AcceptOrIngress", "Refused"})
 	AcceptOrIngress = &flow.Table{
-		ID: 73, Name: "AcceptOrIngress", About: "Allowed, or sent by a port that nobody judges: for a judged port of this host its rules come next",
+		ID: 74, Name: "AcceptOrIngress", About: "Allowed, or sent by a port that nobody judges: for a judged port of this host its rules come next",
 		Match: []openflow.Field{vlan, openflow.EthDst, openflow.EthType, openflow.IPProto, openflow.IPFrag, openflow.ICMPv6Type, openflow.UDPSrc, openflow.UDPDst},
 		Set:   []openflow.Field{phase, judged, groups},
 		Next:  []string{"ToPort", "AcceptedEgress", "Forward"},
 	}
 	NdSender = &flow.Table{
-		ID: 74, Name: "NdSender", About: "Neighbour discovery: a judged port speaks for its own addresses only",
+		ID: 75, Name: "NdSender", About: "Neighbour discovery: a judged port speaks for its own addresses only",
 		Match: []openflow.Field{
 			openflow.InPort, openflow.EthSrc, openflow.EthType, openflow.IPProto, openflow.IPFrag, openflow.IPv6Src, openflow.ICMPv6Type, openflow.ICMPv6Code, openflow.NDTarget,
 		},
@@ -77,10 +79,12 @@ var (
 		Match: []openflow.Field{groups, openflow.EthType, openflow.CTState, openflow.IPProto, openflow.IPFrag, openflow.ICMPv6Type, openflow.UDPSrc, openflow.UDPDst},
 		Next:  []string{"RulesIngress", "AcceptIngress", "Refused"},
 	}
-	RulesIngress = ruleTable(82, "RulesIngress", "What the groups of the receiver allow, and answers; a connection that nothing allows any more is marked and cut",
+	RulesIngress = ruleTable(82, "RulesIngress", "What the groups of the receiver allow; a connection that nothing allows any more is marked and cut",
+		[]openflow.Field{openflow.IPv4Src, openflow.IPv6Src}, []string{"RepliesIngress", "AcceptIngress", "Refused"})
+	RepliesIngress = replyTable(83, "RepliesIngress", "Answers in connections that the receiver's groups let out: when nothing lets them out any more, they are marked and cut",
 		[]openflow.Field{openflow.IPv4Src, openflow.IPv6Src}, []string{"AcceptIngress", "Refused"})
 	AcceptIngress = &flow.Table{
-		ID: 83, Name: "AcceptIngress", About: "Allowed to the judged port: a new connection is remembered, one that was cut and is allowed again is restored",
+		ID: 84, Name: "AcceptIngress", About: "Allowed to the judged port: a new connection is remembered, one that was cut and is allowed again is restored",
 		Match: accepted, Set: []openflow.Field{openflow.CTMark}, Next: []string{"Deliver"},
 	}
 	AcceptedEgress = &flow.Table{
@@ -89,7 +93,7 @@ var (
 	}
 	Deliver = &flow.Table{
 		ID: 92, Name: "Deliver", About: "Out of the judged port, or of those with the same groups",
-		Match: append([]openflow.Field{phase, vlan, judged, groups}, accepted...),
+		Match: append([]openflow.Field{vlan, judged, groups}, accepted...),
 		Set:   []openflow.Field{judged},
 		Next:  []string{"Refused", "Apart"},
 	}
@@ -106,11 +110,12 @@ var (
 )
 
 var firewallTables = []*flow.Table{
-	BaseEgress, RulesEgress, AcceptOrIngress, NdSender, ToPort, BaseIngress, RulesIngress, AcceptIngress, AcceptedEgress, Deliver, Refused, Forward,
+	BaseEgress, RulesEgress, RepliesEgress, AcceptOrIngress, NdSender, ToPort, BaseIngress, RulesIngress, RepliesIngress, AcceptIngress, AcceptedEgress, Deliver,
+	Refused, Forward,
 }
 
 // accepted are the fields that tell what the connection tracker must be told of an allowed packet.
-var accepted = []openflow.Field{openflow.EthType, openflow.IPFrag, openflow.CTState, openflow.CTMark}
+var accepted = []openflow.Field{phase, openflow.EthType, openflow.IPFrag, openflow.CTState, openflow.CTMark}
 
 func ruleTable(id uint8, name, about string, addresses []openflow.Field, next []string) *flow.Table {
 	return &flow.Table{
@@ -119,6 +124,18 @@ func ruleTable(id uint8, name, about string, addresses []openflow.Field, next []
 			phase, groups, openflow.CTState, openflow.CTMark, openflow.CTNwProto, openflow.CTTPDst, openflow.ConjID, openflow.EthType,
 			openflow.IPProto, openflow.IPFrag, openflow.TCPDst, openflow.UDPSrc, openflow.UDPDst, openflow.SCTPDst,
 			openflow.ICMPType, openflow.ICMPCode, openflow.ICMPv6Type, openflow.ICMPv6Code,
+		),
+		Set: []openflow.Field{openflow.CTMark}, Next: next,
+	}
+}
+
+// replyTable matches by what began the connection, which is known of the first fragment of an answer, too, wherever its header is.
+func replyTable(id uint8, name, about string, addresses []openflow.Field, next []string) *flow.Table {
+	return &flow.Table{
+		ID: id, Name: name, About: about,
+		Match: append(addresses,
+			phase, groups, openflow.CTState, openflow.CTMark, openflow.CTNwProto, openflow.CTTPSrc, openflow.CTTPDst, openflow.ConjID, openflow.EthType,
+			openflow.IPProto, openflow.IPFrag, openflow.SCTPSrc,
 		),
 		Set: []openflow.Field{openflow.CTMark}, Next: next,
 	}

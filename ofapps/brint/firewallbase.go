@@ -37,11 +37,13 @@ func firewallBase() []flow.Flow {
 			Transient.Row(0).Goto(AcceptOrIngress),
 		},
 		senderRows(),
-		aroundRules(RulesEgress, 0, AcceptOrIngress),
+		aroundRules(RulesEgress, RepliesEgress, 0, AcceptOrIngress),
+		aroundReplies(RepliesEgress, 0, AcceptOrIngress),
 		receiverRows(),
-		aroundRules(RulesIngress, toOne, AcceptIngress),
-		acceptedRows(AcceptIngress, Deliver, flow.Goto(Refused)),
-		acceptedRows(AcceptedEgress, Forward),
+		aroundRules(RulesIngress, RepliesIngress, toOne, AcceptIngress),
+		aroundReplies(RepliesIngress, toOne, AcceptIngress),
+		acceptedRows(AcceptIngress, toOne, Deliver, flow.Goto(Refused)),
+		acceptedRows(AcceptedEgress, 0, Forward),
 		[]flow.Flow{
 			Deliver.Row(0).Drop(),
 			sent,
@@ -95,25 +97,52 @@ func senderRows() []flow.Flow {
 
 // aroundRules renders what comes before and after the rules of groups in their table. ask is the value of phase for which
 // there is one connection to judge.
-func aroundRules(t *flow.Table, ask uint32, accept *flow.Table) []flow.Flow {
-	one := flow.Reg(phase, ask)
+func aroundRules(t, replies *flow.Table, ask uint32, accept *flow.Table) []flow.Flow {
 	rows := []flow.Flow{
 		// A firewall bridge judges as yet. What belongs to no connection that is known may belong to one that it knows.
 		t.Row(101, flow.RegBits(groups, view.AllowAll, view.AllowAll)).Goto(accept),
 		t.Row(100, flow.CTState(ctInv, 0), stateful()).Goto(Refused),
-		// Answers, and errors about what was allowed, as long as it has not been cut.
-		t.Row(95, flow.CTState(ctEst|ctRpl|ctTrk, ctRel), flow.CTMark(0, cut), stateful()).Goto(accept),
+		t.Row(95, flow.CTState(ctEst|ctRpl|ctTrk, ctRel), stateful()).Goto(replies),
+		// Errors about what was allowed, as long as it has not been cut.
 		t.Row(95, flow.CTState(ctRel|ctTrk, ctNew|ctInv), flow.CTMark(0, cut), stateful()).Goto(accept),
 		t.Row(90, flow.CTState(ctRpl|ctTrk, 0), stateful()).Goto(Refused),
 		t.Row(90, flow.CTState(ctRel|ctTrk, 0), stateful()).Goto(Refused),
-		t.Row(0).Goto(Refused),
 	}
 	// What is left belongs to the connection's first direction. Of its later fragments nobody knows the ports: they go as
 	// far as the connection tracker is asked again, and wait there for the first, which has been judged.
-	rows = append(rows, both(t, 85, flow.And(flow.LaterFragment(), flow.CTState(ctTrk, 0), one, stateful()), flow.Goto(accept))...)
-	// Nothing has allowed it. A fragment must not reach the connection tracker: it would find those that wait for it.
-	return append(rows, both(t, 40, flow.And(flow.CTState(ctEst|ctTrk, 0), flow.CTMark(0, cut), flow.Whole(), one, stateful()),
-		flow.Commit(zone, flow.SetCTMark(cut, cut)), flow.Goto(Refused))...)
+	rows = append(rows, both(t, 85, flow.And(flow.LaterFragment(), flow.CTState(ctTrk, 0), flow.Reg(phase, ask), stateful()), flow.Goto(accept))...)
+	return append(rows, unlessAllowed(t, ask)...)
+}
+
+// aroundReplies renders what comes before and after the rules in the form of answers. What the tracker says of all of them
+// is +est+rpl-rel.
+func aroundReplies(t *flow.Table, ask uint32, accept *flow.Table) []flow.Flow {
+	var rows []flow.Flow
+	if t == RepliesIngress {
+		// A client of DHCP asks whatever its rules. Answers are heard always; their fragments come here.
+		for _, p := range [][2]uint16{{dhcpClient, dhcpServer}, {dhcpv6Client, dhcpv6Server}} {
+			rows = append(rows, t.Row(80, flow.Family(p[0] == dhcpv6Client), begunBy(flow.UDPProto), flow.CTTPSrc(p[0], 0xffff), flow.CTTPDst(p[1], 0xffff)).Goto(accept))
+		}
+	}
+	// Later fragments wait in the connection tracker as those of the first direction do, but not where there are copies of them.
+	rows = append(rows, both(t, 75, flow.And(flow.LaterFragment(), flow.CTState(ctTrk, 0), flow.Reg(phase, ask)), flow.Goto(accept))...)
+	if t == RepliesIngress {
+		rows = append(rows, both(t, 75, flow.And(flow.LaterFragment(), flow.CTState(ctTrk, 0), flow.CTMark(0, cut), flow.Reg(phase, toEach)), flow.Goto(accept))...)
+	}
+	return append(rows, unlessAllowed(t, ask)...)
+}
+
+// begunBy matches answers by the protocol of what they answer to.
+func begunBy(proto uint8) openflow.Match {
+	return flow.And(flow.CTState(ctRpl|ctTrk, 0), flow.CTProto(proto))
+}
+
+// unlessAllowed cuts a connection that no row before has allowed. A fragment must not reach the connection tracker: it would
+// find those that wait for it.
+func unlessAllowed(t *flow.Table, ask uint32) []flow.Flow {
+	rows := both(t, 40, flow.And(flow.CTState(ctEst|ctTrk, 0), flow.CTMark(0, cut), flow.Whole(), flow.Reg(phase, ask), stateful()),
+		flow.Commit(zone, flow.SetCTMark(cut, cut)), flow.Goto(Refused))
+	return append(rows, t.Row(0).Goto(Refused))
 }
 
 // always matches what every judged port hears.
@@ -147,17 +176,19 @@ func receiverRows() []flow.Flow {
 	return append(rows, both(BaseIngress, 90, flow.And(flow.CTState(0, ctTrk), stateful()), flow.Track(zone, RulesIngress))...)
 }
 
-// acceptedRows tell the connection tracker of what is allowed, and let it go on.
+// acceptedRows tell the connection tracker of what is allowed, and let it go on. single is the value of phase of what has no
+// copies.
 //
 // The tracker of the userspace datapath, before Open vSwitch 4.0, hands fragments that it has kept, of whatever datagram, to the next
 // packet that it looks at, and they go the way of that one: parts of a datagram that was never whole, when it has waited for
 // 15 s (+inv, without +trk), and those beyond the 32nd. So all are looked at again.
-func acceptedRows(t, next *flow.Table, refuse ...openflow.Action) []flow.Flow {
+func acceptedRows(t *flow.Table, single uint32, next *flow.Table, refuse ...openflow.Action) []flow.Flow {
 	rows := slices.Concat(
 		both(t, 40, flow.CTState(ctNew|ctTrk, 0), flow.CommitTo(zone, next, flow.SetCTMark(begun, begun))),
 		both(t, 40, flow.And(flow.CTState(ctEst|ctTrk, ctRpl|ctRel), flow.CTMark(cut, cut)), flow.CommitTo(zone, next, flow.SetCTMark(0, cut))),
 		// Fragments of one datagram meet again in the connection tracker, or none goes on.
 		both(t, 30, flow.And(flow.CTState(ctEst|ctTrk, ctRpl|ctRel), flow.Fragment()), flow.CommitTo(zone, next)),
+		both(t, 30, flow.And(flow.CTState(ctEst|ctRpl|ctTrk, ctRel), flow.Fragment(), flow.Reg(phase, single)), flow.CommitTo(zone, next)),
 		both(next, 100, flow.And(flow.Fragment(), flow.CTState(ctInv, 0)), refuse...),
 		both(next, 100, flow.And(flow.LaterFragment(), flow.CTState(ctNew|ctTrk, 0), flow.CTMark(0, begun)), refuse...),
 	)

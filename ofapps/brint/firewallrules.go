@@ -1,6 +1,8 @@
 package brint
 
 import (
+	"net/netip"
+
 	"github.com/weft-sdn/weft/controller/view"
 	"github.com/weft-sdn/weft/ofapps/flow"
 	"github.com/weft-sdn/weft/openflow"
@@ -13,8 +15,8 @@ const (
 )
 
 // GroupSet renders the rules of a set of groups: a row a rule, for all ports of the host that have these groups, and for
-// a range of ports a row for each block that the range falls into. A rule that another of the set has already said makes no
-// row.
+// a range of ports a row for each block that the range falls into; and as much again for answers, unless the groups are
+// stateless. A rule that another of the set has already said makes no row.
 //
 // Rules that name a group are one clause of a conjunctive match; the group's addresses, which all sets share, are the other.
 func GroupSet(s view.GroupSet) []flow.Flow {
@@ -23,9 +25,75 @@ func GroupSet(s view.GroupSet) []flow.Flow {
 	}
 	r := ruleRows{set: s.Set, at: map[string]int{}}
 	for _, rule := range s.Rules {
-		r.add(rule)
+		r.add(rule, firstOf(rule.Ingress))
+		if !s.Stateless {
+			r.add(rule, answersTo(rule.Ingress))
+		}
 	}
 	return r.rows
+}
+
+// place is where rules of one direction judge packets, and how the packets show what the rules are about.
+type place struct {
+	table, accept *flow.Table
+	// remote matches the other side.
+	remote func(netip.Prefix) openflow.Match
+	// port matches a port of TCP, UDP or SCTP; icmp a type and a code.
+	port func(proto uint8, port, mask uint16) openflow.Match
+	icmp func(ipv6 bool, typ, code uint8, withCode bool) openflow.Match
+}
+
+// firstOf is where packets of a connection's first direction are judged.
+func firstOf(ingress bool) place {
+	if ingress {
+		return place{RulesIngress, AcceptIngress, flow.From, port, icmp}
+	}
+	return place{RulesEgress, AcceptOrIngress, flow.To, port, icmp}
+}
+
+// answersTo is where answers are judged by the rules of a direction: they go the other way.
+func answersTo(ingress bool) place {
+	if ingress {
+		return place{RepliesEgress, AcceptOrIngress, flow.To, askedPort, askedICMP}
+	}
+	return place{RepliesIngress, AcceptIngress, flow.From, askedPort, askedICMP}
+}
+
+func port(proto uint8, port, mask uint16) openflow.Match {
+	return flow.And(flow.Proto(proto), flow.Port(proto, port, mask))
+}
+
+func icmp(ipv6 bool, typ, code uint8, withCode bool) openflow.Match {
+	return flow.And(flow.Proto(icmpProto(ipv6)), flow.ICMPTypeCode(ipv6, typ, code, withCode))
+}
+
+func icmpProto(ipv6 bool) uint8 {
+	if ipv6 {
+		return flow.ICMPv6Proto
+	}
+	return flow.ICMPProto
+}
+
+// askedPort matches answers by the port that was asked. Of SCTP the tracker does not know it (Open vSwitch 3.1, userspace).
+func askedPort(proto uint8, port, mask uint16) openflow.Match {
+	if proto == flow.SCTPProto {
+		return flow.And(flow.Proto(proto), flow.SCTPFrom(port, mask))
+	}
+	return flow.And(begunBy(proto), flow.CTTPDst(port, mask))
+}
+
+// askedICMP matches answers by the type and code of the question.
+func askedICMP(ipv6 bool, typ, code uint8, withCode bool) openflow.Match {
+	m := flow.And(begunBy(icmpProto(ipv6)), flow.CTTPSrc(uint16(typ), 0xffff))
+	if withCode {
+		m = flow.And(m, flow.CTTPDst(uint16(code), 0xffff))
+	}
+	return m
+}
+
+// JudgesAnswers says whether a row is one of those by which answers are judged.
+func JudgesAnswers(f flow.Flow) bool {
+	return f.Table == RepliesEgress.ID || f.Table == RepliesIngress.ID
 }
 
 type ruleRows struct {
@@ -35,27 +103,19 @@ type ruleRows struct {
 	at map[string]int
 }
 
-func (r *ruleRows) add(rule view.Rule) {
-	t, accept := RulesEgress, AcceptOrIngress
-	if rule.Ingress {
-		t, accept = RulesIngress, AcceptIngress
-	}
+func (r *ruleRows) add(rule view.Rule, at place) {
 	mine := flow.And(flow.Reg(groups, register(r.set)), flow.Family(rule.IPv6))
-	cookie := flow.Cookie(flow.SecurityGroupRuleCookie, rule.ID)
-	for _, m := range transport(rule) {
+	for _, m := range at.transport(rule) {
+		var f flow.Flow
 		switch {
 		case rule.Remote != 0:
-			f := t.Row(byRemote, mine, m).Do(flow.Clause(rule.Remote, 2))
-			f.Cookie = cookie
-			r.put(f)
-			continue
-		case rule.Prefix.IsValid() && rule.Ingress:
-			m = flow.And(m, flow.From(rule.Prefix))
+			f = at.table.Row(byRemote, mine, m).Do(flow.Clause(rule.Remote, 2))
 		case rule.Prefix.IsValid():
-			m = flow.And(m, flow.To(rule.Prefix))
+			f = at.table.Row(byRule, mine, m, at.remote(rule.Prefix)).Goto(at.accept)
+		default:
+			f = at.table.Row(byRule, mine, m).Goto(at.accept)
 		}
-		f := t.Row(byRule, mine, m).Goto(accept)
-		f.Cookie = cookie
+		f.Cookie = flow.Cookie(flow.SecurityGroupRuleCookie, rule.ID)
 		r.put(f)
 	}
 }
@@ -87,7 +147,7 @@ func has(actions []openflow.Action, c openflow.Conjunction) bool {
 }
 
 // transport is what a rule says of protocol, ports, type and code: none if nothing can meet it, several for a range.
-func transport(r view.Rule) []openflow.Match {
+func (at place) transport(r view.Rule) []openflow.Match {
 	switch {
 	case r.Protocol == nil && r.Min == nil:
 		return []openflow.Match{nil}
@@ -96,35 +156,31 @@ func transport(r view.Rule) []openflow.Match {
 	case r.Min == nil:
 		return []openflow.Match{flow.Proto(*r.Protocol)}
 	}
-	proto := flow.Proto(*r.Protocol)
 	switch *r.Protocol {
 	case flow.TCPProto, flow.UDPProto, flow.SCTPProto:
-		return ports(r, proto)
+		return at.ports(r)
 	case flow.ICMPProto, flow.ICMPv6Proto:
-		if (*r.Protocol == flow.ICMPv6Proto) == r.IPv6 && *r.Min < 256 && (r.Max == nil || *r.Max < 256) {
-			return []openflow.Match{flow.And(proto, icmp(r))}
+		if *r.Protocol == icmpProto(r.IPv6) && *r.Min < 256 && (r.Max == nil || *r.Max < 256) {
+			code := uint16(0)
+			if r.Max != nil {
+				code = *r.Max
+			}
+			return []openflow.Match{at.icmp(r.IPv6, uint8(*r.Min), uint8(code), r.Max != nil)}
 		}
 	}
 	// The switch does not know the ports of any other protocol.
 	return nil
 }
 
-func ports(r view.Rule, proto openflow.Match) []openflow.Match {
+func (at place) ports(r view.Rule) []openflow.Match {
 	if r.Max == nil {
 		return nil
 	}
 	var out []openflow.Match
 	for _, b := range blocks(*r.Min, *r.Max) {
-		out = append(out, flow.And(proto, flow.Port(*r.Protocol, b.port, b.mask)))
+		out = append(out, at.port(*r.Protocol, b.port, b.mask))
 	}
 	return out
-}
-
-func icmp(r view.Rule) openflow.Match {
-	if r.Max == nil {
-		return flow.ICMPTypeCode(r.IPv6, uint8(*r.Min), 0, false)
-	}
-	return flow.ICMPTypeCode(r.IPv6, uint8(*r.Min), uint8(*r.Max), true)
 }
 
 // block is the ports that are the same in the bits that mask has.
@@ -147,25 +203,34 @@ func blocks(first, last uint16) []block {
 // RemoteGroup renders what becomes of packets that meet both clauses of the rules that name a group.
 func RemoteGroup(g view.RemoteGroup) []flow.Flow {
 	var rows []flow.Flow
-	if g.Egress {
-		rows = append(rows, RulesEgress.Row(byRemote, flow.ConjID(g.Number)).Goto(AcceptOrIngress))
-	}
-	if g.Ingress {
-		rows = append(rows, RulesIngress.Row(byRemote, flow.ConjID(g.Number)).Goto(AcceptIngress))
+	for _, at := range judgedBy(g.Egress, g.Ingress) {
+		rows = append(rows, at.table.Row(byRemote, flow.ConjID(g.Number)).Goto(at.accept))
 	}
 	return flow.Owned(groupCookie(g), rows...)
 }
 
-// Remote renders an address of remote groups: one row a direction, with all the groups that have it.
+// Remote renders an address of remote groups: one row a table, with all the groups that have it.
 func Remote(r view.Remote) []flow.Flow {
 	var rows []flow.Flow
-	if len(r.Egress) > 0 {
-		rows = append(rows, flow.Owned(groupCookie(r.Egress[0]), RulesEgress.Row(byRemote, flow.To(r.Prefix)).Do(clauses(r.Egress)...))...)
+	add := func(groups []view.RemoteGroup, places []place) {
+		for _, at := range places {
+			rows = append(rows, flow.Owned(groupCookie(groups[0]), at.table.Row(byRemote, at.remote(r.Prefix)).Do(clauses(groups)...))...)
+		}
 	}
-	if len(r.Ingress) > 0 {
-		rows = append(rows, flow.Owned(groupCookie(r.Ingress[0]), RulesIngress.Row(byRemote, flow.From(r.Prefix)).Do(clauses(r.Ingress)...))...)
-	}
+	add(r.Egress, judgedBy(len(r.Egress) > 0, false))
+	add(r.Ingress, judgedBy(false, len(r.Ingress) > 0))
 	return rows
+}
+
+// judgedBy is where rules of directions judge.
+func judgedBy(egress, ingress bool) (out []place) {
+	if egress {
+		out = append(out, firstOf(false), answersTo(false))
+	}
+	if ingress {
+		out = append(out, firstOf(true), answersTo(true))
+	}
+	return out
 }
 
 func clauses(groups []view.RemoteGroup) []openflow.Action {

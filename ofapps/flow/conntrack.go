@@ -18,10 +18,15 @@ func CTMark(mark, mask uint32) openflow.Match {
 // CTProto matches the IP protocol of the packet that began the connection; the row must ask for +trk-inv.
 func CTProto(proto uint8) openflow.Match { return one(openflow.U8(openflow.CTNwProto, proto)) }
 
-// CTTPDst matches the destination port of the packet that began the connection, or its ICMP code. It is known of fragments
-// too, wherever the header was. The row must ask for CTProto.
+// CTTPDst matches the destination port of the packet that began the connection, or its ICMP code. It is known of first fragments
+// too, wherever the header was; of later ones not in the userspace datapath. The row must ask for CTProto.
 func CTTPDst(port, mask uint16) openflow.Match {
 	return one(openflow.U16Masked(openflow.CTTPDst, port, mask))
+}
+
+// CTTPSrc matches the source port of the packet that began the connection, or its ICMP type, as CTTPDst does.
+func CTTPSrc(port, mask uint16) openflow.Match {
+	return one(openflow.U16Masked(openflow.CTTPSrc, port, mask))
 }
 
 // Track sends the packet through the connection tracker and on to a table, which sees its state. zone is where its number is.

@@ -57,6 +57,11 @@ func Port(proto uint8, port, mask uint16) openflow.Match {
 	return one(openflow.U16Masked(field, port, mask))
 }
 
+// SCTPFrom matches the source port of SCTP as Port does the destination's.
+func SCTPFrom(port, mask uint16) openflow.Match {
+	return one(openflow.U16Masked(openflow.SCTPSrc, port, mask))
+}
+
 // ICMPTypeCode matches the type, and with withCode the code, of ICMP messages, or ICMPv6 messages.
 func ICMPTypeCode(ipv6 bool, typ, code uint8, withCode bool) openflow.Match {
 	fields := [2]openflow.Field{openflow.ICMPType, openflow.ICMPCode}

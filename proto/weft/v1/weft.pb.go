@@ -1385,7 +1385,7 @@ type PortRule struct {
 	CountedBy string `protobuf:"bytes,4,opt,name=counted_by,json=countedBy,proto3" json:"counted_by,omitempty"`
 	// The rule that counted_by "same rule" is about.
 	SameAs *ObjectRef `protobuf:"bytes,5,opt,name=same_as,json=sameAs,proto3" json:"same_as,omitempty"`
-	// Of the conversation's first direction; answers pass by the connection tracker, uncounted by rules.
+	// Of the conversation's first direction; answers are judged by the same rules, and not counted here.
 	Packets uint64 `protobuf:"varint,6,opt,name=packets,proto3" json:"packets,omitempty"`
 	// With their Ethernet header.
 	Bytes         uint64 `protobuf:"varint,7,opt,name=bytes,proto3" json:"bytes,omitempty"`
