@@ -8,7 +8,8 @@ import (
 )
 
 // Chains of the firewall. Those of a port are named as Neutron's: i, o and s, and the first 10 characters of the port's id.
-// Rules of a set of groups are shared by all ports with these groups, in gi and go and the set's number. What is the same for
+// Rules of a set of groups are shared by all ports with these groups, in gi and go and the set's number, and for answers in ri
+// and ro; si and so lead to them by the state of the connection. What is the same for
 // all ports is in one chain for them all, above all what names ports of UDP: for each such number iptables-restore asks the kernel
 // for all addresses of the host (getaddrinfo(3)), and a host with many ports has many.
 const (
@@ -30,6 +31,12 @@ const (
 	isCut   = "-m connmark --mark 0x1/0x1 "
 	restore = "-j CONNMARK --set-xmark 0x0/0x1"
 	cutIt   = "-j CONNMARK --set-xmark 0x1/0x1"
+)
+
+// isAsked matches packets of a connection's first direction, isReply answers to them.
+const (
+	isAsked = "-m conntrack --ctdir ORIGINAL "
+	isReply = "-m conntrack --ctdir REPLY "
 )
 
 // Types of ICMPv6 that stations send and hear whatever their rules (RFC 4861, 4; RFC 2710, 3; RFC 9777, 5.2).
@@ -74,9 +81,7 @@ func (f *filter) base() {
 	f.both("filter", fwChain, false)
 	f.both("filter", fwState, true,
 		"-m conntrack --ctstate INVALID,UNTRACKED -j DROP",
-		"-m conntrack --ctstate ESTABLISHED --ctdir REPLY "+notCut+"-j "+fwAccept,
 		"-m conntrack --ctstate RELATED "+notCut+"-j "+fwAccept,
-		"-m conntrack --ctdir REPLY -j DROP",
 		"-m conntrack --ctstate RELATED -j DROP")
 	// A connection that was cut and is allowed again goes on.
 	f.both("filter", fwAccept, true, isCut+restore, "-j ACCEPT")
@@ -161,21 +166,23 @@ func (f *filter) spoof(p *PortFirewall, chain string) {
 	}
 }
 
-// judged is what follows after what every station may send or hear.
-func (p *PortFirewall) judged(direction string) []string {
+// judged is what follows after what every station may send or hear. way is i or o.
+func (p *PortFirewall) judged(way string) []string {
 	var out []string
-	if !p.Stateless {
+	switch n := number10(p.GroupSet); {
+	case p.GroupSet == 0 && !p.Stateless:
 		out = append(out, "-j "+fwState)
-	}
-	if p.GroupSet != 0 {
-		out = append(out, "-j "+fw+direction+number10(p.GroupSet))
+	case p.GroupSet != 0 && !p.Stateless:
+		out = append(out, "-j "+fw+"s"+way+n)
+	case p.GroupSet != 0:
+		out = append(out, "-j "+fw+"g"+way+n)
 	}
 	return append(out, `-m comment --comment "Send unmatched traffic to the fallback chain." -j `+fwFallback)
 }
 
 // hears adds the chain for what comes to the port.
 func (f *filter) hears(p *PortFirewall, chain string) {
-	f.both("filter", chain, true, append([]string{"-j " + fwHeard}, p.judged("gi")...)...)
+	f.both("filter", chain, true, append([]string{"-j " + fwHeard}, p.judged("i")...)...)
 }
 
 // sends adds the chain for what the port sends.
@@ -202,7 +209,7 @@ func (f *filter) sends(p *PortFirewall, chain, spoof string) {
 		six("-p ipv6-icmp -m icmp6 --icmpv6-type 136 " + fromMAC(s.MAC) + ndTarget(s.Prefix) + "-j " + fwAccept)
 	}
 	six("-p ipv6-icmp -m icmp6 --icmpv6-type 136 -j DROP", "-p ipv6-icmp -j "+fwND)
-	f.both("filter", chain, true, p.judged("go")...)
+	f.both("filter", chain, true, p.judged("o")...)
 }
 
 // ndTarget matches the address that a message of neighbour discovery is about: it follows 8 bytes after the IPv6 header of 40
@@ -221,38 +228,45 @@ func ndTarget(p netip.Prefix) string {
 	return `-m u32 --u32 "` + strings.Join(terms, "&&") + `" `
 }
 
-// groups adds the rules of a set of groups.
-func (f *filter) groups(g *GroupSet) {
+// groups adds the rules of a set of groups; stateful says that connections are judged by them, with their answers.
+func (f *filter) groups(g *GroupSet, stateful bool) {
 	n := number10(g.Number)
-	f.both("filter", fw+"gi"+n, false)
-	f.both("filter", fw+"go"+n, false)
-	for _, r := range g.Rules {
-		text, can := r.text()
-		if !can {
-			continue
+	for _, way := range []string{"i", "o"} {
+		f.both("filter", fw+"g"+way+n, false)
+		if stateful {
+			f.both("filter", fw+"r"+way+n, false)
+			f.both("filter", fw+"s"+way+n, true, "-j "+fwState, isReply+"-j "+fw+"r"+way+n, isAsked+"-j "+fw+"g"+way+n)
 		}
-		set, chain := f.v4, fw+"go"+n
+	}
+	for _, r := range g.Rules {
+		set, way, back := f.v4, "o", "i"
 		if r.IPv6 {
 			set = f.v6
 		}
 		if r.Ingress {
-			chain = fw + "gi" + n
+			way, back = back, way
 		}
-		put(set, "filter", chain, false, text)
+		if text, can := r.text(false); can {
+			put(set, "filter", fw+"g"+way+n, false, text)
+		}
+		if text, can := r.text(true); can && stateful {
+			put(set, "filter", fw+"r"+back+n, false, text)
+		}
 	}
 }
 
-// text is a rule as iptables-save prints it; false for one that no packet can meet, or whose ports nobody sees.
-func (r FirewallRule) text() (string, bool) {
+// text is a rule as iptables-save prints it, about packets that begin a connection or about answers to them; false for one
+// that no packet can meet, or whose ports nobody sees.
+func (r FirewallRule) text(answers bool) (string, bool) {
 	var s strings.Builder
-	end := "src"
-	if r.Ingress {
+	end := "dst"
+	if r.Ingress != answers {
+		end = "src"
 		s.WriteString(from(r.Prefix))
 	} else {
 		s.WriteString(to(r.Prefix))
-		end = "dst"
 	}
-	proto, can := r.transport()
+	proto, can := r.transport(answers)
 	if !can {
 		return "", false
 	}
@@ -265,7 +279,7 @@ func (r FirewallRule) text() (string, bool) {
 }
 
 // transport is what a rule says of protocol, ports, type and code.
-func (r FirewallRule) transport() (string, bool) {
+func (r FirewallRule) transport(answers bool) (string, bool) {
 	switch {
 	case r.Protocol == nil:
 		return "", r.Min == nil
@@ -279,31 +293,48 @@ func (r FirewallRule) transport() (string, bool) {
 	}
 	switch name {
 	case "tcp", "udp", "sctp":
-		return match + ports(name, r.Min, r.Max), r.Max != nil
+		option := "--dport"
+		if answers {
+			option = "--sport"
+		}
+		return match + ports(name, option, r.Min, r.Max), r.Max != nil
 	case "icmp", "ipv6-icmp":
 		if (name == "ipv6-icmp") != r.IPv6 || *r.Min > 254 || (r.Max != nil && *r.Max > 255) {
 			return "", false // 255 is any type to iptables
 		}
-		option := "-m icmp --icmp-type "
-		if r.IPv6 {
-			option = "-m icmp6 --icmpv6-type "
-		}
-		if r.Max == nil {
-			return fmt.Sprintf("%s%s%d ", match, option, *r.Min), true
-		}
-		return fmt.Sprintf("%s%s%d/%d ", match, option, *r.Min, *r.Max), true
+		return r.icmp(match, answers)
 	}
 	return "", false
 }
 
-func ports(protocol string, first, last *uint16) string {
+// answerTypes are the types of ICMP and ICMPv6 messages that ask, as the kernel's connection tracker has it, with those of the
+// answers (RFC 792; RFC 950, appendix I; RFC 4443, 4; RFC 4620, 4).
+var answerTypes = map[bool]map[uint16]uint16{false: {8: 0, 13: 14, 15: 16, 17: 18}, true: {128: 129, 139: 140}}
+
+// icmp is what a rule says of type and code. An answer has the code of the question.
+func (r FirewallRule) icmp(match string, answers bool) (string, bool) {
+	option := "-m icmp --icmp-type "
+	if r.IPv6 {
+		option = "-m icmp6 --icmpv6-type "
+	}
+	typ, can := *r.Min, true
+	if answers {
+		typ, can = answerTypes[r.IPv6][typ]
+	}
+	if r.Max == nil {
+		return fmt.Sprintf("%s%s%d ", match, option, typ), can
+	}
+	return fmt.Sprintf("%s%s%d/%d ", match, option, typ, *r.Max), can
+}
+
+func ports(protocol, option string, first, last *uint16) string {
 	switch {
 	case last == nil || *first == 0 && *last == 65535:
 		return ""
 	case *first == *last:
-		return fmt.Sprintf("-m %s --dport %d ", protocol, *first)
+		return fmt.Sprintf("-m %s %s %d ", protocol, option, *first)
 	}
-	return fmt.Sprintf("-m %s --dport %d:%d ", protocol, *first, *last)
+	return fmt.Sprintf("-m %s %s %d:%d ", protocol, option, *first, *last)
 }
 
 // setPart is how much of a group's id is in the name of its set: 31 characters are the most (ipset(8)).

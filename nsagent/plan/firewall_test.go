@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -61,6 +62,40 @@ func TestFirewall(t *testing.T) {
 		t.Errorf("errors: %v", errs)
 	}
 	golden(t, "host.txt", got[Home].Text())
+}
+
+// TestRulesInFormOfAnswers: an answer comes from where the question went, and of ICMP it has a type of its own.
+func TestRulesInFormOfAnswers(t *testing.T) {
+	tcp, icmp, icmp6, sctp, n := uint8(6), uint8(1), uint8(58), uint8(132), func(n uint16) *uint16 { return &n }
+	ten := netip.MustParsePrefix("10.0.0.0/8")
+	for _, c := range []struct {
+		rule              FirewallRule
+		question, answers string
+	}{
+		{FirewallRule{Ingress: true}, "", ""},
+		{FirewallRule{Ingress: true, Prefix: ten, Protocol: &tcp, Min: n(80), Max: n(90)}, "-s 10.0.0.0/8 -p tcp -m tcp --dport 80:90 ", "-d 10.0.0.0/8 -p tcp -m tcp --sport 80:90 "},
+		{FirewallRule{Prefix: ten, Protocol: &tcp, Min: n(80), Max: n(80)}, "-d 10.0.0.0/8 -p tcp -m tcp --dport 80 ", "-s 10.0.0.0/8 -p tcp -m tcp --sport 80 "},
+		{FirewallRule{Protocol: &sctp, Min: n(0), Max: n(65535), Group: remoteGroup}, "-p sctp -m set --match-set " + SetName(remoteGroup, false) + " dst ",
+			"-p sctp -m set --match-set " + SetName(remoteGroup, false) + " src "},
+		{FirewallRule{Protocol: &icmp}, "-p icmp ", "-p icmp "},
+		{FirewallRule{Protocol: &icmp, Min: n(8)}, "-p icmp -m icmp --icmp-type 8 ", "-p icmp -m icmp --icmp-type 0 "},
+		{FirewallRule{Protocol: &icmp, Min: n(13), Max: n(1)}, "-p icmp -m icmp --icmp-type 13/1 ", "-p icmp -m icmp --icmp-type 14/1 "},
+		{FirewallRule{Protocol: &icmp, Min: n(3), Max: n(4)}, "-p icmp -m icmp --icmp-type 3/4 ", "none"},
+		{FirewallRule{Protocol: &icmp, Min: n(0)}, "-p icmp -m icmp --icmp-type 0 ", "none"},
+		{FirewallRule{IPv6: true, Protocol: &icmp6, Min: n(128)}, "-p ipv6-icmp -m icmp6 --icmpv6-type 128 ", "-p ipv6-icmp -m icmp6 --icmpv6-type 129 "},
+		{FirewallRule{IPv6: true, Protocol: &icmp6, Min: n(8)}, "-p ipv6-icmp -m icmp6 --icmpv6-type 8 ", "none"},
+	} {
+		text := func(answers bool) string {
+			s, can := c.rule.text(answers)
+			if !can {
+				return "none"
+			}
+			return strings.TrimSuffix(s, `-m comment --comment "rule " -j weft-fw-accept`)
+		}
+		if d := cmp.Diff([]string{c.question, c.answers}, []string{text(false), text(true)}); d != "" {
+			t.Errorf("(-want +got):\n%s", d)
+		}
+	}
 }
 
 // TestFirstBridge is how a machine comes behind its firewall: what judges is there first.

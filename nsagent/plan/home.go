@@ -63,10 +63,13 @@ func (b *builder) home(zones map[string]uint16) {
 	b.set("net/bridge/bridge-nf-call-ip6tables", "1")
 	f.base()
 	b.sets()
-	sets := map[uint32]bool{}
+	sets, stateful := map[uint32]bool{}, map[uint32]bool{}
+	for _, p := range b.s.Firewalls {
+		stateful[p.GroupSet] = stateful[p.GroupSet] || !p.Stateless
+	}
 	for _, g := range b.s.GroupSets {
 		sets[g.Number] = true
-		f.groups(b.known(g))
+		f.groups(b.known(g), stateful[g.Number])
 	}
 	names := map[string]string{}
 	for _, p := range b.s.Firewalls {

@@ -136,7 +136,7 @@ var (
 	peer     = regexp.MustCompile(`@if\d+`)
 	pid      = regexp.MustCompile(`\d+/weft-nsagent|pid=\d+,fd=\d+`)
 	// setNumber and ruleID are in chains of a firewall bridge.
-	setNumber = regexp.MustCompile(`(weft-fw-g[io])\d+`)
+	setNumber = regexp.MustCompile(`(weft-fw-[grs][io])\d+`)
 	ruleID    = regexp.MustCompile(`"rule [0-9a-f-]{36}"`)
 
 	spaces = regexp.MustCompile(`\s+`)

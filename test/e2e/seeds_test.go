@@ -192,7 +192,7 @@ var seeds = []seed{
 				{"-A quantum-openvswi-o7c7ae61e-0 ! -s 10.1.0.2/32 -j DROP", `-A weft-fw-s<10\.1\.0\.2> -s 10\.1\.0\.2/32 -m mac --mac-source <MAC of 10\.1\.0\.2> .*-j RETURN`, "address and MAC go together"},
 				{"-A quantum-openvswi-o7c7ae61e-0 -p udp -m udp --sport 67 --dport 68 -j DROP", `-A weft-fw-servers -p udp -m udp --dport 68 .*-j DROP`, "one chain for all ports; whatever port a server speaks from"},
 				{"-A quantum-openvswi-o7c7ae61e-0 -m state --state INVALID -j DROP", `-A weft-fw-state -m conntrack --ctstate INVALID,UNTRACKED -j DROP`, "one chain for all ports"},
-				{"-A quantum-openvswi-o7c7ae61e-0 -m state --state RELATED,ESTABLISHED -j RETURN", `-A weft-fw-state -m conntrack --ctstate ESTABLISHED --ctdir REPLY -m connmark --mark 0x0/0x1 -j weft-fw-accept`, "answers only, of what has not been cut: the first direction is judged by each packet"},
+				{"-A quantum-openvswi-o7c7ae61e-0 -m state --state RELATED,ESTABLISHED -j RETURN", `-A weft-fw-state -m conntrack --ctstate RELATED -m connmark --mark 0x0/0x1 -j weft-fw-accept`, "errors only, about what has not been cut: the rest is judged packet by packet, also answers (0079)"},
 				{"-A quantum-openvswi-o7c7ae61e-0 -j RETURN", `-A weft-fw-go<set> -m comment --comment "rule <id>" -j weft-fw-accept`, "the rules of a set of groups are shared by the ports that have it"},
 				{"-A quantum-openvswi-o7c7ae61e-0 -j quantum-openvswi-sg-fallback", `-A weft-fw-o<10\.1\.0\.2> .*-j weft-fw-sg-fallback`, ""},
 				{"-A quantum-openvswi-i7c7ae61e-0 -p icmp -j RETURN", `-A weft-fw-gi<set> -p icmp -m comment --comment "rule <id>" -j weft-fw-accept`, ""},
