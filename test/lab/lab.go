@@ -31,6 +31,8 @@ func Main() {
 		"volley":   applet(volleyMain),
 		"ask":      applet(askMain),
 		"talk":     applet(talkMain),
+		"tell":     applet(tellMain),
+		"listen":   applet(listenMain),
 		"announce": applet(announceMain),
 		"capture":  applet(captureMain),
 		"inject":   applet(injectMain),

@@ -194,6 +194,12 @@ func (s *Session) Now() (SessionReport, error) {
 	return r, err
 }
 
+// Received is the number of bytes that have come back.
+func (s *Session) Received() (uint64, error) {
+	r, err := s.Now()
+	return r.Received, err
+}
+
 // Await waits until n more bytes than now have come back, or the connection is broken.
 func (s *Session) Await(ctx context.Context, n uint64, limit time.Duration) error {
 	first, err := s.Now()

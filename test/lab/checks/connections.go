@@ -150,7 +150,7 @@ func (g *guarded) cut(ctx context.Context, what string, start time.Time) (time.D
 		if one.what != what {
 			continue
 		}
-		took, err := stalled(ctx, one.Session, start)
+		took, err := stalled(ctx, one.Received, start)
 		if err != nil {
 			return 0, fmt.Errorf("%s: %w", what, err)
 		}

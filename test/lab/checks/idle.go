@@ -125,7 +125,7 @@ func idleDriverMoves(ctx context.Context, s *cloud.Scope) (string, error) {
 		return "", err
 	}
 	for _, l := range lines {
-		for _, end := range []int{lab.Opener, lab.Answerer} {
+		for _, end := range []int{lab.Answerer, lab.Opener} {
 			if err := l.Say(end, 300*time.Millisecond); err == nil {
 				return "", fmt.Errorf("%v: its rule is gone, and it goes on", l)
 			}

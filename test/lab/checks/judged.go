@@ -23,6 +23,8 @@ var judged = []Check{
 	judgedBy("connections live through changes, restarts", connectionsLive, onBridge),
 	judgedBy("connections that are forbidden are cut", connectionsCut, inSwitch),
 	judgedBy("connections that are forbidden are cut", connectionsCut, onBridge),
+	judgedBy("answers that are forbidden are cut", answersCut, inSwitch),
+	judgedBy("answers that are forbidden are cut", answersCut, onBridge),
 	judgedBy("a hostile machine", hostile, inSwitch),
 	judgedBy("a hostile machine", hostile, onBridge),
 	{Name: "nobody inherits connections", Hosts: 1, Run: heirs},
@@ -145,7 +147,7 @@ func cutByRule(ctx context.Context, s *cloud.Scope, from *lab.VM, to netip.AddrP
 	if _, err := s.SecurityGroupRules.DeleteSecurityGroupRule(ctx, &weftv1.DeleteSecurityGroupRuleRequest{Id: rule.GetMetadata().GetId()}); err != nil {
 		return 0, err
 	}
-	took, err := stalled(ctx, doomed, start)
+	took, err := stalled(ctx, doomed.Received, start)
 	if err != nil {
 		return 0, fmt.Errorf("after the rule was gone: %w", err)
 	}
@@ -153,25 +155,25 @@ func cutByRule(ctx context.Context, s *cloud.Scope, from *lab.VM, to netip.AddrP
 }
 
 // stalled waits until nothing passes a connection any more, and says when the last of it came back: within a second.
-func stalled(ctx context.Context, session *lab.Session, start time.Time) (time.Duration, error) {
+func stalled(ctx context.Context, received func() (uint64, error), start time.Time) (time.Duration, error) {
 	const quiet = 300 * time.Millisecond
 	var last uint64
 	var at time.Time
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		r, err := session.Now()
+		now, err := received()
 		if err != nil {
 			return 0, err
 		}
 		switch {
-		case at.IsZero() || r.Received != last:
-			last, at = r.Received, time.Now()
+		case at.IsZero() || now != last:
+			last, at = now, time.Now()
 		case time.Since(at) > quiet:
 			return at.Sub(start), nil
 		}
 		if at.Sub(start) > time.Second {
-			return 0, fmt.Errorf("the connection still passes bytes after %s", ms(at.Sub(start)))
+			return 0, fmt.Errorf("the connection still passes something after %s", ms(at.Sub(start)))
 		}
 		select {
 		case <-ctx.Done():

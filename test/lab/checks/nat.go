@@ -197,7 +197,7 @@ func withoutSNAT(ctx context.Context, s *cloud.Scope, t *site) (string, error) {
 	if err := enable(false); err != nil {
 		return "", err
 	}
-	if _, err := stalled(ctx, doomed, time.Now()); err != nil {
+	if _, err := stalled(ctx, doomed.Received, time.Now()); err != nil {
 		return "", fmt.Errorf("a connection with the address that SNAT gave it: %w", err)
 	}
 	if err := other.Await(ctx, 400, limit); err != nil {
@@ -243,7 +243,7 @@ func cuts(ctx context.Context, s *cloud.Scope, t *site) (string, error) {
 	if err := s.DeleteFloatingIP(ctx, f.ID()); err != nil {
 		return "", err
 	}
-	took, err := stalled(ctx, doomed, start)
+	took, err := stalled(ctx, doomed.Received, start)
 	if err != nil {
 		return "", fmt.Errorf("after the floating IP was gone: %w", err)
 	}
