@@ -62,7 +62,7 @@ func TestAnswersAreCut(t *testing.T) {
 			opens:   back(6, tcp(asked, asker, layers.TCP{SrcPort: 80, DstPort: 40000, Seq: 500, Ack: 101, SYN: true, ACK: true})),
 			answers: back(6, tcp(asked, asker, layers.TCP{SrcPort: 80, DstPort: 40000, Seq: 501, Ack: 101, ACK: true, PSH: true}))},
 		{name: "ICMP", rule: 4, asks: there(1, echo(t, 4000)), answers: back(1, echoReply(t, 4000))},
-		{name: "SCTP", rule: 5, asks: there(132, []byte{0x9c, 0x40, 0, 80, 0, 0, 0, 0, 0, 0, 0, 0}), answers: back(132, []byte{0, 80, 0x9c, 0x40, 0, 0, 0, 0, 0, 0, 0, 0})},
+		{name: "SCTP", rule: 5, asks: there(132, bytesOf(t, &layers.SCTP{SrcPort: 40000, DstPort: 80})), answers: back(132, bytesOf(t, &layers.SCTP{SrcPort: 80, DstPort: 40000}))},
 		{name: "GRE", rule: 6, asks: there(47, make([]byte, 100)), answers: back(47, make([]byte, 3000))},
 	} {
 		t.Run(k.name, func(t *testing.T) {
