@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -24,8 +25,8 @@ import (
 // streamPort is where sinks listen, for TCP and UDP.
 const streamPort = 7779
 
-// udpOverhead is what an Ethernet frame has besides the payload of UDP over IPv4: 14, 20 and 8 bytes.
-const udpOverhead = 42
+// udpOverhead is what an Ethernet frame has besides the payload of UDP over IPv4: 14, 20 and 8 bytes. The header of IPv6 is longer.
+const udpOverhead, moreOfIPv6 = 42, 20
 
 // Heard is what a sink has counted.
 type Heard struct {
@@ -52,11 +53,11 @@ func sinkMain(args []string) error {
 	}
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGINT)
-	listener, err := net.ListenTCP("tcp4", &net.TCPAddr{Port: streamPort})
+	listener, err := net.ListenTCP("tcp", &net.TCPAddr{Port: streamPort})
 	if err != nil {
 		return err
 	}
-	datagrams, err := net.ListenUDP("udp4", &net.UDPAddr{Port: streamPort})
+	datagrams, err := net.ListenUDP("udp", &net.UDPAddr{Port: streamPort})
 	if err != nil {
 		return err
 	}
@@ -84,7 +85,7 @@ func sinkMain(args []string) error {
 	}
 }
 
-// tellMarks has the kernel tell the TOS byte of each datagram.
+// tellMarks has the kernel tell the TOS byte of each datagram, and of one of IPv6 the traffic class.
 func tellMarks(c *net.UDPConn) error {
 	raw, err := c.SyscallConn()
 	if err != nil {
@@ -93,6 +94,7 @@ func tellMarks(c *net.UDPConn) error {
 	var inner error
 	err = raw.Control(func(fd uintptr) {
 		inner = errors.Join(unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_RECVTOS, 1),
+			unix.SetsockoptInt(int(fd), unix.IPPROTO_IPV6, unix.IPV6_RECVTCLASS, 1),
 			unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 8<<20))
 	})
 	return errors.Join(err, inner)
@@ -127,22 +129,28 @@ func (s *sink) accept(l *net.TCPListener) {
 func (s *sink) receive(c *net.UDPConn) {
 	buffer, control := make([]byte, 1<<16), make([]byte, 256)
 	for {
-		n, oobn, _, _, err := c.ReadMsgUDPAddrPort(buffer, control)
+		n, oobn, _, from, err := c.ReadMsgUDPAddrPort(buffer, control)
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return
 		}
-		mark := "?"
+		mark, size := "?", n+udpOverhead
+		if !from.Addr().Unmap().Is4() {
+			size += moreOfIPv6
+		}
 		if messages, err := unix.ParseSocketControlMessage(control[:oobn]); err == nil {
 			for _, m := range messages {
-				if m.Header.Level == unix.IPPROTO_IP && m.Header.Type == unix.IP_TOS && len(m.Data) > 0 {
+				switch {
+				case m.Header.Level == unix.IPPROTO_IP && m.Header.Type == unix.IP_TOS && len(m.Data) > 0:
 					mark = strconv.Itoa(int(m.Data[0] >> 2))
+				case m.Header.Level == unix.IPPROTO_IPV6 && m.Header.Type == unix.IPV6_TCLASS && len(m.Data) >= 4:
+					mark = strconv.Itoa(int(binary.NativeEndian.Uint32(m.Data) >> 2))
 				}
 			}
 		}
 		s.mu.Lock()
 		s.heard.Packets++
-		s.heard.Bits += 8 * uint64(n+udpOverhead)
+		s.heard.Bits += 8 * uint64(size)
 		s.heard.Marks[mark]++
 		s.mu.Unlock()
 	}

@@ -82,6 +82,14 @@ func behindBridge(ctx context.Context, h *lab.Host, vm *lab.VM) error {
 	})
 }
 
+// judgedThere fails where bridges judge, and a VM of the first host is not behind one.
+func judgedThere(ctx context.Context, s *cloud.Scope, driver string, vm *lab.VM) error {
+	if driver != onBridge {
+		return nil
+	}
+	return behindBridge(ctx, s.Lab.Hosts[0], vm)
+}
+
 func bridgedByRemoteGroup(ctx context.Context, s *cloud.Scope) (string, error) {
 	if err := bridge(ctx, s); err != nil {
 		return "", err

@@ -2,6 +2,7 @@ package checks
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -15,9 +16,12 @@ import (
 
 // limits are checks of QoS policies. Limits are low, so that a busy machine can reach them, and what is compared are ratios.
 var limits = []Check{
-	{Name: "bandwidth limit, both directions", Hosts: 2, Run: bandwidth},
-	{Name: "packet rate limit, and DSCP marks", Hosts: 2, Run: packetsAndMarks},
-	{Name: "limited ports hear broadcasts within their limits", Hosts: 2, Run: limitedBroadcast},
+	judgedBy("bandwidth limit, both directions", bandwidth, inSwitch),
+	judgedBy("bandwidth limit, both directions", bandwidth, onBridge),
+	judgedBy("packet rate limit, and DSCP marks", packetsAndMarks, inSwitch),
+	judgedBy("packet rate limit, and DSCP marks", packetsAndMarks, onBridge),
+	judgedBy("ports hear broadcasts within their limits", limitedBroadcast, inSwitch),
+	judgedBy("ports hear broadcasts within their limits", limitedBroadcast, onBridge),
 	{Name: "a QoS policy changes, and outlives its switch", Hosts: 2, Run: policyLives},
 }
 
@@ -25,6 +29,9 @@ var limits = []Check{
 const (
 	settling  = 1500 * time.Millisecond
 	measuring = 2 * time.Second
+
+	// glance is enough to see what packets carry.
+	glance = 500 * time.Millisecond
 
 	// limitRounds is how often it may be tried.
 	limitRounds = 3
@@ -47,6 +54,11 @@ type flow struct {
 // measure lets streams flow at one time, and counts what arrives of each once they have settled. Each needs a VM of its own to
 // arrive in.
 func measure(ctx context.Context, s *cloud.Scope, flows ...flow) ([]lab.Flowed, error) {
+	return measureFor(ctx, s, settling, measuring, false, flows...)
+}
+
+// measureFor is measure with other times, and by IPv6.
+func measureFor(ctx context.Context, s *cloud.Scope, settling, measuring time.Duration, six bool, flows ...flow) ([]lab.Flowed, error) {
 	var ends []func(context.Context) error
 	defer func() {
 		for _, end := range ends {
@@ -60,7 +72,7 @@ func measure(ctx context.Context, s *cloud.Scope, flows ...flow) ([]lab.Flowed, 
 			return nil, err
 		}
 		ends = append(ends, sink.Stop)
-		stop, err := s.Lab.StartBlast(ctx, f.from.Box, addr(f.to), f.Blast)
+		stop, err := s.Lab.StartBlast(ctx, f.from.Box, own(f.to, six), f.Blast)
 		if err != nil {
 			return nil, err
 		}
@@ -102,8 +114,9 @@ func within(what string, rate, limit, least, most float64) error {
 }
 
 // bandwidth limits a VM in both directions. UDP that is offered above the limit arrives at the limit, TCP comes near it: to and
-// from another host, and on one host. A VM beside it is as fast as ever.
-func bandwidth(ctx context.Context, s *cloud.Scope) (string, error) {
+// from another host, and on one host. A VM beside it is as fast as ever. Where bridges judge, UDP is enough: the meters are
+// the same.
+func bandwidth(ctx context.Context, s *cloud.Scope, driver string) (string, error) {
 	const limit = 4.0
 	n, err := s.Network(ctx, "limited", &weftv1.Network{}, "10.0.7.0/24")
 	if err != nil {
@@ -122,21 +135,24 @@ func bandwidth(ctx context.Context, s *cloud.Scope) (string, error) {
 		return "", err
 	}
 	near, far, other := free[0], free[1], free[2]
-	if err := enforced(ctx, s, slow.PortID); err != nil {
+	if err := errors.Join(enforced(ctx, s, slow.PortID), judgedThere(ctx, s, driver, slow)); err != nil {
 		return "", err
 	}
 	var told []string
 	over, tcp := lab.UDPAt(2*limit), lab.Blast{TCP: true}
-	for _, step := range []struct {
+	type step struct {
 		what        string
 		flows       []flow
 		least, most float64
-	}{
+	}
+	steps := []step{
 		{"UDP, two hosts", []flow{{slow, far, over}, {far, slow, over}}, 0.9, 1.1},
-		{"TCP out, two hosts", []flow{{slow, far, tcp}}, 0.75, 1.15},
-		{"TCP in, two hosts", []flow{{far, slow, tcp}}, 0.75, 1.15},
 		{"UDP, one host", []flow{{slow, near, over}, {near, slow, over}}, 0.9, 1.1},
-	} {
+	}
+	if driver == inSwitch {
+		steps = append(steps, step{"TCP out, two hosts", []flow{{slow, far, tcp}}, 0.75, 1.15}, step{"TCP in, two hosts", []flow{{far, slow, tcp}}, 0.75, 1.15})
+	}
+	for _, step := range steps {
 		got, err := measure(ctx, s, step.flows...)
 		if err != nil {
 			return "", fmt.Errorf("%s: %w", step.what, err)
@@ -148,6 +164,10 @@ func bandwidth(ctx context.Context, s *cloud.Scope) (string, error) {
 		}
 		told = append(told, fmt.Sprintf("%s %.2f", step.what, got[0].Mbps()))
 	}
+	measured := fmt.Sprintf("limit %.0f Mbit/s: %s", limit, strings.Join(told, ", "))
+	if driver == onBridge {
+		return measured, nil
+	}
 	beside, err := measure(ctx, s, flow{near, other, tcp}, flow{slow, far, over})
 	if err != nil {
 		return "", err
@@ -155,7 +175,7 @@ func bandwidth(ctx context.Context, s *cloud.Scope) (string, error) {
 	if fast := beside[0].Mbps(); fast < 5*limit {
 		return "", fmt.Errorf("a VM without a limit comes to %.1f Mbit/s beside one with %.0f", fast, limit)
 	}
-	return fmt.Sprintf("limit %.0f Mbit/s: %s; beside it %.0f", limit, strings.Join(told, ", "), beside[0].Mbps()), nil
+	return fmt.Sprintf("%s; beside it %.0f", measured, beside[0].Mbps()), nil
 }
 
 // enforced fails unless a port says that its policy is in force.
@@ -174,9 +194,9 @@ func enforced(ctx context.Context, s *cloud.Scope, port string) error {
 	})
 }
 
-// packetsAndMarks limits a VM to a thousand packets a second in both directions and marks what it sends. The policy is its
-// network's; a port with one of its own has that instead.
-func packetsAndMarks(ctx context.Context, s *cloud.Scope) (string, error) {
+// packetsAndMarks limits a VM to a thousand packets a second in both directions and marks what it sends, IPv6 too. The policy is
+// its network's; a port with one of its own has that instead.
+func packetsAndMarks(ctx context.Context, s *cloud.Scope, driver string) (string, error) {
 	const limit, mark = 1000.0, 46
 	policy, err := s.QosPolicy(ctx, "calls", kpps("egress", 1), kpps("ingress", 1),
 		&weftv1.QosRule{Type: "dscp_marking", DscpMark: proto.Uint32(mark)})
@@ -189,6 +209,9 @@ func packetsAndMarks(ctx context.Context, s *cloud.Scope) (string, error) {
 	}
 	n, err := s.Network(ctx, "calls", &weftv1.Network{QosPolicyId: policy.GetMetadata().GetId()}, "10.0.8.0/24")
 	if err != nil {
+		return "", err
+	}
+	if _, err := s.AddSubnet(ctx, n, "fd00:8::/64"); err != nil {
 		return "", err
 	}
 	caller, err := s.VM(ctx, n, "caller", s.Lab.Hosts[0].Name)
@@ -207,8 +230,16 @@ func packetsAndMarks(ctx context.Context, s *cloud.Scope) (string, error) {
 	if err := s.Settle(ctx); err != nil {
 		return "", err
 	}
+	if err := judgedThere(ctx, s, driver, caller); err != nil {
+		return "", err
+	}
 	small := lab.Blast{Rate: 2 * limit, Size: 64}
-	got, err := measure(ctx, s, flow{caller, free[0], small}, flow{free[0], caller, small}, flow{free[0], free[1], lab.Blast{Rate: 2 * limit, Size: 64}})
+	flows := []flow{{caller, free[0], small}, {free[0], caller, small}, {free[0], free[1], small}}
+	got, err := measure(ctx, s, flows...)
+	if err != nil {
+		return "", err
+	}
+	six, err := measureFor(ctx, s, glance, glance, true, flows...)
 	if err != nil {
 		return "", err
 	}
@@ -221,20 +252,19 @@ func packetsAndMarks(ctx context.Context, s *cloud.Scope) (string, error) {
 	if err := within("packets a second of a port with an empty policy", beside.PPS(), float64(small.Rate), 0.9, 1.1); err != nil {
 		return "", err
 	}
-	for what, f := range map[string]struct {
-		lab.Flowed
-		mark string
-	}{"from the marked port": {out, fmt.Sprint(mark)}, "to the marked port": {in, "0"}, "between others": {beside, "0"}} {
-		if len(f.Marks) != 1 || f.Marks[f.mark] == 0 {
-			return "", fmt.Errorf("packets %s carry %v, not %s", what, f.Marks, f.mark)
+	for family, flowed := range map[string][]lab.Flowed{"IPv4": got, "IPv6": six} {
+		for i, want := range []struct{ what, mark string }{{"from the marked port", fmt.Sprint(mark)}, {"to the marked port", "0"}, {"between others", "0"}} {
+			if marks := flowed[i].Marks; len(marks) != 1 || marks[want.mark] == 0 {
+				return "", fmt.Errorf("packets of %s %s carry %v, not %s", family, want.what, marks, want.mark)
+			}
 		}
 	}
-	return fmt.Sprintf("limit %.0f: %.0f out, %.0f in, %.0f beside it; DSCP %d", limit, out.PPS(), in.PPS(), beside.PPS(), mark), nil
+	return fmt.Sprintf("limit %.0f: %.0f out, %.0f in, %.0f beside it; DSCP %d of IPv4 and IPv6", limit, out.PPS(), in.PPS(), beside.PPS(), mark), nil
 }
 
 // limitedBroadcast has VMs of one host hear the same broadcasts from another host: each within its own limit, and one without
-// a limit all of them. With port security, and without.
-func limitedBroadcast(ctx context.Context, s *cloud.Scope) (string, error) {
+// a limit all of them. With port security, and, as nobody judges those, not on firewall bridges, without.
+func limitedBroadcast(ctx context.Context, s *cloud.Scope, driver string) (string, error) {
 	const offered = 6.0
 	var told []string
 	group, err := s.SecurityGroup(ctx, "all")
@@ -244,7 +274,11 @@ func limitedBroadcast(ctx context.Context, s *cloud.Scope) (string, error) {
 	if _, err := s.Allow(ctx, group, &weftv1.SecurityGroupRule{Direction: "ingress", Ethertype: "IPv4"}); err != nil {
 		return "", err
 	}
-	for i, secured := range []bool{false, true} {
+	securities := []bool{true}
+	if driver == inSwitch {
+		securities = append(securities, false)
+	}
+	for i, secured := range securities {
 		n, err := s.Network(ctx, fmt.Sprintf("cast%d", i), &weftv1.Network{PortSecurityEnabled: proto.Bool(secured)}, fmt.Sprintf("10.0.%d.0/24", 9+i))
 		if err != nil {
 			return "", err
@@ -270,6 +304,9 @@ func limitedBroadcast(ctx context.Context, s *cloud.Scope) (string, error) {
 			}
 			vm, err := s.VMWith(ctx, n, fmt.Sprintf("hearer%d-%d", i, j), s.Lab.Hosts[0].Name, want)
 			if err != nil {
+				return "", err
+			}
+			if err := judgedThere(ctx, s, driver, vm); err != nil {
 				return "", err
 			}
 			if sinks[j], err = s.Lab.StartSink(ctx, vm.Box); err != nil {
@@ -315,5 +352,5 @@ func limitedBroadcast(ctx context.Context, s *cloud.Scope) (string, error) {
 		}
 		told = append(told, strings.Join(rates, " "))
 	}
-	return fmt.Sprintf("limits 1, 3 and none of %.0f Mbit/s: %s; with port security %s", offered, told[0], told[1]), nil
+	return fmt.Sprintf("limits 1, 3 and none of %.0f Mbit/s: %s", offered, strings.Join(told, "; without port security ")), nil
 }
