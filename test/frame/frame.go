@@ -17,7 +17,7 @@ const (
 
 // Numbers of protocols and IPv6 extension headers (IANA, "Protocol Numbers").
 const (
-	HopByHop, ICMP, TCP, UDP, Routing, Fragment, ICMPv6, Options = 0, 1, 6, 17, 43, 44, 58, 60
+	HopByHop, ICMP, TCP, UDP, Routing, Fragment, Authentication, ICMPv6, Options = 0, 1, 6, 17, 43, 44, 51, 58, 60
 )
 
 // Operations of ARP (RFC 826).
@@ -124,6 +124,14 @@ func OptionsHeader(next uint8, size int) []byte {
 		at += 2 + n
 	}
 	return h
+}
+
+// RoutingHeader asks for a visit nowhere, by a way of routing that is for experiments (RFC 8200, 4.4; RFC 4727).
+func RoutingHeader(next uint8) []byte { return []byte{next, 0, 253, 0, 0, 0, 0, 0} }
+
+// AuthenticationHeader has an SPI, a sequence number and a check value of 12 bytes, which is wrong (RFC 4302, 2).
+func AuthenticationHeader(next uint8) []byte {
+	return append([]byte{next, 4, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1}, make([]byte, 12)...)
 }
 
 // Datagram is a UDP header with its data.

@@ -21,6 +21,8 @@ func TestFrames(t *testing.T) {
 		"UDP on IPv6":  {TypeIPv6, IP(a6, b6, UDP, Datagram(a6, b6, 1, 7000, []byte("odd"))), layers.LayerTypeUDP},
 		"TCP":          {TypeIPv4, IP(a4, b4, TCP, Segment(a4, b4, 1, 7000, []byte("data"))), layers.LayerTypeTCP},
 		"options":      {TypeIPv6, IP(a6, b6, HopByHop, append(OptionsHeader(UDP, 24), Datagram(a6, b6, 1, 7000, nil)...)), layers.LayerTypeUDP},
+		"routing":      {TypeIPv6, IP(a6, b6, Routing, append(RoutingHeader(UDP), Datagram(a6, b6, 1, 7000, nil)...)), layers.LayerTypeUDP},
+		"AH":           {TypeIPv6, IP(a6, b6, Authentication, append(AuthenticationHeader(UDP), Datagram(a6, b6, 1, 7000, nil)...)), layers.LayerTypeUDP},
 		"solicitation": {TypeIPv6, IP(a6, b6, ICMPv6, Neighbor6(a6, b6, NeighborSolicitation, b6, Broadcast)), layers.LayerTypeICMPv6NeighborSolicitation},
 		"ARP":          {TypeARP, ARP(ARPReply, Broadcast, a4, Broadcast, b4), layers.LayerTypeARP},
 	} {

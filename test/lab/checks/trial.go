@@ -18,9 +18,9 @@ type ear struct {
 	heard map[uint16]int
 }
 
-// try tries tricks at targets: the honest twin must arrive there, the trick at none of silent. It answers how many frames it
-// has sent.
-func (t *theatre) try(ctx context.Context, tricks []trick, targets, silent []string) (int, error) {
+// try has a villain try tricks at targets: the honest twin must arrive there, the trick at none of silent. It answers how many
+// frames it has sent.
+func (t *theatre) try(ctx context.Context, by string, tricks []trick, targets, silent []string) (int, error) {
 	sent := 0
 	var errs []error
 	for _, target := range targets {
@@ -31,7 +31,8 @@ func (t *theatre) try(ctx context.Context, tricks []trick, targets, silent []str
 			var frames [][]byte
 			honest := map[uint16]twin{}
 			for _, k := range left {
-				x := attempt{me: t.known["villain"], neighbour: t.known["near"], gateway: t.known["router"], to: t.known[target], bridged: t.driver == onBridge}
+				x := attempt{me: t.known[by], neighbour: t.known["near"], gateway: t.known["router"], outsider: t.known[outsiders[0]], to: t.known[target],
+					bridged: t.driver == onBridge, whole: t.driver == onBridge || !isStateless(by) && !isStateless(target)}
 				if target == "near" {
 					x.neighbour = t.known["far"]
 				}
@@ -45,7 +46,7 @@ func (t *theatre) try(ctx context.Context, tricks []trick, targets, silent []str
 				t.sent += 2
 			}
 			sent += len(frames)
-			if err := lab.Inject(ctx, t.villain.Box, "eth0", frames...); err != nil {
+			if err := lab.Inject(ctx, t.machine[by].Box, "eth0", frames...); err != nil {
 				return sent, err
 			}
 			left, lacking = t.arrived(ctx, target, honest)

@@ -112,7 +112,7 @@ var posing = []trick{
 	{"router advertisement behind hop-by-hop options", func(x attempt) [][]byte { return x.hidden(frame.HopByHop, 8) }, echo6},
 	{"router advertisement behind destination options", func(x attempt) [][]byte { return x.hidden(frame.Options, 24) }, echo6},
 	{"router advertisement behind a routing header", func(x attempt) [][]byte {
-		return [][]byte{x.packet(x.me.mac, x.me.ll, frame.Routing, append([]byte{frame.ICMPv6, 0, 253, 0, 0, 0, 0, 0}, x.advertisement(x.mark)...))}
+		return [][]byte{x.packet(x.me.mac, x.me.ll, frame.Routing, append(frame.RoutingHeader(frame.ICMPv6), x.advertisement(x.mark)...))}
 	}, echo6},
 	{"router advertisement behind two headers", func(x attempt) [][]byte {
 		next, inner := behind(frame.Options, 64, frame.ICMPv6, x.advertisement(x.mark))
@@ -133,9 +133,6 @@ var posing = []trick{
 		next, hidden := behind(frame.Options, 64, frame.ICMPv6, x.advertisement(slices.Repeat(x.mark, 10)))
 		return x.fragments(x.me.ll, next, hidden, 48)
 	}, bigPlain},
-	{"redirect", func(x attempt) [][]byte {
-		return [][]byte{x.icmp(5, 1, x.me.ip4.AsSlice()...), x.icmp6(x.me.mac, x.me.ll, frame.Redirect, slices.Concat(make([]byte, 4), x.me.ll.AsSlice(), x.neighbour.ip6.AsSlice()))}
-	}, echo6},
 }
 
 // hidden is a router advertisement behind a header of options.
@@ -148,6 +145,14 @@ func echo6(x attempt) [][]byte {
 	return [][]byte{x.icmp6(x.me.mac, x.me.ip6, frame.EchoRequest6, make([]byte, 4))}
 }
 
+// tracked are tricks that the tracker of connections sees through. A stateless group has none: its rule that allows all of ICMP
+// allows these.
+var tracked = []trick{
+	{"redirect", func(x attempt) [][]byte {
+		return [][]byte{x.icmp(5, 1, x.me.ip4.AsSlice()...), x.icmp6(x.me.mac, x.me.ll, frame.Redirect, slices.Concat(make([]byte, 4), x.me.ll.AsSlice(), x.neighbour.ip6.AsSlice()))}
+	}, echo6},
+}
+
 // shapes are tricks with what the frame looks like.
 var shapes = []trick{
 	{"what no rule allows", func(x attempt) [][]byte {
@@ -155,8 +160,12 @@ var shapes = []trick{
 	}, plain},
 	{"with a tag", func(x attempt) [][]byte {
 		var out [][]byte
-		for vlan := range uint16(12) {
-			out = append(out, frame.Tagged(plain4(x)[0], frame.TypeVLAN, vlan+1), frame.Tagged(plain6(x)[0], frame.TypeVLAN, vlan+1))
+		outsider := x
+		outsider.to = x.outsider
+		for _, f := range append(plain(x), plain(outsider)...) {
+			for vlan := range uint16(lastTag) {
+				out = append(out, frame.Tagged(f, frame.TypeVLAN, vlan+1))
+			}
 		}
 		return append(out, frame.Tagged(plain4(x)[0], frame.TypeVLAN, 4095), frame.Tagged(ownARP(x)[0], frame.TypeVLAN, 1))
 	}, plain},
@@ -223,6 +232,9 @@ var shapes = []trick{
 	{"later fragments first", func(x attempt) [][]byte {
 		return slices.Concat(reversed(x.fragments(x.me.ip4, frame.UDP, x.big(x.me.ip4, refused), piece)), reversed(x.fragments(x.me.ip6, frame.UDP, x.big(x.me.ip6, refused), piece)))
 	}, func(x attempt) [][]byte {
+		if !x.whole {
+			return plain4(x)
+		}
 		return reversed(x.fragments(x.me.ip4, frame.UDP, x.big(x.me.ip4, allowed), piece))
 	}},
 	{"later fragments alone", func(x attempt) [][]byte {
@@ -238,16 +250,7 @@ var shapes = []trick{
 		return slices.Concat(x.fragments(x.me.ip4, frame.TCP, segment, 8), x.fragments(x.me.ip4, frame.UDP, small, 8), x.fragments(x.me.ip6, frame.TCP, segment, 8))
 	}, bigPlain},
 	{"a second header over the first", func(x attempt) [][]byte {
-		id := uint16(x.mark[7])<<8 | 1
-		cover := func(dport uint16, data []byte) []byte {
-			return frame.Datagram(x.me.ip4, x.to.ip4, anyPort, dport, data)[:16]
-		}
-		blank := make([]byte, 48)
-		return x.frames([][]byte{
-			frame.IPv4(x.me.ip4, x.to.ip4, frame.UDP, id, 0, true, cover(allowed, blank)),
-			frame.IPv4(x.me.ip4, x.to.ip4, frame.UDP, id, 0, true, cover(refused, slices.Repeat(x.mark, 6))),
-			frame.IPv4(x.me.ip4, x.to.ip4, frame.UDP, id, 16, false, blank[:40]),
-		})
+		return slices.Concat(x.covered(x.me.ip4, 16, true), x.covered(x.me.ip4, piece, false), x.covered(x.me.ip6, piece, true), x.covered(x.me.ip6, piece, false), x.covered6())
 	}, bigPlain},
 }
 

@@ -18,10 +18,16 @@ type station struct {
 // attempt is one use of a trick: at whom, and what the frames carry so that they are known again.
 type attempt struct {
 	me, neighbour, gateway, to station
+	// outsider is on another network.
+	outsider station
 	// bridged says that a firewall bridge judges, which lets no tag pass, honest or not.
 	bridged bool
+	// whole says that datagrams are put together before they are judged; where not, no fragment of UDP passes.
+	whole bool
 	// mark is markSize bytes, which are in no other frame.
 	mark []byte
+	// id tells datagrams of one attempt apart that are cut into fragments.
+	id uint16
 }
 
 // A mark is 8 bytes, so that it is whole in each fragment whose data are marks.
@@ -56,6 +62,9 @@ const (
 // piece is how long fragments are, in bytes after the header: those below 1280 with it the userspace datapath drops, unless
 // they are the last.
 const piece = 1240
+
+// lastTag is the last VLAN that is tried from the first on, in which hosts number their networks.
+const lastTag = 16
 
 // trick is what a hostile machine tries, and what it may send that looks much the same: the first must not come out
 // anywhere, the second must arrive.
@@ -135,11 +144,15 @@ func (x attempt) big(from netip.Addr, dport uint16) []byte {
 }
 
 func (x attempt) fragments(from netip.Addr, next uint8, payload []byte, size int) [][]byte {
-	id := binary.BigEndian.Uint16(x.mark[markSize-2:])
 	if from.Is4() {
-		return x.frames(frame.Fragments4(from, x.to.ip4, next, id, payload, size))
+		return x.frames(frame.Fragments4(from, x.to.ip4, next, uint16(x.fragmentID()), payload, size))
 	}
-	return x.frames(frame.Fragments6(from, x.to.ip6, next, uint32(id), payload, size))
+	return x.frames(frame.Fragments6(from, x.to.ip6, next, x.fragmentID(), payload, size))
+}
+
+// fragmentID is of 16 bits, as that of IPv4.
+func (x attempt) fragmentID() uint32 {
+	return uint32(x.id<<14 | binary.BigEndian.Uint16(x.mark[markSize-2:]))
 }
 
 func plain4(x attempt) [][]byte { return [][]byte{x.udp(x.me.mac, x.me.ip4, anyPort, allowed)} }
@@ -155,6 +168,9 @@ func ownND(x attempt) [][]byte {
 }
 
 func bigPlain(x attempt) [][]byte {
+	if !x.whole {
+		return plain(x)
+	}
 	return append(x.fragments(x.me.ip4, frame.UDP, x.big(x.me.ip4, allowed), piece), x.fragments(x.me.ip6, frame.UDP, x.big(x.me.ip6, allowed), piece)...)
 }
 
