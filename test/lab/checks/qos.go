@@ -147,10 +147,12 @@ func bandwidth(ctx context.Context, s *cloud.Scope, driver string) (string, erro
 	}
 	steps := []step{
 		{"UDP, two hosts", []flow{{slow, far, over}, {far, slow, over}}, 0.9, 1.1},
+		{"TCP out, two hosts", []flow{{slow, far, tcp}}, 0.75, 1.15},
+		{"TCP in, two hosts", []flow{{far, slow, tcp}}, 0.75, 1.15},
 		{"UDP, one host", []flow{{slow, near, over}, {near, slow, over}}, 0.9, 1.1},
 	}
-	if driver == inSwitch {
-		steps = append(steps, step{"TCP out, two hosts", []flow{{slow, far, tcp}}, 0.75, 1.15}, step{"TCP in, two hosts", []flow{{far, slow, tcp}}, 0.75, 1.15})
+	if driver == onBridge {
+		steps = []step{{"UDP, to another host and from one beside it", []flow{{slow, far, over}, {near, slow, over}}, 0.9, 1.1}}
 	}
 	for _, step := range steps {
 		got, err := measure(ctx, s, step.flows...)
@@ -292,7 +294,7 @@ func limitedBroadcast(ctx context.Context, s *cloud.Scope, driver string) (strin
 			return "", err
 		}
 		limits := []float64{1, 3, 0}
-		sinks := make([]*lab.Sink, len(limits))
+		var hearers []cloud.Wanted
 		for j, limit := range limits {
 			want := proto.CloneOf(port)
 			if limit > 0 {
@@ -302,10 +304,14 @@ func limitedBroadcast(ctx context.Context, s *cloud.Scope, driver string) (strin
 				}
 				want.QosPolicyId = p.GetMetadata().GetId()
 			}
-			vm, err := s.VMWith(ctx, n, fmt.Sprintf("hearer%d-%d", i, j), s.Lab.Hosts[0].Name, want)
-			if err != nil {
-				return "", err
-			}
+			hearers = append(hearers, cloud.Wanted{Network: n, Name: fmt.Sprintf("hearer%d-%d", i, j), Host: s.Lab.Hosts[0].Name, Port: want})
+		}
+		vms, err := s.VMs(ctx, hearers)
+		if err != nil {
+			return "", err
+		}
+		sinks := make([]*lab.Sink, len(limits))
+		for j, vm := range vms {
 			if err := judgedThere(ctx, s, driver, vm); err != nil {
 				return "", err
 			}
