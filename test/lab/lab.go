@@ -33,6 +33,7 @@ func Main() {
 		"talk":     applet(talkMain),
 		"tell":     applet(tellMain),
 		"listen":   applet(listenMain),
+		"knock":    applet(knockMain),
 		"announce": applet(announceMain),
 		"capture":  applet(captureMain),
 		"inject":   applet(injectMain),

@@ -11,7 +11,7 @@ import (
 )
 
 // connectionsLive changes and kills what is around connections that are allowed. None breaks, and of all rows only those of
-// the firewall change; where it is on bridges, none.
+// the firewall change; where it is on bridges, none. While the rules change, there is no moment in which all is open, or shut.
 func connectionsLive(ctx context.Context, s *cloud.Scope, driver string) (string, error) {
 	g, err := guard(ctx, s, driver)
 	if err != nil {
@@ -26,8 +26,9 @@ func connectionsLive(ctx context.Context, s *cloud.Scope, driver string) (string
 		return "", err
 	}
 	start := time.Now()
-	if err := g.churn(ctx); err != nil {
-		return "", err
+	knocked, err := g.whileKnocking(ctx, g.churn)
+	if err != nil {
+		return "", fmt.Errorf("%d unrelated changes: %w", unrelated, err)
 	}
 	took := time.Since(start)
 	changed, err := g.live(ctx)
@@ -50,8 +51,8 @@ func connectionsLive(ctx context.Context, s *cloud.Scope, driver string) (string
 	if err != nil {
 		return "", fmt.Errorf("the controller is killed: %w", err)
 	}
-	measured := fmt.Sprintf("%d connections, %d changes in %s: longest gap %s, no other row touched; agents and controller killed: %s",
-		len(g.open), unrelated, ms(took), ms(changed), ms(restart))
+	measured := fmt.Sprintf("%d connections, %d changes in %s: longest gap %s, no other row touched; %s; agents and controller killed: %s",
+		len(g.open), unrelated, ms(took), ms(changed), knocked, ms(restart))
 	if restart > shortGap {
 		return measured, fmt.Errorf("silent for more than %v", shortGap)
 	}

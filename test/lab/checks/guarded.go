@@ -22,7 +22,7 @@ import (
 
 // guarded is a network with servers that some may ask, and connections of every kind that are open.
 //
-//	world ── ext ── router ── net 10.0.16.0/24   first host: server (floating IP), near, bystander
+//	world ── ext ── router ── net 10.0.16.0/24   first host: server (floating IP), near, bystander, outcast
 //	                                             second host: far, listed, second
 //
 // The server may be asked at web by clients, near and far, and by the world; at web+1 by listed, who is in an address group;
@@ -88,7 +88,7 @@ func guard(ctx context.Context, s *cloud.Scope, driver string) (*guarded, error)
 	for i, v := range []struct {
 		name, group string
 		host        int
-	}{{"server", "server", 0}, {"near", "clients", 0}, {"bystander", "others", 0}, {"far", "clients", 1}, {"listed", "others", 1}, {"second", "second", 1}} {
+	}{{"server", "server", 0}, {"near", "clients", 0}, {"bystander", "others", 0}, {"far", "clients", 1}, {"listed", "others", 1}, {"second", "second", 1}, {"outcast", "others", 0}} {
 		port := &weftv1.Port{SecurityGroups: []string{g.id(v.group)}, FixedIps: []*weftv1.FixedIP{{IpAddress: n.At(byte(36 + i)).String()}}}
 		all = append(all, cloud.Wanted{Network: n, Name: v.name, Host: s.Lab.Hosts[v.host].Name, Port: port})
 	}

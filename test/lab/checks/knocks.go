@@ -1,0 +1,89 @@
+package checks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/weft-sdn/weft/test/lab"
+)
+
+// While the rules change, those whom none refuses must get in, each time and at once; those whom none allows, never.
+const (
+	// delayAtMost is less than it takes TCP to send the first packet again.
+	delayAtMost = time.Second
+	// noDelay is how long they wait who must not get in.
+	noDelay = 50 * time.Millisecond
+	// fewKnocks would say nothing.
+	fewKnocks = 10
+)
+
+// knock is somebody who opens connections all the time.
+type knock struct {
+	what   string
+	from   *lab.VM
+	port   uint16
+	may    bool
+	knocks *lab.Knocks
+}
+
+// whileKnocking does something while connections to the server are opened all the time, by those who may and by those who may not.
+func (g *guarded) whileKnocking(ctx context.Context, do func(context.Context) error) (measured string, err error) {
+	server := g.vm["server"]
+	all := []knock{
+		{what: "a member, by its group", from: g.vm["far"], port: web, may: true},
+		{what: "who is listed, by the address group", from: g.vm["listed"], port: web + 1, may: true},
+		{what: "anybody, by a rule about anybody", from: g.vm["outcast"], port: web + 2, may: true},
+		{what: "a stranger on the same host", from: g.vm["outcast"], port: web},
+		{what: "a stranger on another host", from: g.vm["listed"], port: web},
+	}
+	stopped := false
+	stop := func(ctx context.Context) (reports []lab.KnockReport, err error) {
+		if stopped {
+			return nil, nil
+		}
+		stopped = true
+		for _, k := range all {
+			var r lab.KnockReport
+			if k.knocks != nil {
+				var stopErr error
+				r, stopErr = k.knocks.Stop(ctx)
+				err = errors.Join(err, stopErr)
+			}
+			reports = append(reports, r)
+		}
+		return reports, err
+	}
+	g.scope.Defer(func(ctx context.Context) error { _, err := stop(ctx); return err })
+	for i, k := range all {
+		patience := noDelay
+		if k.may {
+			patience = 4 * delayAtMost
+		}
+		if all[i].knocks, err = g.scope.Lab.StartKnocks(ctx, k.from.Box, netip.AddrPortFrom(addr(server), k.port), patience); err != nil {
+			return "", err
+		}
+	}
+	doErr := do(ctx)
+	reports, err := stop(ctx)
+	if err := errors.Join(doErr, err); err != nil {
+		return "", err
+	}
+	var errs []error
+	opened, refused, longest := 0, 0, time.Duration(0)
+	for i, r := range reports {
+		k := all[i]
+		switch {
+		case r.Answered+r.Refused < fewKnocks:
+			errs = append(errs, fmt.Errorf("%s: tried %d times only", k.what, r.Answered+r.Refused))
+		case k.may && (r.Refused > 0 || r.Longest > delayAtMost):
+			errs = append(errs, fmt.Errorf("%s: %d of %d did not get in, the slowest did after %s: %s", k.what, r.Refused, r.Answered+r.Refused, ms(r.Longest), r.Why))
+		case !k.may && r.Answered > 0:
+			errs = append(errs, fmt.Errorf("%s: got in %d times of %d", k.what, r.Answered, r.Answered+r.Refused))
+		}
+		opened, refused, longest = opened+r.Answered, refused+r.Refused, max(longest, r.Longest)
+	}
+	return fmt.Sprintf("%d new connections meanwhile, the slowest after %s, and %d refused", opened, ms(longest), refused), errors.Join(errs...)
+}
