@@ -23,6 +23,8 @@ const knockEvery = 10 * time.Millisecond
 type KnockReport struct {
 	Answered int `json:"answered"`
 	Refused  int `json:"refused"`
+	// First is when the first that was answered began.
+	First time.Time `json:"first"`
 	// Longest is the longest time from the first packet of a connection to the server's greeting.
 	Longest time.Duration `json:"longest_ns"`
 	// Why is the error of the last one that was refused.
@@ -54,7 +56,9 @@ func knockMain(args []string) error {
 		_, err := onceByPort(try, Shot{Protocol: protoTCP, To: to.Addr(), Port: to.Port()})
 		cancel()
 		if err == nil || errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ECONNRESET) {
-			r.Answered++ // also by a no, which somebody must have said
+			if r.Answered++; r.Answered == 1 { // also by a no, which somebody must have said
+				r.First = start
+			}
 			r.Longest = max(r.Longest, time.Since(start))
 		} else {
 			r.Refused++
@@ -88,12 +92,18 @@ func (l *Lab) StartKnocks(ctx context.Context, box *nsbox.Box, to netip.AddrPort
 	return k, Poll(ctx, 15*time.Second, func() error { _, err := os.Stat(k.file); return err })
 }
 
+// Now answers what was counted until a moment ago.
+func (k *Knocks) Now() (r KnockReport, err error) {
+	err = readReport(k.file, &r)
+	return r, err
+}
+
 // Stop ends the knocking and answers all that was counted.
 func (k *Knocks) Stop(ctx context.Context) (r KnockReport, err error) {
 	if err := k.box.Stop(ctx, k.name, syscall.SIGINT, farewell); err != nil {
 		return r, err
 	}
-	if err = readReport(k.file, &r); err == nil && !r.Done {
+	if r, err = k.Now(); err == nil && !r.Done {
 		err = fmt.Errorf("%s knocks: no final report: %s", k.box.Name, tail(k.file))
 	}
 	return r, err

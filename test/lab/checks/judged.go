@@ -51,8 +51,8 @@ func judgedBy(name string, run func(ctx context.Context, s *cloud.Scope, driver 
 	}}
 }
 
-// byRemoteGroup has a server that members of one group may ask, and nobody else: on the same host and on another. Who joins
-// may ask at once; when the rule goes, an open connection is cut.
+// byRemoteGroup has a server that members of one group may ask, and nobody else: on the same host and on another. Whom a new rule
+// allows may ask at once, and so may who joins; when the rule goes, an open connection is cut.
 func byRemoteGroup(ctx context.Context, s *cloud.Scope) (string, error) {
 	n, err := s.Network(ctx, "judged", &weftv1.Network{}, "10.0.6.0/24")
 	if err != nil {
@@ -104,6 +104,12 @@ func byRemoteGroup(ctx context.Context, s *cloud.Scope) (string, error) {
 	if err := errors.Join(mustNotAsk(ctx, stranger.Box, door), mustNotAsk(ctx, server.Box, at(addr(far)))); err != nil {
 		return "", err
 	}
+	second := uint32(web + 1)
+	let, err := admitted(ctx, s, stranger, netip.AddrPortFrom(door.Addr(), web+1), groups["servers"], &weftv1.SecurityGroupRule{Direction: "ingress", Ethertype: "IPv4",
+		Protocol: "tcp", PortRangeMin: &second, PortRangeMax: &second, RemoteIpPrefix: addr(stranger).String() + "/32"})
+	if err != nil {
+		return "", err
+	}
 	joined, err := joins(ctx, s, stranger, groups["clients"])
 	if err != nil {
 		return "", err
@@ -118,7 +124,7 @@ func byRemoteGroup(ctx context.Context, s *cloud.Scope) (string, error) {
 	if err := mustNotAsk(ctx, far.Box, door); err != nil {
 		return "", fmt.Errorf("after the rule was gone: %w", err)
 	}
-	return fmt.Sprintf("members only, one port only; a new member after %s; cut %s after the rule was gone", ms(joined), ms(cut)), nil
+	return fmt.Sprintf("members only, one port only; let in %s after the call for a rule; a new member after %s; cut %s after the rule was gone", ms(let), ms(joined), ms(cut)), nil
 }
 
 // joins puts a VM's port into one group, and says how long it took until all hosts knew.

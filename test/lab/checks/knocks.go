@@ -7,7 +7,9 @@ import (
 	"net/netip"
 	"time"
 
+	weftv1 "github.com/weft-sdn/weft/proto/weft/v1"
 	"github.com/weft-sdn/weft/test/lab"
+	"github.com/weft-sdn/weft/test/lab/cloud"
 )
 
 // While the rules change, those whom none refuses must get in, each time and at once; those whom none allows, never.
@@ -19,6 +21,45 @@ const (
 	// fewKnocks would say nothing.
 	fewKnocks = 10
 )
+
+// admitted adds a rule for somebody who opens connections in vain, and says how long it took until the first that was answered began.
+func admitted(ctx context.Context, s *cloud.Scope, from *lab.VM, to netip.AddrPort, g *weftv1.SecurityGroup, rule *weftv1.SecurityGroupRule) (time.Duration, error) {
+	knocks, err := s.Lab.StartKnocks(ctx, from.Box, to, noDelay)
+	if err != nil {
+		return 0, err
+	}
+	s.Defer(func(ctx context.Context) error { _, err := knocks.Stop(ctx); return err })
+	if err := lab.Poll(ctx, limit, func() error {
+		r, err := knocks.Now()
+		if err == nil && r.Refused < 3 {
+			err = fmt.Errorf("%s has knocked at %s %d times", from.Name, to, r.Refused)
+		}
+		return err
+	}); err != nil {
+		return 0, err
+	}
+	start := time.Now()
+	if _, err := s.Allow(ctx, g, rule); err != nil {
+		return 0, err
+	}
+	var r lab.KnockReport
+	if err := lab.Poll(ctx, 10*time.Second, func() error {
+		if r, err = knocks.Now(); err == nil && r.Answered == 0 {
+			err = fmt.Errorf("%s is not let in at %s by a new rule: %s", from.Name, to, r.Why)
+		}
+		return err
+	}); err != nil {
+		return 0, err
+	}
+	took := r.First.Sub(start)
+	switch {
+	case took < 0:
+		return took, fmt.Errorf("%s was let in at %s before the rule was there", from.Name, to)
+	case took > time.Second:
+		return took, fmt.Errorf("%s was let in at %s only %s after the call", from.Name, to, ms(took))
+	}
+	return took, nil
+}
 
 // knock is somebody who opens connections all the time.
 type knock struct {
