@@ -24,7 +24,7 @@ import (
 )
 
 // Of each check, so many clouds are drawn, and in each so many packets are traced. -rapid.checks scales both.
-const cloudsACheck, packetsACloud = 15, 5
+const cloudsACheck, packetsACloud = 32, 5
 
 // What the model of the rules says, and what the switch does with the rendered tables, must be the same: for clouds and
 // packets of any kind, at the sender and at the receiver, on one host and on two, for what is new, for what goes on, and
@@ -42,10 +42,10 @@ func TestTablesDoWhatTheModelSays(t *testing.T) {
 			asked += d.everybodyHears(rt, s, rapid.SampledFrom(places()).Draw(rt, "who asks"))
 		}
 	})
-	if d.metered == 0 {
-		t.Error("no packet came to a meter")
+	if d.metered == 0 || d.routed == 0 || d.provided == 0 {
+		t.Errorf("%d packets came to a meter, %d arrived that a router had sent, %d from a provider's network: each must have", d.metered, d.routed, d.provided)
 	}
-	t.Logf("%d traces, %d of them by meters", asked, d.metered)
+	t.Logf("%d traces, %d of them by meters; %d packets of routers and %d of a provider's network arrived", asked, d.metered, d.routed, d.provided)
 }
 
 // duo are the integration bridges of two hosts in one switch. The ports are always the same ones, and are on the VLANs of
@@ -56,8 +56,8 @@ type duo struct {
 	rows  map[string][]flow.Flow
 	// meters are those that a bridge has.
 	meters map[string][]flow.Meter
-	// metered counts traces that came to a meter.
-	metered int
+	// metered counts traces that came to a meter, routed and provided those that arrived: from a router, from a provider's network.
+	metered, routed, provided int
 }
 
 func startDuo(t *testing.T) *duo {
@@ -67,7 +67,13 @@ func startDuo(t *testing.T) *duo {
 	for _, host := range []string{"host1", "host2"} {
 		br := "br-" + host
 		d.Vsctl("add-br", br, "--", "set", "bridge", br, "datapath_type=dummy", "fail_mode=secure", "protocols=OpenFlow13,OpenFlow14")
-		d.port(br, host+"-tun", 1)
+		d.port(br, host+"-tun", patchTun)
+		d.port(br, host+"-ex", intBrEx)
+		for n := range 2 {
+			name := fmt.Sprintf("%s-gw%d", host, n)
+			d.port(br, name, uint32(device+n))
+			d.Vsctl("set", "port", name, fmt.Sprintf("tag=%d", 1+n))
+		}
 	}
 	for _, p := range places() {
 		d.port("br-"+p.host, p.id(), p.ofport)
@@ -140,7 +146,7 @@ func (d *duo) compare(t *rapid.T, s state.Snapshot, k talk) int {
 		// A connection that is under way is judged as when it began.
 		n += d.oneWay(t, s, k, v, isBegun)
 	}
-	if state != isNew || k.group || k.mac != k.from.mac() && k.from.host != "" {
+	if state != isNew || k.group || k.routed || k.mac != k.from.mac() && k.from.host != "" {
 		return n
 	}
 	back := talk{from: k.to, to: k.from, mac: k.to.mac(), packet: k.packet.Answer(), asked: &k.packet}
@@ -172,12 +178,21 @@ func (d *duo) oneWay(t *rapid.T, s state.Snapshot, k talk, v policy.Verdict, ct 
 	}
 	n := 0
 	if k.from.host != "" {
-		d.expect(t, s, k, k.from.host, k.from.id(), k.from.host+"-tun", ct, v.Egress.Allowed)
+		d.expect(t, s, k, k.from.host, k.from.id(), uplink(s, k.from), ct, v.Egress.Allowed)
 		n++
 	}
 	if k.to.host != "" {
-		d.expect(t, s, k, k.to.host, k.to.host+"-tun", k.to.id(), ct, v.Ingress.Allowed)
+		// What a router has sent to a network that it is not on is for nobody.
+		arrives := v.Ingress.Allowed && (!k.routed || routes(s, k.to.network()))
+		in := uplink(s, k.to)
+		d.expect(t, s, k, k.to.host, in, k.to.id(), ct, arrives)
 		n++
+		if arrives && k.routed {
+			d.routed++
+		}
+		if arrives && strings.HasSuffix(in, "-ex") {
+			d.provided++
+		}
 	}
 	return n
 }
@@ -186,7 +201,7 @@ func (d *duo) oneWay(t *rapid.T, s state.Snapshot, k talk, v policy.Verdict, ct 
 func (d *duo) toAll(t *rapid.T, s state.Snapshot, k talk, v policy.Verdict, ct string) int {
 	defer d.learn(t, k.from, k.mac)()
 	out, left := d.ask(t, k, k.from.host, k.from.id(), ct)
-	want := map[string]bool{k.from.host + "-tun": v.Egress.Allowed}
+	want := map[string]bool{uplink(s, k.from): v.Egress.Allowed}
 	for _, p := range places() {
 		if p.host == k.from.host && p != k.from && p.network() == k.from.network() && bound(s, p) != nil {
 			at := policy.May(s, policy.End{Port: k.from.id(), MAC: k.mac}, policy.End{Port: p.id()}, k.packet)
@@ -211,7 +226,7 @@ func (d *duo) everybodyHears(t *rapid.T, s state.Snapshot, from place) int {
 		",arp_spa="+s.Port(from.id()).FixedIPs[0].IP.String()+",arp_tpa=10.0.0.99")
 	defer d.learn(t, from, from.mac())()
 	out, left := d.trace(t, from.host, question)
-	want := map[string]bool{from.host + "-tun": true}
+	want := map[string]bool{uplink(s, from): true}
 	for _, p := range places() {
 		if p.host == from.host && bound(s, p) != nil {
 			want[p.id()] = p != from && p.network() == from.network()
@@ -289,11 +304,17 @@ func (d *duo) spell(k talk, in string) string {
 	case k.group:
 		to = group
 	}
-	vlan := "" // what comes from the other hosts has the network's tag
-	if strings.HasSuffix(in, "-tun") {
-		vlan = fmt.Sprintf("dl_vlan=%d,", max(k.from.vlan(), k.to.vlan()))
+	vlan, mac := "", k.mac // what comes from the other hosts has the network's tag: here, or outside
+	switch n := max(k.from.vlan(), k.to.vlan()); {
+	case strings.HasSuffix(in, "-tun"):
+		vlan = fmt.Sprintf("dl_vlan=%d,", n)
+	case strings.HasSuffix(in, "-ex"):
+		vlan = fmt.Sprintf("dl_vlan=%d,", segment+n-1)
 	}
-	text := fmt.Sprintf("in_port=%s,%sdl_src=%s,%s,", in, vlan, k.mac, to)
+	if k.routed {
+		mac = viewtest.DVRMAC(map[string]byte{"host1": 2, "host2": 1}[k.to.host])
+	}
+	text := fmt.Sprintf("in_port=%s,%sdl_src=%s,%s,", in, vlan, mac, to)
 	if p.Src.Is4() {
 		text += fmt.Sprintf("dl_type=0x0800,nw_src=%s,nw_dst=%s,nw_proto=%d", p.Src, p.Dst, p.Protocol)
 	} else {

@@ -73,15 +73,19 @@ var drawnStateful, drawnStateless = []string{"g1", "g2", "g3"}, []string{"l1", "
 // cloud draws a cloud as the store would have it: groups of one sort on a port, numbers that are unique.
 func (d drawn) cloud() *viewtest.Cloud {
 	c := viewtest.New(d.t)
-	ports := map[string]uint32{"patch-tun": 1}
+	ports := map[string]uint32{view.PatchTun: patchTun, view.IntPort("br-ex"): intBrEx}
 	c.Host(1, ports)
 	c.Host(2, ports)
-	for n := range 2 {
-		id := fmt.Sprintf("n%d", n+1)
-		c.Network(id, model.VXLAN, uint32(100+n), true)
+	for n, id := range []string{"n1", "n2"} {
+		typ := model.VXLAN
+		if n == 1 && d.n(1) == 1 {
+			typ = model.VLAN
+		}
+		c.Network(id, typ, uint32(segment+n), true)
 		c.Carry("host1", id, uint16(1+n))
 		c.Carry("host2", id, uint16(1+n))
 	}
+	d.router(c)
 	c.Change(func(tx viewtest.Tx) {
 		for i, g := range slices.Concat(drawnStateful, drawnStateless) {
 			tx.Put(&model.SecurityGroup{Meta: model.Meta{ID: g}, Number: uint32(1 + i), Stateful: i < len(drawnStateful)})
@@ -259,7 +263,9 @@ type talk struct {
 	from, to place
 	mac      model.MAC
 	// group: to all.
-	group  bool
+	group bool
+	// routed: a distributed router of the other host has sent it.
+	routed bool
 	packet policy.Packet
 	// asked is what the packet answers to.
 	asked *policy.Packet
@@ -270,6 +276,9 @@ func (k talk) GoString() string {
 	to := k.to.id()
 	if k.group {
 		to = "all"
+	}
+	if k.routed {
+		to += ", routed"
 	}
 	p := k.packet
 	return fmt.Sprintf("%s (%s) to %s: %s > %s proto %d ports %d > %d type %d code %d target %s", k.from.id(), k.mac, to, p.Src, p.Dst, p.Protocol,
@@ -285,7 +294,7 @@ func (d drawn) talk(s state.Snapshot) talk {
 		k.to = near[d.n(len(near)-1)]
 	}
 	if k.to.host != "" && d.seldom(6) {
-		k.from = place{}
+		k.from, k.routed = place{}, d.n(1) == 1
 		k.mac = k.from.mac()
 	}
 	p := &k.packet
