@@ -58,6 +58,38 @@ func TestFirewallIsAtMostHalfOfTheOriginal(t *testing.T) {
 	}
 }
 
+// A rule that names a group has a row, and each address in the group has one, for all rules: n+m. In the original it was n×m.
+func TestMembersTimesRulesIsASum(t *testing.T) {
+	const clients = db
+	rows := func(n, m int) int {
+		c := members(t, 1, 0)
+		c.Group(clients, 9)
+		c.Change(func(tx viewtest.Tx) {
+			for i := range n {
+				tx.Put(&model.Port{Meta: model.Meta{ID: fmt.Sprintf("client%d", i)}, NetworkID: blue, AdminStateUp: true, PortSecurityEnabled: true,
+					SecurityGroups: []string{clients}, FixedIPs: []model.FixedIP{{IP: netip.AddrFrom4([4]byte{10, 9, byte(i >> 8), byte(i)})}}})
+			}
+		})
+		for i := range m {
+			c.Rule(fmt.Sprintf("names%d", i), web, fmt.Sprintf("ingress ipv4 tcp %d from %s", 2000+2*i, clients))
+		}
+		return len(RenderAll(c.Snapshot(), "host1")[view.BrInt])
+	}
+	one := rows(10, 1)
+	ruleRows := rows(10, 2) - one
+	if ruleRows < 1 || ruleRows > 2 {
+		t.Errorf("a rule that names a group has %d rows", ruleRows)
+	}
+	for _, n := range []int{10, 11, 20, 50, 100, 200, 500, 1000} {
+		for m := 1; m <= 20; m++ {
+			if got, want := rows(n, m), one+n-10+ruleRows*(m-1); got != want {
+				t.Errorf("%d members and %d rules that name their group: %d rows, want %d", n, m, got, want)
+			}
+		}
+	}
+	t.Logf("%d members, %d rules: %d rows, of which %d are neither's", 1000, 20, rows(1000, 20), one-10-ruleRows)
+}
+
 // mods are the flow-mods of a change on a host.
 func mods(t testing.TB, before, after state.Snapshot, parts view.PartSet, host string) (n int) {
 	was, is := NewRenderer(before, host), NewRenderer(after, host)
