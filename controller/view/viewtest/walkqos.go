@@ -5,6 +5,22 @@ import (
 	"github.com/weft-sdn/weft/controller/state"
 )
 
+// BeginQoS limits the ports p1 and p2 in both directions, and marks what they send, where switches have meters.
+func (w Walk) BeginQoS(tx Tx) {
+	tx.Put(&model.QoSPolicy{Meta: model.Meta{ID: "q1"}, Rules: []model.QoSRule{
+		{Type: model.BandwidthLimit, Direction: model.Egress, MaxKbps: 1000}, {Type: model.BandwidthLimit, Direction: model.Ingress, MaxKbps: 1000},
+		{Type: model.PacketRateLimit, Direction: model.Egress, MaxKpps: 1}, {Type: model.PacketRateLimit, Direction: model.Ingress, MaxKpps: 1},
+		{Type: model.DSCPMarking, Direction: model.Egress, DSCPMark: 8}}})
+	for _, host := range w.Hosts() {
+		tx.Put(&model.SwitchFacts{Host: host, MeterKbps: true, MeterPktps: true})
+	}
+	for _, id := range []string{"p1", "p2"} {
+		p := *tx.txn.Port(id)
+		p.QoSPolicyID = "q1"
+		tx.Put(&p)
+	}
+}
+
 // qosStep changes policies, who names them, or what switches can do.
 func (w Walk) qosStep(tx Tx, network string, gone bool) {
 	policy := w.one("policy", "q1", "q2")
