@@ -52,7 +52,7 @@ func connectionsLive(ctx context.Context, s *cloud.Scope, driver string) (string
 		return "", fmt.Errorf("the controller is killed: %w", err)
 	}
 	measured := fmt.Sprintf("%d connections, %d changes in %s: longest gap %s, no other row touched; %s; agents and controller killed: %s",
-		len(g.open), unrelated, ms(took), ms(changed), knocked, ms(restart))
+		len(g.open), unrelated*g.churned, ms(took), ms(changed), knocked, ms(restart))
 	if restart > shortGap {
 		return measured, fmt.Errorf("silent for more than %v", shortGap)
 	}

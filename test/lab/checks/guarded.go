@@ -38,6 +38,8 @@ type guarded struct {
 	vm        map[string]*lab.VM
 	fip       netip.Addr
 	open      []session
+	// churned is how often churn has been done.
+	churned int
 }
 
 // guard builds it and opens the connections.
@@ -199,7 +201,9 @@ const unrelated = 1000
 // stay.
 func (g *guarded) churn(ctx context.Context) error {
 	listed := addr(g.vm["listed"]).String()
-	r := rand.New(rand.NewPCG(unrelated, unrelated))
+	r := rand.New(rand.NewPCG(unrelated, uint64(g.churned)))
+	first := g.churned * 2 * unrelated // no rule twice
+	g.churned++
 	var rules []*weftv1.SecurityGroupRule
 	for i := range unrelated {
 		var err error
@@ -210,7 +214,7 @@ func (g *guarded) churn(ctx context.Context) error {
 			rules = slices.Delete(rules, gone, gone+1)
 		case what <= 1 && len(rules) < 40:
 			var made *weftv1.SecurityGroupRule
-			made, err = g.scope.Allow(ctx, g.groups[[]string{"server", "second", "others"}[r.IntN(3)]], g.harmless(r, i))
+			made, err = g.scope.Allow(ctx, g.groups[[]string{"server", "second", "others"}[r.IntN(3)]], g.harmless(r, first+i))
 			rules = append(rules, made)
 		case what == 2:
 			err = g.regroup(ctx, "bystander", []string{"clients", "others"}[r.IntN(2)])

@@ -71,7 +71,20 @@ type knock struct {
 }
 
 // whileKnocking does something while connections to the server are opened all the time, by those who may and by those who may not.
+// While rows change, Open vSwitch loses a packet now and then that none of them refuses (docs/decisions/0061), so that somebody is
+// late: who has to wait for the rules is late in every round.
 func (g *guarded) whileKnocking(ctx context.Context, do func(context.Context) error) (measured string, err error) {
+	for range pingRounds {
+		var late error
+		if measured, late, err = g.knocking(ctx, do); err != nil || late == nil {
+			return measured, err
+		}
+		err = late
+	}
+	return "", err
+}
+
+func (g *guarded) knocking(ctx context.Context, do func(context.Context) error) (measured string, late, err error) {
 	server := g.vm["server"]
 	all := []knock{
 		{what: "a member, by its group", from: g.vm["far"], port: web, may: true},
@@ -104,27 +117,29 @@ func (g *guarded) whileKnocking(ctx context.Context, do func(context.Context) er
 			patience = 4 * delayAtMost
 		}
 		if all[i].knocks, err = g.scope.Lab.StartKnocks(ctx, k.from.Box, netip.AddrPortFrom(addr(server), k.port), patience); err != nil {
-			return "", err
+			return "", nil, err
 		}
 	}
 	doErr := do(ctx)
 	reports, err := stop(ctx)
 	if err := errors.Join(doErr, err); err != nil {
-		return "", err
+		return "", nil, err
 	}
-	var errs []error
+	var errs, lates []error
 	opened, refused, longest := 0, 0, time.Duration(0)
 	for i, r := range reports {
 		k := all[i]
 		switch {
 		case r.Answered+r.Refused < fewKnocks:
 			errs = append(errs, fmt.Errorf("%s: tried %d times only", k.what, r.Answered+r.Refused))
-		case k.may && (r.Refused > 0 || r.Longest > delayAtMost):
-			errs = append(errs, fmt.Errorf("%s: %d of %d did not get in, the slowest did after %s: %s", k.what, r.Refused, r.Answered+r.Refused, ms(r.Longest), r.Why))
+		case k.may && r.Refused > 0:
+			errs = append(errs, fmt.Errorf("%s: %d of %d did not get in: %s", k.what, r.Refused, r.Answered+r.Refused, r.Why))
+		case k.may && r.Longest > delayAtMost:
+			lates = append(lates, fmt.Errorf("%s: one of %d got in after %s only", k.what, r.Answered, ms(r.Longest)))
 		case !k.may && r.Answered > 0:
 			errs = append(errs, fmt.Errorf("%s: got in %d times of %d", k.what, r.Answered, r.Answered+r.Refused))
 		}
 		opened, refused, longest = opened+r.Answered, refused+r.Refused, max(longest, r.Longest)
 	}
-	return fmt.Sprintf("%d new connections meanwhile, the slowest after %s, and %d refused", opened, ms(longest), refused), errors.Join(errs...)
+	return fmt.Sprintf("%d new connections meanwhile, the slowest after %s, and %d refused", opened, ms(longest), refused), errors.Join(lates...), errors.Join(errs...)
 }

@@ -2,6 +2,7 @@ package checks
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -98,7 +99,7 @@ func newTheatre(ctx context.Context, s *cloud.Scope, driver string) (*theatre, e
 	if err := t.listen(ctx, s, router); err != nil {
 		return nil, err
 	}
-	return t, t.outsidersHear(ctx)
+	return t, errors.Join(t.outsidersHear(ctx), t.introduce(ctx))
 }
 
 // tagIsTried fails unless the tricks with tags try that by which the first host knows a network.
@@ -114,6 +115,29 @@ func tagIsTried(ctx context.Context, s *cloud.Scope, n *cloud.Network) error {
 		}
 	}
 	return fmt.Errorf("tags up to %d are tried: the VLANs of %s are %v", lastTag, n.GetMetadata().GetName(), got.GetStatus().GetLocalVlans())
+}
+
+// introduce has everybody tell all where they are: a frame to a MAC that a bridge has not heard of is flooded, whatever the rules
+// (docs/decisions/0061).
+func (t *theatre) introduce(ctx context.Context) error {
+	for _, from := range slices.Concat(villains, guards, []string{"near", "far"}) {
+		var err error
+		for range pingRounds {
+			x := attempt{me: t.known[from], to: t.known[everybody]}
+			t.sent++
+			x.mark = markOf(t.sent)
+			if err = lab.Inject(ctx, t.machine[from].Box, "eth0", ownARP(x)...); err != nil {
+				return err
+			}
+			if _, err = t.arrived(ctx, everybody, map[uint16]twin{t.sent: {trick{name: "nothing, of " + from}, 1}}); err == nil {
+				break
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // outsidersHear has each outsider send to all: the other must hear it, for what they hear later of others is nothing.
