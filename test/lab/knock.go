@@ -27,6 +27,8 @@ type KnockReport struct {
 	First time.Time `json:"first"`
 	// Longest is the longest time from the first packet of a connection to the server's greeting.
 	Longest time.Duration `json:"longest_ns"`
+	// Late is how many whole seconds they have waited together: TCP tries again after one when the first packet, or its answer, is lost.
+	Late int `json:"late"`
 	// Why is the error of the last one that was refused.
 	Why  string `json:"why"`
 	Done bool   `json:"done"`
@@ -59,7 +61,8 @@ func knockMain(args []string) error {
 			if r.Answered++; r.Answered == 1 { // also by a no, which somebody must have said
 				r.First = start
 			}
-			r.Longest = max(r.Longest, time.Since(start))
+			took := time.Since(start)
+			r.Longest, r.Late = max(r.Longest, took), r.Late+int(took/time.Second)
 		} else {
 			r.Refused++
 			r.Why = err.Error()
