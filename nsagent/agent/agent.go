@@ -125,8 +125,8 @@ type Agent struct {
 	replaced, called bool
 	// connected are the bridges that this stream's controller had at its first Delta.
 	connected []string
-	// freshTunnel is the transaction that made the first tunnel of a type; 0 for none that the switch has not carried out.
-	freshTunnel int64
+	// oldPaths is the transaction after which the switch may go on with old paths; 0 for none that it has not carried out.
+	oldPaths int64
 
 	links     map[string]link // by bridge
 	inventory map[string]told // what the stream was told

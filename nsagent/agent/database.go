@@ -111,7 +111,7 @@ func (a *Agent) reconcile(ctx context.Context) {
 	a.seen.Store(out.State)
 	a.met.transactions.Add(float64(out.Transactions))
 	a.changed(out)
-	a.noteFreshTunnels(out)
+	a.noteOldPaths(out)
 	a.forgetOldPaths(ctx, out.State)
 	a.judge(out)
 	a.judgeSpaces()
