@@ -3,6 +3,7 @@ package router
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,18 +31,7 @@ const (
 // which is tracked.
 func BenchmarkJudgedPort(b *testing.B) {
 	c := start(b, "compute1")
-	ctx, s, h := b.Context(), c.Scope(""), c.Lab.Hosts[0]
-	ends := map[bool][]*lab.VM{}
-	for i, judged := range []bool{false, true} {
-		n, err := s.Network(ctx, fmt.Sprintf("net%d", i), &weftv1.Network{PortSecurityEnabled: proto.Bool(judged)}, fmt.Sprintf("10.0.%d.0/24", i+1))
-		check(b, err)
-		for j := range 2 {
-			vm, err := s.VM(ctx, n, fmt.Sprintf("vm%d-%d", i, j), h.Name)
-			check(b, err)
-			ends[judged] = append(ends[judged], vm)
-		}
-	}
-	check(b, s.Settle(ctx))
+	h, ends := c.Lab.Hosts[0], pairs(b, c)
 	cost, rate := map[bool][]float64{}, map[bool][]float64{}
 	for range turns {
 		for _, judged := range []bool{false, true} {
@@ -58,6 +48,52 @@ func BenchmarkJudgedPort(b *testing.B) {
 	fmt.Printf("ovs-vswitchd's processor time for a packet of UDP, %d a second: judged %.2f µs, not judged %.2f µs, ratio %.2f\n", offered,
 		middle(cost[true]), middle(cost[false]), middle(cost[true])/middle(cost[false]))
 	fmt.Printf("one TCP connection: judged %.0f Mbit/s, not judged %.0f Mbit/s, ratio %.2f\n", middle(rate[true]), middle(rate[false]), middle(rate[true])/middle(rate[false]))
+	for b.Loop() {
+	}
+}
+
+// pairs are two VMs of one host whose ports security groups judge, and two that nobody judges.
+func pairs(b *testing.B, c *cloud.Cloud) map[bool][]*lab.VM {
+	b.Helper()
+	ctx, s, h := b.Context(), c.Scope(""), c.Lab.Hosts[0]
+	ends := map[bool][]*lab.VM{}
+	for i, judged := range []bool{false, true} {
+		n, err := s.Network(ctx, fmt.Sprintf("net%d", i), &weftv1.Network{PortSecurityEnabled: proto.Bool(judged)}, fmt.Sprintf("10.0.%d.0/24", i+1))
+		check(b, err)
+		for j := range 2 {
+			vm, err := s.VM(ctx, n, fmt.Sprintf("vm%d-%d", i, j), h.Name)
+			check(b, err)
+			ends[judged] = append(ends[judged], vm)
+		}
+	}
+	check(b, s.Settle(ctx))
+	return ends
+}
+
+// BenchmarkJudgedConnection measures what a new connection costs that security groups judge, against one that nobody judges: the
+// processor time of ovs-vswitchd for one of TCP on which each side says one thing, and how long that takes.
+func BenchmarkJudgedConnection(b *testing.B) {
+	const connections = 300
+	c := start(b, "compute1")
+	ctx, h, ends := b.Context(), c.Lab.Hosts[0], pairs(b, c)
+	cost, times := map[bool][]float64{}, map[bool][]float64{}
+	for range turns {
+		for _, judged := range []bool{false, true} {
+			from, to := ends[judged][0], ends[judged][1]
+			at := netip.AddrPortFrom(to.Addresses[0].Addr(), 80)
+			before := busy(b, h)
+			for range connections {
+				begin := time.Now()
+				l, err := lab.OpenLine(ctx, "tcp", from.Box, to.Box, at)
+				check(b, err)
+				times[judged] = append(times[judged], time.Since(begin).Seconds()*1e6)
+				l.Close()
+			}
+			cost[judged] = append(cost[judged], (busy(b, h)-before).Seconds()*1e6/connections)
+		}
+	}
+	fmt.Printf("a new connection of TCP, ovs-vswitchd's processor time: judged %.0f µs, not judged %.0f µs, ratio %.2f; until both sides have spoken: judged %.0f µs, not judged %.0f µs, ratio %.2f\n",
+		middle(cost[true]), middle(cost[false]), middle(cost[true])/middle(cost[false]), middle(times[true]), middle(times[false]), middle(times[true])/middle(times[false]))
 	for b.Loop() {
 	}
 }
