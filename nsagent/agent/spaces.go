@@ -155,13 +155,18 @@ func (a *Agent) judgeReport(rep namespaces.Report) {
 	}
 }
 
-// ours says whether a binding's interface is a device of a namespace, which comes when that is built.
+// ours says whether a binding's interface is a device of ours, which comes when its namespace is built, or when its machine has been
+// put into its firewall bridge. It does not come without the machine.
 func (a *Agent) ours(resource string) bool {
 	b, ok := a.held.wants[resource].(ovsdb.Binding)
 	if !ok {
 		return false
 	}
-	_, ok = a.held.devices()[b.Interface]
+	d, ok := a.held.devices()[b.Interface]
+	if ok && a.held.bridged(d.resource) {
+		return a.report.Stale || a.report.Pending[d.resource] ||
+			slices.ContainsFunc(a.report.Devices, func(d namespaces.Device) bool { return d.Name == b.Interface })
+	}
 	return ok
 }
 

@@ -16,7 +16,7 @@ import (
 // defaultGroup is what people get who say nothing about security: members of the default group talk to each other and to
 // the world, and nobody else gets in. Ports that Weft makes for itself are not judged: who is in no group at all may do
 // nothing, but gets a lease.
-func defaultGroup(ctx context.Context, s *cloud.Scope) (string, error) {
+func defaultGroup(ctx context.Context, s *cloud.Scope, _ string) (string, error) {
 	ext, err := s.External(ctx, "ext", "172.24.17.0/24", 0)
 	if err != nil {
 		return "", err

@@ -17,7 +17,8 @@ import (
 
 // judged are checks of security groups.
 var judged = []Check{
-	{Name: "default security group", Hosts: 2, Run: defaultGroup},
+	judgedBy("default security group", defaultGroup, inSwitch),
+	judgedBy("default security group", defaultGroup, onBridge),
 	{Name: "security groups by remote group", Hosts: 2, Run: byRemoteGroup},
 	judgedBy("connections live through changes, restarts", connectionsLive, inSwitch),
 	judgedBy("connections live through changes, restarts", connectionsLive, onBridge),
