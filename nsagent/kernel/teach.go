@@ -20,7 +20,10 @@ func (n *Namespace) teach(ctx context.Context, bridges []plan.Bridge) error {
 	if n.host.Tracker == nil {
 		return nil
 	}
-	l := &lesson{n: n, bridges: bridges, at: map[string]map[plan.Connection]numbers{}}
+	l := &lesson{n: n, bridges: bridges, at: map[string]map[plan.Connection]numbers{}, asked: map[string]map[plan.Connection]bool{}}
+	for _, b := range bridges {
+		l.at[b.Name], l.asked[b.Name] = map[plan.Connection]numbers{}, map[plan.Connection]bool{}
+	}
 	for range teachRounds {
 		if err := l.look(ctx); err != nil {
 			return err
@@ -58,6 +61,8 @@ type lesson struct {
 	missing, wrong map[string][]plan.Connection
 	// at is where connections of TCP have got to, by bridge, as far as machines have told.
 	at map[string]map[plan.Connection]numbers
+	// asked are those that machines have been asked for: one that has said nothing says nothing the next time.
+	asked map[string]map[plan.Connection]bool
 }
 
 // look compares both trackers.
@@ -94,22 +99,20 @@ func (l *lesson) look(ctx context.Context) error {
 	return nil
 }
 
-// ask asks machines, all at the same time, where those connections are of which they have not told yet.
+// ask asks machines, all at the same time, where those connections are that they have not been asked for yet.
 func (l *lesson) ask(ctx context.Context) error {
 	var g sync.WaitGroup
 	errs := make([]error, len(l.bridges))
 	for i, b := range l.bridges {
-		at := l.at[b.Name]
-		if at == nil {
-			at = map[plan.Connection]numbers{}
-			l.at[b.Name] = at
+		var ask []plan.Connection
+		for _, c := range l.missing[b.Name] {
+			if c.Asks() && !l.asked[b.Name][c] {
+				l.asked[b.Name][c] = true
+				ask = append(ask, c)
+			}
 		}
-		ask := slices.DeleteFunc(slices.Clone(l.missing[b.Name]), func(c plan.Connection) bool {
-			_, told := at[c]
-			return told || !c.Asks()
-		})
 		if len(ask) > 0 && len(b.Taps) > 0 {
-			g.Go(func() { errs[i] = l.n.ask(ctx, b.Taps[0], b.Senders, ask, at) })
+			g.Go(func() { errs[i] = l.n.ask(ctx, b.Taps[0], b.Senders, ask, l.at[b.Name]) })
 		}
 	}
 	g.Wait()

@@ -175,3 +175,47 @@ func FuzzReadSegment(f *testing.F) {
 		}
 	})
 }
+
+// TestSilentMachine: one that says nothing is not waited for long, and nothing is made up about it. Other protocols need nobody's word.
+func TestSilentMachine(t *testing.T) {
+	h := open(t)
+	brInt := &deaf{}
+	h.Tracker = brInt
+	left := map[string]int{}
+	h.Unlearned = func(port string, n int) { left[port] = n }
+	n, err := h.Home()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	runs(t, "ip", "link", "add", "tapsilent", "type", "veth", "peer", "name", "silent")
+	defer runs(t, "ip", "link", "del", "tapsilent")
+	defer runs(t, "conntrack", "-D", "-w", "4200")
+	runs(t, "ip", "link", "set", "tapsilent", "up")
+	runs(t, "ip", "link", "set", "silent", "up")
+	runs(t, "conntrack", "-I", "-w", "4200", "-p", "tcp", "-s", "10.0.1.5", "-d", "10.0.1.9", "--sport", "40000", "--dport", "80", "-t", "100", "--state", "ESTABLISHED", "-u", "SEEN_REPLY")
+	runs(t, "conntrack", "-I", "-w", "4200", "-p", "udp", "-s", "10.0.1.9", "-d", "10.0.1.5", "--sport", "40000", "--dport", "53", "-t", "100", "-u", "SEEN_REPLY")
+	b := plan.Bridge{Name: "qbrsilent", PortID: guestID, Zone: 4200, VLAN: 3, Taps: []string{"tapsilent"},
+		Senders: []plan.Sender{{MAC: "fa:16:3e:00:00:01", Prefix: netip.MustParsePrefix("10.0.1.5/32")}}}
+	if err := n.teach(context.Background(), []plan.Bridge{b}); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range brInt.packets {
+		if _, segment := readSegment(p.Frame); segment {
+			t.Errorf("made up: %x", p.Frame)
+		}
+	}
+	if len(brInt.packets) != 2*teachRounds || left[guestID] != 2 { // it learns nothing, whatever it is shown
+		t.Errorf("%d packets; %v left", len(brInt.packets), left)
+	}
+}
+
+// deaf is a tracker that learns nothing.
+type deaf struct{ packets []plan.Packet }
+
+func (*deaf) Connections(context.Context, uint16) ([]plan.Connection, error) { return nil, nil }
+
+func (d *deaf) Correct(_ context.Context, _ uint16, _ []plan.Connection, packets []plan.Packet) error {
+	d.packets = append(d.packets, packets...)
+	return nil
+}

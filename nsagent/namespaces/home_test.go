@@ -188,4 +188,5 @@ func TestBridgeTeachesBrInt(t *testing.T) {
 	x.Unplugged(map[string]bool{tap: true})
 	x.until("the bridge is gone", func() bool { return !strings.Contains(run(t, "ip", "-br", "link"), plan.BridgeOf(id('0', 0))) })
 	run(t, "ip", "link", "del", tap)
+	run(t, "conntrack", "-D", "-w", "4098")
 }
