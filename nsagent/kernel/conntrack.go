@@ -14,7 +14,8 @@ import (
 	"github.com/weft-sdn/weft/nsagent/plan"
 )
 
-// beLiberal is the flag of a direction of TCP that its sequence numbers are not judged (linux/netfilter/nf_conntrack_tcp.h).
+// beLiberal is the flag of a direction of TCP that its sequence numbers are not judged (linux/netfilter/nf_conntrack_tcp.h). The
+// kernel sets it, as we do, for a connection that it has not seen begin.
 const beLiberal = 0x08
 
 // tcpStates are TCP's states, as the kernel numbers and Open vSwitch spells them.
@@ -96,6 +97,7 @@ func connection(f conntrack.Flow) plan.Connection {
 	c := plan.Connection{Protocol: f.TupleOrig.Proto.Protocol, Orig: side(f.TupleOrig), Reply: side(f.TupleReply), Mark: f.Mark, Unanswered: !f.Status.SeenReply()}
 	if f.ProtoInfo.TCP != nil && int(f.ProtoInfo.TCP.State) < len(tcpStates) {
 		c.State = tcpStates[f.ProtoInfo.TCP.State]
+		c.Joined = f.ProtoInfo.TCP.OriginalFlags>>8&beLiberal != 0
 	}
 	return c
 }

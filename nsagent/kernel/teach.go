@@ -14,8 +14,8 @@ import (
 const teachRounds = 3
 
 // teach makes br-int know the connections that firewall bridges have tracked, each in the direction in which it has begun. br-int
-// tracks all packets already. It is shown a packet of each connection of which it has seen none, or only some of the other side:
-// the packets are made up, but for TCP's sequence numbers, which machines are asked for.
+// tracks all packets already. It is shown a packet of each connection of which it has seen none, or only some of the other side, or
+// those from before there were bridges: the packets are made up, but for TCP's sequence numbers, which machines are asked for.
 func (n *Namespace) teach(ctx context.Context, bridges []plan.Bridge) error {
 	if n.host.Tracker == nil {
 		return nil
@@ -59,6 +59,9 @@ type lesson struct {
 	bridges []plan.Bridge
 	// missing and wrong are, by bridge, as plan.Unlearned has them.
 	missing, wrong map[string][]plan.Connection
+	// outdated are those among the missing that br-int knows from before there was a bridge, until it has been shown them; nil before
+	// anybody has looked.
+	outdated map[string]map[plan.Connection]bool
 	// at is where connections of TCP have got to, by bridge, as far as machines have told.
 	at map[string]map[plan.Connection]numbers
 	// asked are those that machines have been asked for: one that has said nothing says nothing the next time.
@@ -82,6 +85,8 @@ func (l *lesson) look(ctx context.Context) error {
 	}
 	known := map[uint16][]plan.Connection{}
 	l.missing, l.wrong = map[string][]plan.Connection{}, map[string][]plan.Connection{}
+	first := l.outdated == nil
+	l.outdated = map[string]map[plan.Connection]bool{}
 	for _, b := range l.bridges {
 		if b.Zone == 0 || len(have[b.Zone]) == 0 {
 			continue
@@ -94,6 +99,12 @@ func (l *lesson) look(ctx context.Context) error {
 		missing, wrong := plan.Unlearned(have[b.Zone], known[b.VLAN], b.Senders)
 		if len(missing) > 0 {
 			l.missing[b.Name], l.wrong[b.Name] = missing, wrong
+		}
+		if first { // one of which the machine says nothing br-int keeps as it knows it
+			l.outdated[b.Name] = map[plan.Connection]bool{}
+			for _, c := range plan.Outdated(have[b.Zone], known[b.VLAN], b.Senders) {
+				l.missing[b.Name], l.outdated[b.Name][c] = append(l.missing[b.Name], c), true
+			}
 		}
 	}
 	return nil
@@ -124,8 +135,8 @@ func (l *lesson) ask(ctx context.Context) error {
 	return nil
 }
 
-// show shows br-int packets of the connections that it does not know, and says of how many. Those that it has the wrong way round it
-// forgets right before.
+// show shows br-int packets of the connections that it does not know, and says of how many. Those that it has the wrong way round, or
+// from before, it forgets right before.
 func (l *lesson) show(ctx context.Context) (shown int, err error) {
 	for _, b := range l.bridges {
 		var packets []plan.Packet
@@ -144,6 +155,9 @@ func (l *lesson) show(ctx context.Context) (shown int, err error) {
 			}
 			if i := slices.IndexFunc(l.wrong[b.Name], c.Opposes); i >= 0 {
 				forget = append(forget, l.wrong[b.Name][i])
+			}
+			if l.outdated[b.Name][c] {
+				forget = append(forget, c)
 			}
 			shown++
 		}

@@ -16,6 +16,8 @@ type Connection struct {
 	Mark        uint32
 	// State is TCP's, as Open vSwitch spells it: ESTABLISHED.
 	State string
+	// Joined: of one of TCP, its beginning was not seen.
+	Joined bool
 	// Unanswered: of one that is not TCP's, no answer was seen.
 	Unanswered bool
 }

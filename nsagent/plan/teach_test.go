@@ -38,6 +38,23 @@ func TestUnlearned(t *testing.T) {
 	}
 }
 
+// TestOutdated: what br-int knows of a connection from before there was a bridge is not what it knows of one that began behind it.
+func TestOutdated(t *testing.T) {
+	senders := []Sender{{"fa:16:3e:00:00:01", netip.MustParsePrefix("10.0.1.5/32")}}
+	joined := func(c Connection) Connection { c.Joined = true; return c }
+	began := ct(tcpProto, "10.0.1.9", "10.0.1.5", 1, 80, "ESTABLISHED")
+	before := joined(ct(tcpProto, "10.0.1.9", "10.0.1.5", 2, 80, "ESTABLISHED"))
+	unknown := joined(ct(tcpProto, "10.0.1.9", "10.0.1.5", 3, 80, "ESTABLISHED"))
+	over := joined(ct(tcpProto, "10.0.1.9", "10.0.1.5", 4, 80, "TIME_WAIT"))
+	others := joined(ct(tcpProto, "10.0.1.9", "10.0.1.6", 5, 80, "ESTABLISHED"))
+	turned := joined(ct(tcpProto, "10.0.1.9", "10.0.1.5", 6, 80, "ESTABLISHED"))
+	bridge := []Connection{began, before, unknown, over, others, turned}
+	known := []Connection{began, ct(tcpProto, "10.0.1.9", "10.0.1.5", 2, 80, "ESTABLISHED"), over, others, ct(tcpProto, "10.0.1.5", "10.0.1.9", 80, 6, "ESTABLISHED")}
+	if got := Outdated(bridge, known, senders); !slices.Equal(got, []Connection{before}) {
+		t.Errorf("outdated %v, want %v", got, before)
+	}
+}
+
 // TestMachineOfAConnection: an address pair of everything does not hide whose the other end is.
 func TestMachineOfAConnection(t *testing.T) {
 	const own, pair = "fa:16:3e:00:00:01", "fa:16:3e:00:00:02"
