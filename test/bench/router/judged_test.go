@@ -3,7 +3,6 @@ package router
 import (
 	"context"
 	"fmt"
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -80,11 +79,11 @@ func BenchmarkJudgedConnection(b *testing.B) {
 	for range turns {
 		for _, judged := range []bool{false, true} {
 			from, to := ends[judged][0], ends[judged][1]
-			at := netip.AddrPortFrom(to.Addresses[0].Addr(), 80)
+			way := lab.Way{From: from.Box, To: to.Box, Called: to.Addresses[0].Addr()}
 			before := busy(b, h)
 			for range connections {
 				begin := time.Now()
-				l, err := lab.OpenLine(ctx, "tcp", from.Box, to.Box, at)
+				l, err := lab.OpenLine(ctx, "tcp", way, lab.WebPort)
 				check(b, err)
 				times[judged] = append(times[judged], time.Since(begin).Seconds()*1e6)
 				l.Close()

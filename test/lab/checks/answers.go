@@ -113,7 +113,7 @@ func (a *audience) begin(ctx context.Context) error {
 		what, vm string
 		port     uint16
 	}{{idle, "near", web}, {idle + overTunnel, "far", web}, {idleStays, "near", web + 1}} {
-		line, err := lab.OpenLine(ctx, "tcp", a.vm[h.vm].Box, teller.Box, netip.AddrPortFrom(addr(teller), h.port))
+		line, err := lab.OpenLine(ctx, "tcp", lab.Way{From: a.vm[h.vm].Box, To: teller.Box, Called: addr(teller)}, h.port)
 		if err != nil {
 			return fmt.Errorf("%s: %w", h.what, err)
 		}

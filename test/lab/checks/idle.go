@@ -4,119 +4,50 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
+	"slices"
+	"sync"
 	"time"
-
-	"google.golang.org/protobuf/proto"
 
 	weftv1 "github.com/weft-sdn/weft/proto/weft/v1"
 	"github.com/weft-sdn/weft/test/lab"
 	"github.com/weft-sdn/weft/test/lab/cloud"
 )
 
-// idleDriverMoves moves a host to firewall bridges, lets connections begin there, and moves it back while nobody says anything.
-// Then the side speaks first that has not begun the connection: that is an answer, whatever the rules say of what its side may begin.
-// When the rule goes by which they began, they are over.
+// idleDriverMoves lets connections begin while br-int judges, moves their host to firewall bridges, lets others begin there, and
+// moves it back. They are of TCP, UDP, ICMP and GRE, and go by all paths. While the host moves nobody says anything. Then the side
+// speaks first that has not begun the connection: that is an answer, whatever the rules say of what its side may begin, and of ICMP
+// the tracker has to know what it answers to. Behind the bridges connections of TCP get further than br-int would believe. When the
+// rules go by which they began, all are over.
 func idleDriverMoves(ctx context.Context, s *cloud.Scope) (string, error) {
+	t, err := buildIdle(ctx, s)
+	if err != nil {
+		return "", err
+	}
 	h := s.Lab.Hosts[0]
-	n, err := s.Network(ctx, "idle", &weftv1.Network{}, "10.0.12.0/24")
-	if err != nil {
-		return "", err
-	}
-	if _, err := s.AddSubnet(ctx, n, "fd00:12::/64"); err != nil {
-		return "", err
-	}
-	// The server may begin nothing, and nobody may begin anything with the caller.
-	server, err := s.EmptyGroup(ctx, "server")
-	if err != nil {
-		return "", err
-	}
-	caller, err := s.EmptyGroup(ctx, "caller")
-	if err != nil {
-		return "", err
-	}
-	var rules []*weftv1.SecurityGroupRule
-	for _, protocol := range []string{"tcp", "udp"} {
-		for _, g := range []struct {
-			group     *weftv1.SecurityGroup
-			direction string
-		}{{server, "ingress"}, {caller, "egress"}} {
-			for _, family := range []string{"IPv4", "IPv6"} {
-				r, err := s.Allow(ctx, g.group, &weftv1.SecurityGroupRule{Direction: g.direction, Ethertype: family, Protocol: protocol,
-					PortRangeMin: proto.Uint32(web), PortRangeMax: proto.Uint32(web + 3)})
-				if err != nil {
-					return "", err
-				}
-				rules = append(rules, r)
-			}
-		}
-	}
-	vm := map[string]*lab.VM{}
-	for _, v := range []struct {
-		name string
-		host int
-		want *weftv1.Port
-	}{
-		{"server", 0, &weftv1.Port{SecurityGroups: []string{server.GetMetadata().GetId()}}},
-		{"caller", 0, &weftv1.Port{SecurityGroups: []string{caller.GetMetadata().GetId()}}},
-		{"far", 1, &weftv1.Port{PortSecurityEnabled: proto.Bool(false)}},
-	} {
-		if vm[v.name], err = s.VMWith(ctx, n, v.name, s.Lab.Hosts[v.host].Name, v.want); err != nil {
-			return "", err
-		}
-	}
-	// The server's own firewall takes nothing that it holds for no part of a connection.
-	for _, tool := range []string{"iptables", "ip6tables"} {
-		if _, err := vm["server"].Box.Exec(ctx, tool, "-A", "INPUT", "-m", "conntrack", "--ctstate", "INVALID", "-j", "DROP"); err != nil {
-			return "", err
-		}
-	}
 	s.Defer(func(ctx context.Context) error { return noBridges(ctx, h) })
 	s.Defer(func(ctx context.Context) error { return driver(ctx, s, h.Name, inSwitch) })
-	err = driver(ctx, s, h.Name, onBridge)
-	if err == nil {
-		err = s.Settle(ctx)
-	}
-	for _, name := range []string{"server", "caller"} {
-		if err == nil {
-			err = behindBridge(ctx, h, vm[name])
+	var lines idleLines
+	defer func() { lines.close() }()
+	var took [2]time.Duration
+	for i, to := range []string{onBridge, inSwitch} {
+		if err := lines.open(ctx, t, i); err != nil {
+			return "", fmt.Errorf("before the host moves to %s: %w", to, err)
 		}
-	}
-	if err != nil {
-		return "", err
-	}
-	var lines []*lab.Line
-	defer func() {
-		for _, l := range lines {
-			l.Close()
+		start := time.Now()
+		if err := t.move(ctx, h, to); err != nil {
+			return "", err
 		}
-	}()
-	for i, way := range [][2]string{{"far", "server"}, {"caller", "far"}, {"caller", "server"}} {
-		for _, protocol := range []string{"tcp", "udp"} {
-			for _, a := range vm[way[1]].Addresses {
-
-				l, err := lab.OpenLine(ctx, protocol, vm[way[0]].Box, vm[way[1]].Box, netip.AddrPortFrom(a.Addr(), web+uint16(i)))
-				if err != nil {
-					return "", err
-				}
-				lines = append(lines, l)
+		took[i] = time.Since(start)
+		if err := errors.Join(lines.say(lab.Answerer), lines.say(lab.Opener)); err != nil {
+			return "", fmt.Errorf("moved to %s: %w", to, err)
+		}
+		if to == onBridge {
+			if err := lines.pour(); err != nil {
+				return "", fmt.Errorf("moved to %s: %w", to, err)
 			}
 		}
 	}
-	start := time.Now()
-	if err := driver(ctx, s, h.Name, inSwitch); err != nil {
-		return "", err
-	}
-	if err := errors.Join(s.Settle(ctx), noBridges(ctx, h)); err != nil {
-		return "", err
-	}
-	took := time.Since(start)
-	for _, l := range lines {
-		if err := errors.Join(l.Say(lab.Answerer, time.Second), l.Say(lab.Opener, time.Second)); err != nil {
-			return "", fmt.Errorf("moved back: %w", err)
-		}
-	}
-	for _, r := range rules {
+	for _, r := range t.rules {
 		if _, err := s.SecurityGroupRules.DeleteSecurityGroupRule(ctx, &weftv1.DeleteSecurityGroupRuleRequest{Id: r.GetMetadata().GetId()}); err != nil {
 			return "", err
 		}
@@ -124,12 +55,101 @@ func idleDriverMoves(ctx context.Context, s *cloud.Scope) (string, error) {
 	if err := s.Settle(ctx); err != nil {
 		return "", err
 	}
-	for _, l := range lines {
-		for _, end := range []int{lab.Answerer, lab.Opener} {
-			if err := l.Say(end, 300*time.Millisecond); err == nil {
-				return "", fmt.Errorf("%v: its rule is gone, and it goes on", l)
-			}
+	heard, err := lines.cut(lab.Answerer)
+	if err != nil {
+		return "", err
+	}
+	if _, err := lines.cut(lab.Opener); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("moved in %s, and back in %s; %d idle connections went on, and were cut %s after their rules", ms(took[0]), ms(took[1]), len(lines), ms(heard)), nil
+}
+
+// move gives the host a firewall, and waits until all of its machines are where that is.
+func (t *idleSite) move(ctx context.Context, h *lab.Host, to string) error {
+	if err := driver(ctx, t.scope, h.Name, to); err != nil {
+		return err
+	}
+	if err := t.scope.Settle(ctx); err != nil {
+		return err
+	}
+	if to == inSwitch {
+		return noBridges(ctx, h)
+	}
+	for _, vm := range t.vm {
+		if vm.Host != h.Name {
+			continue
+		}
+		if err := behindBridge(ctx, h, vm); err != nil {
+			return err
 		}
 	}
-	return fmt.Sprintf("moved in %s; %d idle connections went on, and were cut when their rules went", ms(took), len(lines)), nil
+	return nil
+}
+
+// idleLines are connections on which nobody speaks unless it is asked for.
+type idleLines []*lab.Line
+
+// open opens one of each protocol on each way by the first or second addresses. An answer is due on all of them then.
+func (all *idleLines) open(ctx context.Context, t *idleSite, second int) error {
+	for _, way := range t.ways(second) {
+		for _, protocol := range []string{"tcp", "udp", "icmp", fmt.Sprintf("ip:%d", gre)} {
+			l, err := lab.OpenLine(ctx, protocol, way, idlePorts[0]+uint16(len(*all)))
+			if err != nil {
+				return err
+			}
+			*all = append(*all, l)
+		}
+	}
+	return all.say(lab.Opener)
+}
+
+// say has one end of all speak at once, and fails for those that are not heard.
+func (all idleLines) say(end int) error {
+	return errors.Join(all.each(func(_ int, l *lab.Line) error { return l.Say(end, 3*time.Second) })...)
+}
+
+// pour has both ends of all streams say more than fits into a window. Whoever has tracked them before has no idea then where they are.
+func (all idleLines) pour() error {
+	return errors.Join(all.each(func(_ int, l *lab.Line) error {
+		if !l.Stream() {
+			return nil
+		}
+		return errors.Join(l.Pour(lab.Opener, poured, 20*time.Second), l.Pour(lab.Answerer, poured, 20*time.Second))
+	})...)
+}
+
+// poured is some windows of TCP, in bytes.
+const poured = 1 << 18
+
+// cut has one end of all speak until it is not heard any more: a switch that has acknowledged rows goes by the old ones for a moment
+// yet. It says how long the last one was heard.
+func (all idleLines) cut(end int) (time.Duration, error) {
+	heard := make([]time.Duration, len(all))
+	start := time.Now()
+	errs := all.each(func(i int, l *lab.Line) error {
+		for l.Say(end, 300*time.Millisecond) == nil {
+			if heard[i] = time.Since(start); heard[i] > 5*time.Second {
+				return fmt.Errorf("%v: its rule is gone, and it goes on", l)
+			}
+		}
+		return nil
+	})
+	return slices.Max(heard), errors.Join(errs...)
+}
+
+func (all idleLines) each(do func(int, *lab.Line) error) []error {
+	errs := make([]error, len(all))
+	var g sync.WaitGroup
+	for i, l := range all {
+		g.Go(func() { errs[i] = do(i, l) })
+	}
+	g.Wait()
+	return errs
+}
+
+func (all idleLines) close() {
+	for _, l := range all {
+		l.Close()
+	}
 }

@@ -34,7 +34,7 @@ var judged = []Check{
 	{Name: "firewall bridge heals", Hosts: 2, Run: bridgeHeals},
 	{Name: "firewall bridge of os-vif is adopted", Hosts: 2, Run: foreignBridge},
 	{Name: "a host moves to firewall bridges and back", Hosts: 2, Run: driverMoves},
-	{Name: "a host moves back, connections are idle", Hosts: 2, Run: idleDriverMoves},
+	{Name: "a host moves both ways, connections are idle", Hosts: 2, Run: idleDriverMoves},
 }
 
 // judgedBy is a check of two hosts whose ports are judged by one of the firewalls.
