@@ -43,7 +43,7 @@ func (f Failure) Unwrap() error { return f.Err }
 // linked, if not nil, is told of the failures so far as soon as no more devices are to be made, if any were: what else the
 // host does with them need not wait for the rest.
 func (n *Namespace) Apply(ctx context.Context, steps []plan.Step, linked func([]Failure)) []Failure {
-	a := &application{n: n, ctx: ctx, index: map[string]int{}, broken: map[string]bool{}, tracked: map[uint16][]plan.Connection{}}
+	a := &application{n: n, ctx: ctx, index: map[string]int{}, broken: map[string]bool{}, tracked: tracked{n: n}}
 	last := lastLink(steps)
 	for i := 0; i < len(steps); i++ {
 		if last >= 0 && i > last && linked != nil {
@@ -133,10 +133,8 @@ type application struct {
 	failures []Failure
 	index    map[string]int
 	// broken are devices that could not be made.
-	broken map[string]bool
-	// tracked is what br-int tracks, by zone. It is asked once for all machines that are moved together: it walks through all of its
-	// connections to answer.
-	tracked map[uint16][]plan.Connection
+	broken  map[string]bool
+	tracked tracked
 }
 
 func following(steps []plan.Step) []plan.SetSysctl {

@@ -8,7 +8,6 @@ import (
 	"net"
 	"time"
 
-	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 
 	"github.com/weft-sdn/weft/nsagent/plan"
@@ -37,11 +36,15 @@ func (n *Namespace) ask(ctx context.Context, tap string, senders []plan.Sender, 
 	if err != nil {
 		return ignore(err, unix.ENODEV)
 	}
-	fd, err := n.listenTo(link.Attrs().Index)
+	fd, err := n.listenTo(link, unix.IPPROTO_TCP)
 	if err != nil {
-		return fmt.Errorf("listen on %s: %w", tap, err)
+		return err
 	}
 	defer unix.Close(fd)
+	wait := unix.NsecToTimeval(int64(poll))
+	if err := errors.Join(unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1), unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &wait)); err != nil {
+		return fmt.Errorf("listen on %s: %w", tap, err)
+	}
 	asked := make(map[plan.Tuple]inquiry, len(list)) // by what the machine sends
 	for _, c := range list {
 		q := inquiry{Connection: c}
@@ -118,46 +121,4 @@ func hearAll(ctx context.Context, fd int, asked map[plan.Tuple]inquiry, at map[p
 		}
 	}
 	return nil
-}
-
-// listenTo opens a socket that hears the segments of TCP which come from a machine by its device, and sends to it.
-func (n *Namespace) listenTo(index int) (fd int, err error) {
-	filter, err := bpf.Assemble([]bpf.Instruction{
-		bpf.LoadAbsolute{Off: 12, Size: 2},
-		bpf.JumpIf{Cond: bpf.JumpEqual, Val: unix.ETH_P_IPV6, SkipTrue: 3},
-		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: unix.ETH_P_IP, SkipTrue: 5},
-		bpf.LoadAbsolute{Off: 14 + 9, Size: 1}, // protocol
-		bpf.Jump{Skip: 1},
-		bpf.LoadAbsolute{Off: 14 + 6, Size: 1}, // next header
-		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: unix.IPPROTO_TCP, SkipTrue: 1},
-		bpf.RetConstant{Val: headers},
-		bpf.RetConstant{Val: 0},
-	})
-	if err != nil {
-		return -1, err
-	}
-	program := make([]unix.SockFilter, len(filter))
-	for i, f := range filter {
-		program[i] = unix.SockFilter{Code: f.Op, Jt: f.Jt, Jf: f.Jf, K: f.K}
-	}
-	err = n.Do(func() error {
-		fd, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
-		return err
-	})
-	if err != nil {
-		return -1, err
-	}
-	wait := unix.NsecToTimeval(int64(poll))
-	all := uint16(unix.ETH_P_ALL)
-	err = errors.Join(
-		unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]}),
-		unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1),
-		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, room),
-		unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &wait),
-		unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: all<<8 | all>>8, Ifindex: index}))
-	if err != nil {
-		unix.Close(fd)
-		return -1, err
-	}
-	return fd, nil
 }

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -23,9 +24,15 @@ var tcpStates = [...]string{"NONE", "SYN_SENT", "SYN_RECV", "ESTABLISHED", "FIN_
 
 const tcpSynSent, tcpSynRecv, tcpEstablished = 1, 2, 3
 
-// Timeouts of entries until their next packet, in seconds: the kernel's own for TCP and for others.
+// sctpStates are SCTP's (linux/netfilter/nf_conntrack_sctp.h).
+var sctpStates = [...]string{"NONE", "CLOSED", "COOKIE_WAIT", "COOKIE_ECHOED", "ESTABLISHED", "SHUTDOWN_SENT", "SHUTDOWN_RECD", "SHUTDOWN_ACK_SENT", "HEARTBEAT_SENT", "HEARTBEAT_ACKED"}
+
+const sctpEstablished = 4
+
+// Timeouts of entries until their next packet, in seconds: the kernel's own for TCP, SCTP and others.
 const (
 	tcpTimeout   = 432000
+	sctpTimeout  = 210
 	otherTimeout = 120
 )
 
@@ -38,31 +45,67 @@ func (n *Namespace) connections() (*conntrack.Conn, error) {
 	return c, nil
 }
 
-// copyConnections makes entries of a bridge's zone out of those that br-int has tracked. One that is there already stays; one
+// copyConnections makes entries of a bridge's zone out of those that br-int has tracked of the machine in Taps. One that is there already stays; one
 // that the kernel does not take has to begin anew, and keeps no other from moving.
 func (a *application) copyConnections(b plan.Bridge) error {
 	if a.n.host.Tracker == nil {
 		return nil
 	}
-	tracked, asked := a.tracked[b.VLAN]
-	if !asked {
-		var err error
-		if tracked, err = a.n.host.Tracker.Connections(a.ctx, b.VLAN); err != nil {
-			return fmt.Errorf("connections of port %s in br-int: %w", b.PortID, err)
-		}
-		a.tracked[b.VLAN] = tracked
+	known, err := a.tracked.by(a.ctx, b)
+	if err != nil {
+		return err
 	}
 	kernel, err := a.n.connections()
 	if err != nil {
 		return err
 	}
 	defer kernel.Close()
-	for _, c := range tracked {
-		if c.Of(b.Senders) && !c.Over() {
+	heard := a.n.heard(b.Taps[0])
+	a.n.deafen(b.Taps[0])
+	unknown := 0
+	for _, c := range known {
+		switch {
+		case !c.Of(b.Senders) || c.Over():
+		case c.Protocol == unix.IPPROTO_SCTP:
+			all := c.Associations(heard)
+			for _, c := range all {
+				_ = kernel.Create(newEntry(b.Zone, c))
+			}
+			if len(all) == 0 {
+				unknown++
+			}
+		default:
 			_ = kernel.Create(newEntry(b.Zone, c))
 		}
 	}
+	if unknown > 0 && a.n.host.Unlearned != nil {
+		a.n.host.Unlearned(b.PortID, true, unknown)
+	}
 	return nil
+}
+
+// tracked is what br-int tracks, by zone. It is asked once for all machines that are moved together: it walks through all of its
+// connections to answer.
+type tracked struct {
+	n     *Namespace
+	zones map[uint16][]plan.Connection
+}
+
+// by is what br-int tracks in the zone of a bridge's machine.
+func (t *tracked) by(ctx context.Context, b plan.Bridge) ([]plan.Connection, error) {
+	known, asked := t.zones[b.VLAN]
+	if asked || t.n.host.Tracker == nil {
+		return known, nil
+	}
+	known, err := t.n.host.Tracker.Connections(ctx, b.VLAN)
+	if err != nil {
+		return nil, fmt.Errorf("connections of port %s in br-int: %w", b.PortID, err)
+	}
+	if t.zones == nil {
+		t.zones = map[uint16][]plan.Connection{}
+	}
+	t.zones[b.VLAN] = known
+	return known, nil
 }
 
 // newEntry is what the kernel is to know of a connection. Nobody knows its sequence numbers, so that the kernel must not judge by them.
@@ -72,7 +115,11 @@ func newEntry(zone uint16, c plan.Connection) conntrack.Flow {
 	if c.Replied() {
 		f.Status |= conntrack.StatusSeenReply | conntrack.StatusAssured
 	}
-	if c.Protocol == unix.IPPROTO_TCP {
+	switch c.Protocol {
+	case unix.IPPROTO_SCTP:
+		f.Timeout = sctpTimeout
+		f.ProtoInfo.SCTP = &conntrack.ProtoInfoSCTP{State: sctpEstablished, VTagOriginal: c.Tags.Orig, VTagReply: c.Tags.Reply}
+	case unix.IPPROTO_TCP:
 		state := tcpEstablished
 		if i := slices.Index(tcpStates[:], c.State); i == tcpSynSent || i == tcpSynRecv {
 			state = i
@@ -95,6 +142,12 @@ func connection(f conntrack.Flow) plan.Connection {
 			ID: t.Proto.ICMPID, Type: t.Proto.ICMPType, Code: t.Proto.ICMPCode}
 	}
 	c := plan.Connection{Protocol: f.TupleOrig.Proto.Protocol, Orig: side(f.TupleOrig), Reply: side(f.TupleReply), Mark: f.Mark, Unanswered: !f.Status.SeenReply()}
+	if p := f.ProtoInfo.SCTP; p != nil {
+		c.Tags = plan.Tags{Orig: p.VTagOriginal, Reply: p.VTagReply}
+		if int(p.State) < len(sctpStates) {
+			c.State = sctpStates[p.State]
+		}
+	}
 	if f.ProtoInfo.TCP != nil && int(f.ProtoInfo.TCP.State) < len(tcpStates) {
 		c.State = tcpStates[f.ProtoInfo.TCP.State]
 		c.Joined = f.ProtoInfo.TCP.OriginalFlags>>8&beLiberal != 0

@@ -41,8 +41,8 @@ type Host struct {
 	countsRules func() bool
 	// Tracker is br-int's; nil when there is none.
 	Tracker Tracker
-	// Unlearned is told how many connections of a port br-int could not be made to know; it may be nil.
-	Unlearned func(portID string, n int)
+	// Unlearned is told how many connections of a port its firewall bridge, or else br-int, could not be made to know; it may be nil.
+	Unlearned func(portID string, bridge bool, n int)
 }
 
 // Tracker is the connection tracker of br-int. See package tracker.
@@ -123,6 +123,8 @@ type Namespace struct {
 	ours bool
 	// seen are the rules as they were looked at last.
 	seen atomic.Pointer[rules]
+	// ears are those that machines are listened to by, by their device. They belong to who calls Hold and Apply.
+	ears map[string]*ear
 }
 
 // Name is its name in Dir.
@@ -171,6 +173,9 @@ func (h *Host) open(name string, ns netns.NsHandle) (*Namespace, error) {
 
 // Close lets go of the namespace, which stays.
 func (n *Namespace) Close() error {
+	for tap := range n.ears {
+		n.deafen(tap)
+	}
 	n.handle.Close()
 	return n.ns.Close()
 }

@@ -57,6 +57,14 @@ func body(c plan.Connection, t plan.Tuple, seq, ack uint32) []gopacket.Serializa
 	case unix.IPPROTO_ICMPV6:
 		return []gopacket.SerializableLayer{&layers.ICMPv6{TypeCode: layers.CreateICMPv6TypeCode(t.Type, t.Code)},
 			gopacket.Payload(binary.BigEndian.AppendUint32(nil, uint32(t.ID)<<16))}
+	case unix.IPPROTO_SCTP:
+		tag := c.Tags.Reply
+		if t == c.Orig {
+			tag = c.Tags.Orig
+		}
+		// By a heartbeat the kernel's tracker, too, learns of an association that it has not seen begin.
+		return []gopacket.SerializableLayer{&layers.SCTP{SrcPort: layers.SCTPPort(t.SrcPort), DstPort: layers.SCTPPort(t.DstPort), VerificationTag: tag},
+			&layers.SCTPHeartbeat{SCTPChunk: layers.SCTPChunk{Type: layers.SCTPChunkTypeHeartbeat}, Parameters: []layers.SCTPHeartbeatParameter{{Type: 1, Value: make([]byte, 4)}}}}
 	}
 	return []gopacket.SerializableLayer{gopacket.Payload(make([]byte, 8))}
 }
@@ -111,26 +119,50 @@ type heard struct {
 
 // readSegment reads a frame with a segment that says where both sides are.
 func readSegment(frame []byte) (heard, bool) {
-	p := gopacket.NewPacket(frame, layers.LayerTypeEthernet, gopacket.DecodeOptions{Lazy: true, NoCopy: true})
-	var h heard
-	length := 0
-	switch ip := p.NetworkLayer().(type) {
-	case *layers.IPv4:
-		h.from.Src, _ = netip.AddrFromSlice(ip.SrcIP)
-		h.from.Dst, _ = netip.AddrFromSlice(ip.DstIP)
-		length = int(ip.Length) - int(ip.IHL)*4
-	case *layers.IPv6:
-		h.from.Src, _ = netip.AddrFromSlice(ip.SrcIP)
-		h.from.Dst, _ = netip.AddrFromSlice(ip.DstIP)
-		length = int(ip.Length)
-	default:
-		return h, false
+	p, h, length := readPacket(frame)
+	if p == nil {
+		return heard{}, false
 	}
 	tcp, is := p.TransportLayer().(*layers.TCP)
 	if !is || !tcp.ACK || tcp.SYN || tcp.FIN || tcp.RST {
-		return h, false
+		return heard{}, false
 	}
-	h.from.SrcPort, h.from.DstPort = uint16(tcp.SrcPort), uint16(tcp.DstPort)
-	h.next, h.ack = tcp.Seq+uint32(max(length-int(tcp.DataOffset)*4, 0)), tcp.Ack
-	return h, true
+	h.SrcPort, h.DstPort = uint16(tcp.SrcPort), uint16(tcp.DstPort)
+	return heard{from: h, next: tcp.Seq + uint32(max(length-int(tcp.DataOffset)*4, 0)), ack: tcp.Ack}, true
+}
+
+// readPacket reads a frame with a packet of IP: its addresses, and how long that is which follows IP's header. The packet is nil when it
+// is none.
+func readPacket(frame []byte) (p gopacket.Packet, ends plan.Tuple, length int) {
+	p = gopacket.NewPacket(frame, layers.LayerTypeEthernet, gopacket.DecodeOptions{Lazy: true, NoCopy: true})
+	switch ip := p.NetworkLayer().(type) {
+	case *layers.IPv4:
+		ends.Src, _ = netip.AddrFromSlice(ip.SrcIP)
+		ends.Dst, _ = netip.AddrFromSlice(ip.DstIP)
+		return p, ends, int(ip.Length) - int(ip.IHL)*4
+	case *layers.IPv6:
+		ends.Src, _ = netip.AddrFromSlice(ip.SrcIP)
+		ends.Dst, _ = netip.AddrFromSlice(ip.DstIP)
+		return p, ends, int(ip.Length)
+	}
+	return nil, ends, 0
+}
+
+// readTag reads a frame of SCTP: between which ends, and the verification tag by which its receiver knows it. Those that carry none, or
+// may carry the sender's own, do not count (RFC 9260, section 8.5.1).
+func readTag(frame []byte) (ends plan.Tuple, tag uint32, ok bool) {
+	p, ends, _ := readPacket(frame)
+	if p == nil {
+		return ends, 0, false
+	}
+	sctp, is := p.TransportLayer().(*layers.SCTP)
+	if !is || len(sctp.Payload) == 0 || sctp.VerificationTag == 0 || sctp.SrcPort == 0 || sctp.DstPort == 0 {
+		return ends, 0, false
+	}
+	switch layers.SCTPChunkType(sctp.Payload[0]) {
+	case layers.SCTPChunkTypeInit, layers.SCTPChunkTypeAbort, layers.SCTPChunkTypeShutdownComplete:
+		return ends, 0, false
+	}
+	ends.SrcPort, ends.DstPort = uint16(sctp.SrcPort), uint16(sctp.DstPort)
+	return ends, sctp.VerificationTag, true
 }

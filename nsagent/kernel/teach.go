@@ -47,7 +47,7 @@ func (n *Namespace) teach(ctx context.Context, bridges []plan.Bridge) error {
 	}
 	for _, b := range bridges {
 		if left := len(l.missing[b.Name]); left > 0 && n.host.Unlearned != nil {
-			n.host.Unlearned(b.PortID, left)
+			n.host.Unlearned(b.PortID, false, left)
 		}
 	}
 	return nil
@@ -153,7 +153,7 @@ func (l *lesson) show(ctx context.Context) (shown int, err error) {
 			for _, f := range frames {
 				packets = append(packets, plan.Packet{Frame: f, Mark: c.BrIntMark()})
 			}
-			if i := slices.IndexFunc(l.wrong[b.Name], c.Opposes); i >= 0 {
+			if i := slices.IndexFunc(l.wrong[b.Name], c.Opposes); i >= 0 && !slices.Contains(forget, l.wrong[b.Name][i]) {
 				forget = append(forget, l.wrong[b.Name][i])
 			}
 			if l.outdated[b.Name][c] {

@@ -35,6 +35,8 @@ func lessons() []plan.Connection {
 		}
 		add(unix.IPPROTO_GRE, plan.Tuple{}, plan.Tuple{}, "")
 		add(253, plan.Tuple{}, plan.Tuple{}, "")
+		add(unix.IPPROTO_SCTP, plan.Tuple{SrcPort: 40000, DstPort: 38412}, plan.Tuple{SrcPort: 38412, DstPort: 40000}, "ESTABLISHED")
+		out[len(out)-1].Tags = plan.Tags{Orig: 0x12345678, Reply: 0x9abcdef0}
 	}
 	return out
 }
@@ -182,7 +184,7 @@ func TestSilentMachine(t *testing.T) {
 	brInt := &deaf{}
 	h.Tracker = brInt
 	left := map[string]int{}
-	h.Unlearned = func(port string, n int) { left[port] = n }
+	h.Unlearned = func(port string, _ bool, n int) { left[port] = n }
 	n, err := h.Home()
 	if err != nil {
 		t.Fatal(err)

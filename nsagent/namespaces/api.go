@@ -72,7 +72,7 @@ const (
 	DriftRepaired = "DriftRepaired"
 	// ForeignFound: there is something in a namespace that is not ours; it is left alone.
 	ForeignFound = "ForeignFound"
-	// ConnectionsUnknown: br-int judges a port from now on without knowing some of its connections; each begins with its next packet.
+	// ConnectionsUnknown: a port is judged by another firewall from now on, which does not know some of its connections; each begins anew.
 	ConnectionsUnknown = "ConnectionsUnknown"
 	// NamespaceRemoved: a namespace of ours that nobody desires was found, and removed.
 	NamespaceRemoved = "NamespaceRemoved"
@@ -101,7 +101,7 @@ const (
 	StepFailed = "StepFailed"
 	// NotKept: it was done, and is not so.
 	NotKept = "NotKept"
-	// Waiting: for another namespace.
+	// Waiting: for another namespace, or for what a machine says.
 	Waiting = "Waiting"
 	// ServerFailed: the DHCP server or the metadata listener does not run as it should.
 	ServerFailed = "ServerFailed"

@@ -36,10 +36,11 @@ func (w *worker) assignZones(ctx context.Context, sources *plan.Sources) error {
 	return nil
 }
 
-// around adds what br-int holds.
-func (w *worker) around(have *plan.Namespace, plugged map[string]bool) {
+// around adds what br-int holds, of what is wanted.
+func (w *worker) around(ctx context.Context, want plan.Namespace, have *plan.Namespace, plugged map[string]bool) {
 	if w.name == plan.Home {
 		have.Plugged = plugged
+		have.Held = w.ns.Hold(ctx, plan.Arriving(want, *have), func() { poke(w.news) })
 		for i, b := range have.Bridges {
 			have.Bridges[i].Taught = w.taught[b.Name]
 		}
@@ -80,7 +81,7 @@ func bridged(want, have plan.Namespace, taught map[string]bool) []Device {
 			out = append(out, Device{Name: plan.OuterOfBridge(b.Name), PortID: b.PortID, Taught: taught[b.Name]}) // plugged by who made it
 			continue
 		}
-		if tap == "" {
+		if tap == "" || have.Held[b.Name] != nil {
 			continue
 		}
 		wanted[b.Name] = true
@@ -136,7 +137,7 @@ func (w *worker) removeHome(ctx context.Context, plugged map[string]bool) (gone 
 		w.again("not looked at", err)
 		return false
 	}
-	w.around(&have, plugged)
+	w.around(ctx, want, &have, plugged)
 	steps := plan.Diff(want, have)
 	for _, f := range w.ns.Apply(ctx, steps, nil) {
 		w.again("not removed", f)

@@ -190,3 +190,57 @@ func TestBridgeTeachesBrInt(t *testing.T) {
 	run(t, "ip", "link", "del", tap)
 	run(t, "conntrack", "-D", "-w", "4098")
 }
+
+// associated is br-int's tracker, which tracks one association of SCTP until it is forgotten.
+type associated struct {
+	mu        sync.Mutex
+	forgotten bool
+}
+
+func (b *associated) Connections(context.Context, uint16) ([]plan.Connection, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.forgotten {
+		return nil, nil
+	}
+	return plan.ParseConnections("sctp,orig=(src=10.0.0.0,dst=10.0.9.1,sport=7,dport=8),reply=(src=10.0.9.1,dst=10.0.0.0,sport=8,dport=7),zone=3\n"), nil
+}
+
+func (b *associated) Correct(context.Context, uint16, []plan.Connection, []plan.Packet) error {
+	return nil
+}
+
+// TestMachineStaysUntilItIsHeard: a machine whose associations nobody has heard stays with br-int, which says why, and others do not wait for it.
+func TestMachineStaysUntilItIsHeard(t *testing.T) {
+	brInt := &associated{}
+	x := keep(t, func(c *Config) { c.Tracker = brInt })
+	plugged := map[string]bool{}
+	for i := range 2 {
+		tap := plan.Tap(id('0', i))
+		run(t, "ip", "link", "add", tap, "type", "veth", "peer", "name", fmt.Sprint("guest", i))
+		plugged[tap] = true
+	}
+	x.Unplugged(plugged)
+	x.want(judged(2))
+	bridged := func(i int) bool {
+		return strings.Contains(run(t, "ip", "link", "show", plan.Tap(id('0', i))), "master "+plan.BridgeOf(id('0', i)))
+	}
+	x.until("the other machine is in its bridge", func() bool { return bridged(1) })
+	x.until("the first one is waited for", func() bool {
+		p := x.Report().Problems["firewall/"+id('0', 0)]
+		return p.Reason == Waiting && strings.Contains(p.Message, "10.0.0.0 and 10.0.9.1")
+	})
+	if d := x.Report().Devices; bridged(0) || len(d) != 1 || d[0].Name != plan.OuterOf(id('0', 1)) {
+		t.Errorf("devices %+v", d)
+	}
+	brInt.mu.Lock()
+	brInt.forgotten = true
+	brInt.mu.Unlock()
+	x.until("it is in its bridge", func() bool { return bridged(0) && len(x.Report().Devices) == 2 && len(x.Report().Problems) == 0 })
+	x.Unplugged(map[string]bool{})
+	x.want(map[string]plan.Resource{})
+	x.until("the bridges are gone", func() bool { return !strings.Contains(run(t, "ip", "-br", "link"), "qbr") })
+	for i := range 2 {
+		run(t, "ip", "link", "del", plan.Tap(id('0', i)))
+	}
+}

@@ -118,6 +118,11 @@ func (w *worker) keep(ctx context.Context, sources *plan.Sources, plugged map[st
 			blame(f)
 		}
 	}
+	for _, b := range w.target.Bridges {
+		if err := have.Held[b.Name]; err != nil {
+			out.blame(b.For, err)
+		}
+	}
 	w.tellPeers(made, steps, failures)
 	if missing := plan.Waiting(w.target, have); len(missing) > 0 {
 		if w.patient() {
@@ -199,7 +204,7 @@ func (w *worker) difference(ctx context.Context, plugged map[string]bool) (plan.
 				return have, nil, err
 			}
 		}
-		w.around(&have, plugged)
+		w.around(ctx, w.target, &have, plugged)
 		return have, plan.Diff(w.target, have), nil
 	}
 	w.k.met.looks.Inc()
@@ -209,7 +214,7 @@ func (w *worker) difference(ctx context.Context, plugged map[string]bool) (plan.
 	if err != nil {
 		return have, nil, err
 	}
-	w.around(&have, plugged)
+	w.around(ctx, w.target, &have, plugged)
 	w.tellForeign(have.Foreign)
 	steps := plan.Diff(w.target, have)
 	w.tellDrift(have, steps)

@@ -142,10 +142,15 @@ func (w *worker) publish(generation int, out outcome) {
 	}
 }
 
-// unlearned tells that br-int could not be made to know connections of a port.
-func (k *Keeper) unlearned(portID string, n int) {
+// unlearned tells that a firewall bridge, or else br-int, could not be made to know connections of a port.
+func (k *Keeper) unlearned(portID string, bridge bool, n int) {
 	resource := (&plan.PortFirewall{PortID: portID}).Resource()
-	k.log.Warn("br-int does not know all connections of a port that it is to judge", "object", resource, "connections", n)
-	k.notify(Notice{Namespace: plan.Home, Resource: resource, Reason: ConnectionsUnknown, Message: fmt.Sprintf("br-int judges the port from now on, and does not know %d of its "+
-		"connections, because the machine did not say where they are: each is judged by its next packet as if it began with that", n)})
+	message := fmt.Sprintf("br-int judges the port from now on, and does not know %d of its connections, because the machine did not say where they are: "+
+		"each is judged by its next packet as if it began with that", n)
+	if bridge {
+		message = fmt.Sprintf("its firewall bridge judges the port from now on, and does not know %d of its SCTP associations, because nobody said anything on them: "+
+			"each goes on with its next heartbeat, if the rules let who sends that begin it", n)
+	}
+	k.log.Warn("a port's firewall does not know all of its connections", "object", resource, "connections", n, "message", message)
+	k.notify(Notice{Namespace: plan.Home, Resource: resource, Reason: ConnectionsUnknown, Message: message})
 }

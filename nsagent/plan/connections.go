@@ -14,10 +14,12 @@ type Connection struct {
 	// Orig is of the first packet, Reply of its answers.
 	Orig, Reply Tuple
 	Mark        uint32
-	// State is TCP's, as Open vSwitch spells it: ESTABLISHED.
+	// State is TCP's or SCTP's, as Open vSwitch spells it: ESTABLISHED. Its userspace tracker knows none of SCTP's.
 	State string
 	// Joined: of one of TCP, its beginning was not seen.
 	Joined bool
+	// Tags are SCTP's: the verification tags of packets in both directions; 0 is unknown.
+	Tags Tags
 	// Unanswered: of one that is not TCP's, no answer was seen.
 	Unanswered bool
 }
@@ -57,6 +59,8 @@ func ParseConnections(text string) []Connection {
 			c.Protocol = icmpProto
 		case "icmpv6":
 			c.Protocol = icmpv6Proto
+		case "sctp":
+			c.Protocol = sctpProto
 		default:
 			n, err := strconv.ParseUint(m[1], 10, 8)
 			if err != nil {
@@ -77,11 +81,20 @@ func ParseConnections(text string) []Connection {
 				c.Mark = uint32(n)
 			case "protoinfo":
 				c.State = strings.TrimSuffix(strings.TrimPrefix(value, "(state="), ")")
+			case "vtag_orig":
+				c.Tags.Orig = parseTag(value)
+			case "vtag_reply":
+				c.Tags.Reply = parseTag(value)
 			}
 		}
 		out = append(out, c)
 	}
 	return out
+}
+
+func parseTag(s string) uint32 {
+	n, _ := strconv.ParseUint(strings.TrimSuffix(s, ")"), 10, 32)
+	return uint32(n)
 }
 
 func parseTuple(s string) (Tuple, bool) {
@@ -122,5 +135,5 @@ func (c Connection) Replied() bool { return c.State != "SYN_SENT" && !c.Unanswer
 
 // Over says whether the connection has ended.
 func (c Connection) Over() bool {
-	return slices.Contains([]string{"CLOSED", "CLOSE", "TIME_WAIT", "CLOSING", "LAST_ACK"}, c.State)
+	return slices.Contains([]string{"CLOSED", "CLOSE", "TIME_WAIT", "CLOSING", "LAST_ACK", "SHUTDOWN_ACK_SENT"}, c.State)
 }

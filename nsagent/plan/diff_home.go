@@ -45,6 +45,10 @@ func (d *differ) home() {
 	var copies, takes []Step
 	for _, b := range d.want.Bridges {
 		have, there := is[b.Name]
+		if d.have.Held[b.Name] != nil {
+			delete(is, b.Name)
+			continue
+		}
 		if b.Leaving && there && !have.Taught && d.have.Plugged[OuterOfBridge(b.Name)] {
 			b.Taps = have.Taps
 			taught = append(taught, b)
@@ -93,7 +97,8 @@ func (d *differ) bridge(b, have Bridge, there bool, tap string) (copies, takes [
 	if tap == "" || slices.Contains(have.Taps, tap) || there && !have.Ours && d.have.Devices[tap] != "" {
 		return nil, nil
 	}
-	if d.have.Plugged[tap] && b.Zone != 0 {
+	if d.have.tracks(b, tap) {
+		b.Taps = []string{tap}
 		copies = []Step{CopyConnections{b}}
 	}
 	if d.have.Devices[tap] == "" { // else Open vSwitch's datapath has to let go of it first

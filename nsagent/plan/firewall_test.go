@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"errors"
 	"net/netip"
 	"slices"
 	"strings"
@@ -127,6 +128,16 @@ func TestFirstBridge(t *testing.T) {
 		t.Errorf("first %q, last %q", first, last)
 	}
 
+	// It is held back: br-int keeps it, and there is no bridge.
+	have.Held = map[string]error{"qbrbc39a196-00": errors.New("not yet")}
+	if all := steps(have); slices.ContainsFunc(all, func(s string) bool { return strings.HasPrefix(s, "ip link") || strings.HasPrefix(s, "conntrack -I") }) {
+		t.Errorf("a machine that is held back is taken: %q", all)
+	}
+	if b := Arriving(want, have); len(b) != 1 || !slices.Equal(b[0].Taps, []string{"tapbc39a196-00"}) {
+		t.Errorf("arriving %+v", b)
+	}
+	have.Held = nil
+
 	// Open vSwitch's datapath in the kernel holds the machine: it is put into the bridge when it is let go.
 	have.Devices["tapbc39a196-00"] = "ovs-system"
 	if all := steps(have); slices.ContainsFunc(all, func(s string) bool { return strings.Contains(s, "master") }) {
@@ -202,15 +213,17 @@ func TestZones(t *testing.T) {
 const tracked = `tcp,orig=(src=10.0.1.158,dst=10.0.1.5,sport=40000,dport=80),reply=(src=10.0.1.5,dst=10.0.1.158,sport=80,dport=40000),zone=3,mark=1,protoinfo=(state=ESTABLISHED)
 udp,orig=(src=fd00::1,dst=fd00::2,sport=53,dport=5353),reply=(src=fd00::2,dst=fd00::1,sport=5353,dport=53),zone=3
 icmp,orig=(src=10.0.1.1,dst=10.0.1.2,id=7,type=8,code=0),reply=(src=10.0.1.2,dst=10.0.1.1,id=7,type=0,code=0),zone=3
-sctp,orig=(src=10.0.1.1,dst=10.0.1.2),reply=(src=10.0.1.2,dst=10.0.1.1),zone=3
+sctp,orig=(src=10.0.1.1,dst=10.0.1.2,sport=0,dport=0),reply=(src=10.0.1.2,dst=10.0.1.1,sport=0,dport=0),zone=3
+sctp,orig=(src=10.0.1.3,dst=10.0.1.2,sport=7,dport=38412),reply=(src=10.0.1.2,dst=10.0.1.3,sport=38412,dport=7),zone=3,mark=2,protoinfo=(state=ESTABLISHED,vtag_orig=5,vtag_reply=4294967295)
 tcp,orig=(src=10.0.1.158,dst=`
 
 func TestConnections(t *testing.T) {
 	var got []string
 	for _, c := range ParseConnections(tracked) {
-		got = append(got, strings.Join([]string{number10(uint32(c.Protocol)), c.Orig.Src.String(), number10(uint32(c.Orig.DstPort)), number10(uint32(c.Reply.SrcPort)), number10(uint32(c.Orig.Type)), number10(c.Mark), c.State}, " "))
+		got = append(got, strings.Join([]string{number10(uint32(c.Protocol)), c.Orig.Src.String(), number10(uint32(c.Orig.DstPort)), number10(uint32(c.Reply.SrcPort)), number10(uint32(c.Orig.Type)), number10(c.Mark), c.State, number10(c.Tags.Orig), number10(c.Tags.Reply)}, " "))
 	}
-	if d := cmp.Diff([]string{"6 10.0.1.158 80 80 0 1 ESTABLISHED", "17 fd00::1 5353 5353 0 0 ", "1 10.0.1.1 0 0 8 0 "}, got); d != "" {
+	if d := cmp.Diff([]string{"6 10.0.1.158 80 80 0 1 ESTABLISHED 0 0", "17 fd00::1 5353 5353 0 0  0 0", "1 10.0.1.1 0 0 8 0  0 0", "132 10.0.1.1 0 0 0 0  0 0",
+		"132 10.0.1.3 38412 38412 0 2 ESTABLISHED 5 4294967295"}, got); d != "" {
 		t.Errorf("connections (-want +got):\n%s", d)
 	}
 }

@@ -38,6 +38,8 @@ type Namespace struct {
 	Devices map[string]string
 	// Plugged are the ports of br-int; nil when nobody has said.
 	Plugged map[string]bool
+	// Held is why machines are not put into their bridges yet, by bridge: br-int keeps and judges them.
+	Held map[string]error
 }
 
 // Link is a device inside.

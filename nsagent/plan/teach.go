@@ -32,6 +32,14 @@ func (c Connection) end() end {
 	return end{c.Protocol, c.Orig.Src, c.Orig.Dst, c.Orig.SrcPort, c.Orig.DstPort, c.Orig.ID}
 }
 
+// portless is how a tracker tells it that knows no ports of SCTP.
+func (e end) portless() end {
+	if e.protocol == sctpProto {
+		e.srcPort, e.dstPort = 0, 0
+	}
+	return e
+}
+
 func (e end) reversed() end { return end{e.protocol, e.dst, e.src, e.dstPort, e.srcPort, e.id} }
 
 // Unlearned compares what a firewall bridge tracks of a port with what br-int does. missing are the connections that br-int does not
@@ -44,15 +52,22 @@ func Unlearned(bridge, known []Connection, senders []Sender) (missing, wrong []C
 	for _, c := range known {
 		is[c.end()] = c
 	}
+	find := func(e end) (Connection, bool) {
+		c, there := is[e]
+		if !there {
+			c, there = is[e.portless()]
+		}
+		return c, there
+	}
 	for _, c := range bridge {
 		if !c.lives() || !c.Of(senders) {
 			continue
 		}
-		if _, there := is[c.end()]; there {
+		if _, there := find(c.end()); there {
 			continue
 		}
 		missing = append(missing, c)
-		if w, there := is[c.end().reversed()]; there {
+		if w, there := find(c.end().reversed()); there {
 			wrong = append(wrong, w)
 		}
 	}
@@ -67,7 +82,9 @@ func (c Connection) lives() bool {
 	switch c.Protocol {
 	case tcpProto:
 		return slices.Contains([]string{"ESTABLISHED", "FIN_WAIT", "CLOSE_WAIT"}, c.State)
-	case dccpProto, sctpProto, udpLiteProto:
+	case sctpProto:
+		return slices.Contains([]string{"ESTABLISHED", "SHUTDOWN_SENT", "SHUTDOWN_RECD", "HEARTBEAT_ACKED"}, c.State)
+	case dccpProto, udpLiteProto:
 		return false
 	}
 	return true
@@ -94,5 +111,8 @@ func (c Connection) Machine(senders []Sender) (mac string, begun bool) {
 	return mac, begun
 }
 
-// Opposes says whether another is the same connection, begun by the other side.
-func (c Connection) Opposes(other Connection) bool { return c.end() == other.end().reversed() }
+// Opposes says whether another is the same connection, begun by the other side, as br-int may have it.
+func (c Connection) Opposes(other Connection) bool {
+	e := c.end().reversed()
+	return other.end() == e || other.end() == e.portless()
+}

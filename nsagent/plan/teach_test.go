@@ -21,16 +21,19 @@ func TestUnlearned(t *testing.T) {
 	half := ct(tcpProto, "10.0.1.5", "10.0.1.9", 5, 6, "CLOSE_WAIT")
 	ping := Connection{Protocol: icmpProto, Orig: Tuple{Src: netip.MustParseAddr("10.0.1.5"), Dst: netip.MustParseAddr("10.0.1.9"), ID: 7, Type: 8},
 		Reply: Tuple{Src: netip.MustParseAddr("10.0.1.9"), Dst: netip.MustParseAddr("10.0.1.5"), ID: 7}}
+	// A tracker may know no ports of SCTP.
+	begun, portless := ct(sctpProto, "10.0.1.9", "10.0.1.5", 7, 38412, "ESTABLISHED"), ct(sctpProto, "10.0.1.9", "10.0.1.5", 0, 0, "")
+	otherWay, portlessTurned := ct(sctpProto, "10.0.1.5", "10.0.1.8", 7, 38412, "ESTABLISHED"), ct(sctpProto, "10.0.1.8", "10.0.1.5", 0, 0, "")
 	otherPing := ping
 	otherPing.Orig.ID, otherPing.Reply.ID = 8, 8
-	bridge := []Connection{known, turned, own, half, ping,
+	bridge := []Connection{known, begun, otherWay, turned, own, half, ping,
 		ct(tcpProto, "10.0.1.9", "10.0.1.5", 1, 80, "SYN_SENT"), ct(tcpProto, "10.0.1.9", "10.0.1.5", 2, 80, "TIME_WAIT"), ct(sctpProto, "10.0.1.9", "10.0.1.5", 2, 80, ""),
 		ct(udpProto, "10.0.1.7", "10.0.1.8", 1, 2, ""), ct(udpProto, "10.0.1.5", "224.0.0.251", 5353, 5353, ""), ct(udpProto, "10.0.1.5", "255.255.255.255", 68, 67, "")}
-	missing, wrong := Unlearned(bridge, []Connection{known, asBrIntHasIt, otherPing}, senders)
-	if want := []Connection{turned, own, half, ping}; !slices.Equal(missing, want) {
+	missing, wrong := Unlearned(bridge, []Connection{known, asBrIntHasIt, otherPing, portless, portlessTurned}, senders)
+	if want := []Connection{otherWay, turned, own, half, ping}; !slices.Equal(missing, want) {
 		t.Errorf("missing %v, want %v", missing, want)
 	}
-	if want := []Connection{asBrIntHasIt}; !slices.Equal(wrong, want) {
+	if want := []Connection{portlessTurned, asBrIntHasIt}; !slices.Equal(wrong, want) {
 		t.Errorf("wrong %v, want %v", wrong, want)
 	}
 	if missing, wrong := Unlearned(missing, append(missing, known), senders); len(missing)+len(wrong) > 0 {
@@ -69,5 +72,39 @@ func TestMachineOfAConnection(t *testing.T) {
 		if mac, begun := ct(tcpProto, c.src, c.dst, 1, 2, "").Machine(senders); mac != c.mac || begun != c.begun {
 			t.Errorf("%s to %s: %q %v, want %q %v", c.src, c.dst, mac, begun, c.mac, c.begun)
 		}
+	}
+}
+
+// TestAssociations: a connection of SCTP is all associations that both sides have been heard of, and no other's.
+func TestAssociations(t *testing.T) {
+	one, two, half := ct(sctpProto, "10.0.1.5", "10.0.1.9", 7, 38412, ""), ct(sctpProto, "10.0.1.5", "10.0.1.9", 8, 38412, ""), ct(sctpProto, "10.0.1.5", "10.0.1.9", 9, 38412, "")
+	heard := Heard{one.Orig: 1, one.Reply: 11, two.Orig: 2, two.Reply: 12, half.Orig: 3, ct(sctpProto, "10.0.1.5", "10.0.1.8", 7, 38412, "").Orig: 4}
+	one.Tags, two.Tags = Tags{1, 11}, Tags{2, 12}
+	bare := func(c Connection) Connection { c.Tags = Tags{}; return c }
+	told := bare(half)
+	told.Tags = Tags{3, 13}
+	for _, c := range []struct {
+		name string
+		of   Connection
+		want []Connection
+	}{
+		{"of some ports", bare(one), []Connection{one}},
+		{"of two addresses", ct(sctpProto, "10.0.1.5", "10.0.1.9", 0, 0, ""), []Connection{one, two}},
+		{"one side silent", half, nil},
+		{"nobody heard", ct(sctpProto, "10.0.1.5", "10.0.1.7", 0, 0, ""), nil},
+		{"the tracker knows", told, []Connection{told}},
+	} {
+		got := c.of.Associations(heard)
+		slices.SortFunc(got, func(a, b Connection) int { return int(a.Orig.SrcPort) - int(b.Orig.SrcPort) })
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s: %+v, want %+v", c.name, got, c.want)
+		}
+	}
+	senders := []Sender{{"fa:16:3e:00:00:01", netip.MustParsePrefix("10.0.1.5/32")}}
+	over := bare(half)
+	over.State = "CLOSED"
+	all := []Connection{bare(one), half, told, over, ct(tcpProto, "10.0.1.5", "10.0.1.9", 9, 80, ""), ct(sctpProto, "10.0.1.6", "10.0.1.9", 9, 80, "")}
+	if got := Unheard(all, senders, heard); !slices.Equal(got, []Connection{half}) {
+		t.Errorf("unheard %+v", got)
 	}
 }
