@@ -37,7 +37,7 @@ const helloTimeout = 10 * time.Second
 // Facts keeps what agents report.
 type Facts interface {
 	// ReportHost records what a host says of itself and makes the host known if it was not. A nil Ports keeps the
-	// ports that were reported before.
+	// ports, and the version of Open vSwitch, that were reported before.
 	ReportHost(ctx context.Context, f *model.HostFacts) error
 	// ReportInterfaces records the interfaces of a host's br-int; full means that others are gone.
 	ReportInterfaces(ctx context.Context, host string, full bool, upserts []model.Interface, removed []string) error
@@ -90,6 +90,8 @@ type Session struct {
 	ctx    context.Context
 	// inventory is the last known state of the interfaces; only the stream's reader uses it.
 	inventory map[string]*nodev1.InterfaceFact
+	// version is Open vSwitch's, as it was told with the inventory.
+	version   string
 	questions questions
 	conn      *heardConn // nil when it did not come by a listener of Heard
 }
@@ -261,12 +263,18 @@ func (s *Server) inventory(sess *Session, inv *nodev1.Inventory) error {
 			upserts = append(upserts, i)
 		}
 	}
-	if after := ports(sess.inventory); inv.Full || !maps.Equal(before, after) {
+	if inv.OvsVersion != nil {
+		sess.version = *inv.OvsVersion
+		if bad := (&model.HostFacts{Host: sess.Host, OVSVersion: sess.version}).Validate(); len(bad) > 0 {
+			sess.version = "" // anybody may write into the switch's database
+		}
+	}
+	if after := ports(sess.inventory); inv.Full || inv.OvsVersion != nil || !maps.Equal(before, after) {
 		facts, err := hostFacts(sess.hello)
 		if err != nil {
 			return err
 		}
-		facts.Ports = after
+		facts.Ports, facts.OVSVersion = after, sess.version
 		if err := s.facts.ReportHost(sess.ctx, facts); err != nil {
 			return err
 		}
@@ -356,7 +364,7 @@ func hostFacts(h *nodev1.Hello) (*model.HostFacts, error) {
 	if h.Host == "" || len(h.Host) > 253 {
 		return nil, status.Errorf(codes.InvalidArgument, "host: a hostname of 1 to 253 characters is needed, not %q", h.Host)
 	}
-	f := &model.HostFacts{Host: h.Host, BootID: h.BootId, AgentVersion: h.AgentVersion, OVSVersion: h.OvsVersion,
+	f := &model.HostFacts{Host: h.Host, BootID: h.BootId, AgentVersion: h.AgentVersion,
 		DatapathType: h.DatapathType, BridgeMappings: h.BridgeMappings, Roles: h.Roles}
 	if h.TunnelIp != "" {
 		ip, err := netip.ParseAddr(h.TunnelIp)

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/weft-sdn/weft/controller/model"
 	"github.com/weft-sdn/weft/controller/report"
@@ -35,7 +36,11 @@ func (w *world) say(format string, args ...any) {
 }
 
 func (w *world) ReportHost(_ context.Context, f *model.HostFacts) error {
-	w.say("host %s tunnel %s ports %v", f.Host, f.TunnelIP, f.Ports)
+	text := fmt.Sprintf("host %s tunnel %s ports %v", f.Host, f.TunnelIP, f.Ports)
+	if f.OVSVersion != "" {
+		text += " switch " + f.OVSVersion
+	}
+	w.say("%s", text)
 	return nil
 }
 
@@ -122,7 +127,7 @@ func TestAgentReportsAndAcknowledges(t *testing.T) {
 	w.await(t, "connected compute1 holding map[bridge/br-int:v1]")
 	w.await(t, "host compute1 tunnel 10.0.0.1 ports map[]")
 
-	send(t, st, &nodev1.SyncRequest{Message: &nodev1.SyncRequest_Inventory{Inventory: &nodev1.Inventory{Full: true, Interfaces: []*nodev1.InterfaceFact{
+	send(t, st, &nodev1.SyncRequest{Message: &nodev1.SyncRequest_Inventory{Inventory: &nodev1.Inventory{Full: true, OvsVersion: proto.String("3.1.0"), Interfaces: []*nodev1.InterfaceFact{
 		{Name: "br-int", Bridge: "br-int", Type: "internal", Ofport: 65534},
 		{Name: "patch-tun", Bridge: "br-int", Type: "patch", Ofport: 1},
 		{Name: "tap1", Bridge: "br-int", Ofport: 2, IfaceId: "p1", AttachedMac: "fa:16:3e:00:00:01"},
@@ -130,8 +135,14 @@ func TestAgentReportsAndAcknowledges(t *testing.T) {
 		{Name: "vxlan-0a000002", Bridge: "br-tun", Type: "vxlan", Ofport: 5},
 		{Name: "gre-0a000003", Bridge: "br-tun", Type: "gre"},
 	}}}})
-	w.await(t, "host compute1 tunnel 10.0.0.1 ports map[patch-tun:1 vxlan-0a000002:5]")
+	w.await(t, "host compute1 tunnel 10.0.0.1 ports map[patch-tun:1 vxlan-0a000002:5] switch 3.1.0")
 	w.await(t, "interfaces of compute1 full=true [{compute1 tap1 2 p1 fa:16:3e:00:00:01 false 0}] removed [tap2]")
+
+	// Open vSwitch is upgraded. Anybody may write its version.
+	for _, tc := range []struct{ version, want string }{{"3.5.0", " switch 3.5.0"}, {"3\n", ""}} {
+		send(t, st, &nodev1.SyncRequest{Message: &nodev1.SyncRequest_Inventory{Inventory: &nodev1.Inventory{OvsVersion: &tc.version}}})
+		w.await(t, "host compute1 tunnel 10.0.0.1 ports map[patch-tun:1 vxlan-0a000002:5]"+tc.want)
+	}
 
 	if err := w.sessions["compute1"].SendDelta(&nodev1.Delta{Nonce: "n1", Full: true}); err != nil {
 		t.Fatal(err)

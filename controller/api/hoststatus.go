@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -31,6 +32,7 @@ func hostStatus(s *sight, h *model.Host, out *weftv1.Host) {
 		st.TunnelIp = tunnelIP.String()
 	}
 	st.Roles = s.Roles(h.ID)
+	st.Limits = limits(h, facts, s.SwitchFacts(h.ID))
 	if facts != nil {
 		st.AgentVersion, st.OvsVersion = facts.AgentVersion, facts.OVSVersion
 	}
@@ -63,6 +65,36 @@ func hostStatus(s *sight, h *model.Host, out *weftv1.Host) {
 	}
 	out.Status = st
 }
+
+// limits are what ports cannot have on a host, as far as it is known what that has.
+func limits(h *model.Host, facts *model.HostFacts, of *model.SwitchFacts) []string {
+	var out []string
+	if facts != nil && facts.DatapathType == model.DatapathNetdev && h.FirewallDriver != model.FirewallHybrid {
+		major, _, _ := strings.Cut(facts.OVSVersion, ".")
+		if n, err := strconv.Atoi(major); err == nil && n < wholeDatagrams {
+			out = append(out, fmt.Sprintf("the userspace datapath of Open vSwitch %s loses datagrams of more than 32 fragments of ports with port security (46 kB at an MTU of 1,450): "+
+				"use Open vSwitch %d.0, its kernel datapath, or firewall_driver=%s", facts.OVSVersion, wholeDatagrams, model.FirewallHybrid))
+		}
+	}
+	if of == nil {
+		return out
+	}
+	var types []string
+	if !of.MeterKbps {
+		types = append(types, model.BandwidthLimit)
+	}
+	if !of.MeterPktps {
+		types = append(types, model.PacketRateLimit)
+	}
+	if len(types) > 0 {
+		out = append(out, fmt.Sprintf("its switch cannot enforce %s of QoS policies: %s; %s", strings.Join(types, " and "), of.Reason, metersElsewhere))
+	}
+	return out
+}
+
+// wholeDatagrams is the version of Open vSwitch from which its userspace datapath takes a datagram's fragments together, however many
+// they are (docs/decisions/0077).
+const wholeDatagrams = 4
 
 // clock is a time of day, and the date unless it is today.
 func clock(t, now time.Time) string {

@@ -73,6 +73,9 @@ func (r *reading) qosRule(i int, in *weftv1.QosRule) model.QoSRule {
 	return rule
 }
 
+// metersElsewhere is what helps where a switch has no meters.
+const metersElsewhere = "use a datapath with OpenFlow meters there (Open vSwitch's userspace datapath, or Linux 4.18 and later)"
+
 // qosEnforced tells whether the host of a port limits and marks as its policy says; nil when none is in force on it.
 func qosEnforced(s *sight, p *model.Port, b *model.Binding, st *model.PortState) *weftv1.Condition {
 	policy := view.PolicyOf(s.Snapshot, p)
@@ -89,8 +92,8 @@ func qosEnforced(s *sight, p *model.Port, b *model.Binding, st *model.PortState)
 		}
 		if len(cannot) > 0 {
 			c.Status, c.Reason = conditionFalse, "NoMeters"
-			c.Message = fmt.Sprintf("the switch of %s cannot enforce %s of %s: %s; use a datapath with OpenFlow meters there (Open vSwitch's userspace datapath, or Linux 4.18 and later), or bind the port elsewhere",
-				b.Host, strings.Join(cannot, " and "), refTo(state.QoSPolicies, policy), facts.Reason)
+			c.Message = fmt.Sprintf("the switch of %s cannot enforce %s of %s: %s; %s, or bind the port elsewhere",
+				b.Host, strings.Join(cannot, " and "), refTo(state.QoSPolicies, policy), facts.Reason, metersElsewhere)
 			return c
 		}
 	}

@@ -160,6 +160,23 @@ func TestHostStatus(t *testing.T) {
 		})
 	}
 
+	for _, tc := range []struct {
+		version, datapath, driver string
+		meters                    model.SwitchFacts
+		want                      []string
+	}{
+		{"3.7.0", model.DatapathNetdev, "", model.SwitchFacts{MeterKbps: true, MeterPktps: true}, []string{"loses datagrams of more than 32 fragments"}},
+		{"3.7.0", "system", "", model.SwitchFacts{MeterKbps: true, Reason: "it is old"}, []string{"cannot enforce packet_rate_limit of QoS policies: it is old"}},
+		{"3.7.0", model.DatapathNetdev, model.FirewallHybrid, model.SwitchFacts{}, []string{"cannot enforce bandwidth_limit and packet_rate_limit"}},
+		{"4.0.0", model.DatapathNetdev, model.FirewallOpenFlow, model.SwitchFacts{MeterKbps: true, MeterPktps: true}, nil},
+		{"", model.DatapathNetdev, "", model.SwitchFacts{MeterKbps: true, MeterPktps: true}, nil},
+	} {
+		got := limits(&model.Host{FirewallDriver: tc.driver}, &model.HostFacts{OVSVersion: tc.version, DatapathType: tc.datapath}, &tc.meters)
+		if len(got) != len(tc.want) || len(got) > 0 && !strings.Contains(got[0], tc.want[0]) {
+			t.Errorf("limits of %+v: %q", tc, got)
+		}
+	}
+
 	h := must[*weftv1.Host](t)(d.GetHost(d.ctx, &weftv1.GetHostRequest{Id: "compute1"}))
 	diff(t, "what the agent reported is in force", "br-ex [network] v1 3.1.0 1 ",
 		fmt.Sprint(h.Status.BridgeMappings["physnet1"], " ", h.Status.Roles, " ", h.Status.AgentVersion, " ", h.Status.OvsVersion, " ", h.Status.UnboundInterfaces, " ", h.Status.TunnelIp))

@@ -18,7 +18,7 @@ func (f Facts) ReportHost(ctx context.Context, facts *model.HostFacts) error {
 		}
 		now := *facts
 		if old := tx.HostFacts(facts.Host); now.Ports == nil && old != nil {
-			now.Ports = old.Ports
+			now.Ports, now.OVSVersion = old.Ports, old.OVSVersion // the database of the switch is told of later
 		}
 		return tx.ReportHost(&now)
 	})

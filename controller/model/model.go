@@ -145,12 +145,16 @@ type Host struct {
 	FirewallDriver string `json:"firewall_driver,omitempty"`
 }
 
+// DatapathNetdev is the type of Open vSwitch's userspace datapath.
+const DatapathNetdev = "netdev"
+
 // HostFacts is what the agent of a host reported about the host as a whole.
 type HostFacts struct {
-	Host           string            `json:"host"`
-	BootID         string            `json:"boot_id,omitempty"`
-	AgentVersion   string            `json:"agent_version,omitempty"`
-	OVSVersion     string            `json:"ovs_version,omitempty"`
+	Host         string `json:"host"`
+	BootID       string `json:"boot_id,omitempty"`
+	AgentVersion string `json:"agent_version,omitempty"`
+	OVSVersion   string `json:"ovs_version,omitempty"`
+	// DatapathType is "system" or DatapathNetdev.
 	DatapathType   string            `json:"datapath_type,omitempty"`
 	TunnelIP       netip.Addr        `json:"tunnel_ip,omitzero"`
 	BridgeMappings map[string]string `json:"bridge_mappings,omitempty"`

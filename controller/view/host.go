@@ -18,9 +18,6 @@ const (
 	PatchInt = "patch-int"
 )
 
-// datapathNetdev is the datapath_type of Open vSwitch's userspace datapath.
-const datapathNetdev = "netdev"
-
 // IntPort is the name of the patch port on br-int that leads to a physical bridge: int-br-ex.
 func IntPort(bridge string) string { return "int-" + bridge }
 
@@ -75,7 +72,7 @@ func ForHost(s state.Snapshot, name string) (Host, bool) {
 		h.TunnelIP = tunnelIP(o, f)
 		h.mappings = bridgeMappings(o, f)
 		h.ports = f.Ports
-		h.AnswersND = f.DatapathType == datapathNetdev
+		h.AnswersND = f.DatapathType == model.DatapathNetdev
 	}
 	h.PatchTun = h.ports[PatchTun]
 	h.PatchInt = h.ports[PatchInt]

@@ -130,6 +130,7 @@ type Agent struct {
 
 	links     map[string]link // by bridge
 	inventory map[string]told // what the stream was told
+	version   string          // of Open vSwitch, as the stream was told
 	// looked: the keeper of namespaces has looked at everything once.
 	looked  bool
 	notices []*nodev1.Notice // for the next stream

@@ -20,10 +20,17 @@ func TestDesiredStateIsMadeAndAcknowledged(t *testing.T) {
 	h := newHost(t, c)
 	h.Vsctl("set", "Open_vSwitch", ".", "ovs_version=3.1.0")
 	h.start()
+	awaitTold := func(what, line string) {
+		t.Helper()
+		h.Await(what, func() bool {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			return slices.Contains(c.inv, line)
+		})
+	}
 	want := &nodev1.Hello{Host: "compute1", BootId: "boot", AgentVersion: "test", DatapathType: "netdev", TunnelIp: "10.91.0.20",
 		BridgeMappings: map[string]string{"physnet1": "br-ex"}, Roles: []string{"compute"}}
 	got := c.hello(1)
-	got.OvsVersion = "" // known only if the database was quicker than the controller
 	if d := cmp.Diff(want, got, protocmp.Transform()); d != "" {
 		t.Errorf("hello (-want +got):\n%s", d)
 	}
@@ -41,11 +48,10 @@ func TestDesiredStateIsMadeAndAcknowledged(t *testing.T) {
 	}
 
 	h.plug("tap1", "p1")
-	h.Await("the interface to be told", func() bool {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		return slices.Contains(c.inv, `tap1 on br-int type "internal" ofport 3 iface-id "p1" mac "fa:16:3e:00:00:01" error ""`)
-	})
+	awaitTold("the interface to be told", `tap1 on br-int type "internal" ofport 3 iface-id "p1" mac "fa:16:3e:00:00:01" error ""`)
+	awaitTold("the version to be told", "Open vSwitch 3.1.0")
+	h.Vsctl("set", "Open_vSwitch", ".", "ovs_version=3.5.0")
+	awaitTold("the upgrade to be told", "Open vSwitch 3.5.0")
 	c.delta(&nodev1.Delta{Nonce: "2", Revision: 41, Upserts: []*nodev1.Resource{port("p1", "tap1", 5, 0)}})
 	c.await("ack 2 rev 41")
 	if got := h.get("port", "tap1", "tag"); got != "5" {

@@ -120,7 +120,11 @@ func (a *Agent) tellInventory(st *ovsdb.State, plugs []ovsdb.Plug) {
 			inv.RemovedInterfaces = append(inv.RemovedInterfaces, name)
 		}
 	}
-	if inv.Full || len(inv.Interfaces) > 0 || len(inv.RemovedInterfaces) > 0 {
+	if v := st.OVSVersion(); inv.Full || v != a.version {
+		inv.OvsVersion = &v
+		a.version = v
+	}
+	if inv.Full || inv.OvsVersion != nil || len(inv.Interfaces) > 0 || len(inv.RemovedInterfaces) > 0 {
 		a.stream.send(&nodev1.SyncRequest{Message: &nodev1.SyncRequest_Inventory{Inventory: inv}})
 	}
 	a.inventory = now

@@ -119,6 +119,9 @@ func (c *controller) inventory(inv *nodev1.Inventory) {
 		c.facts[f.Name] = f
 		c.inv = append(c.inv, fmt.Sprintf("%s on %s type %q ofport %d iface-id %q mac %q error %q", f.Name, f.Bridge, f.Type, f.Ofport, f.IfaceId, f.AttachedMac, f.Error))
 	}
+	if inv.OvsVersion != nil {
+		c.inv = append(c.inv, "Open vSwitch "+*inv.OvsVersion)
+	}
 	for _, n := range inv.RemovedInterfaces {
 		delete(c.facts, n)
 		c.inv = append(c.inv, n+" removed")

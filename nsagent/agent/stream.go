@@ -165,9 +165,6 @@ func (a *Agent) streamUp(s *stream) {
 	a.log.Info("controller connected", "controller", s.addr)
 	hello := &nodev1.Hello{Host: a.cfg.Host, BootId: a.cfg.BootID, AgentVersion: a.cfg.Version, DatapathType: a.cfg.DatapathType,
 		TunnelIp: a.cfg.TunnelIP, BridgeMappings: a.cfg.BridgeMappings, Roles: a.cfg.Roles, ResourceVersions: a.held.versions(), Epoch: a.epoch}
-	if st := a.seen.Load(); st != nil {
-		hello.OvsVersion = st.OVSVersion()
-	}
 	s.send(&nodev1.SyncRequest{Message: &nodev1.SyncRequest_Hello{Hello: hello}})
 	for _, n := range a.notices {
 		s.send(&nodev1.SyncRequest{Message: &nodev1.SyncRequest_Notice{Notice: n}})

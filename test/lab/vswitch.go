@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/weft-sdn/weft/test/lab/nsbox"
 )
@@ -36,8 +37,13 @@ func startSwitch(ctx context.Context, l *Lab, box *nsbox.Box) error {
 	if _, err := box.Exec(ctx, "sh", "-c", "until test -S /run/openvswitch/db.sock; do sleep 0.01; done"); err != nil {
 		return err
 	}
+	// As ovs-ctl does, the version is told, and which machine it is.
+	version, err := box.Exec(ctx, "sh", "-c", `ovs-vswitchd --version | sed -n '1s/.* //p'`)
+	if err != nil {
+		return err
+	}
 	if _, err := box.Exec(ctx, "ovs-vsctl", "--retry", "--timeout=20", "--no-wait", "--", "init", "--", "set", "Open_vSwitch", ".",
-		"external_ids:hostname="+box.Name, "external_ids:system-id="+box.Name,
+		"ovs_version="+strings.TrimSpace(version), "external_ids:hostname="+box.Name, "external_ids:system-id="+box.Name,
 		// The machine is shared by all hosts: no thread per CPU and host.
 		"other_config:n-handler-threads=1", "other_config:n-revalidator-threads=1"); err != nil {
 		return err

@@ -1562,7 +1562,8 @@ type Host struct {
 	// True: nothing new is put on the host, and what can be elsewhere (routers' centralised parts, DHCP) moves away. VMs stay.
 	// Default false.
 	Draining *bool `protobuf:"varint,5,opt,name=draining,proto3,oneof" json:"draining,omitempty"`
-	// What judges ports on the host. Empty: openvswitch, which is what this version has.
+	// What judges ports on the host: openvswitch (br-int, by conntrack), which empty means too, or iptables_hybrid (iptables, on a Linux
+	// bridge before br-int).
 	FirewallDriver string `protobuf:"bytes,6,opt,name=firewall_driver,json=firewallDriver,proto3" json:"firewall_driver,omitempty"`
 	// Output only.
 	Status        *HostStatus `protobuf:"bytes,15,opt,name=status,proto3" json:"status,omitempty"`
@@ -1679,7 +1680,9 @@ type HostStatus struct {
 	// Routers whose centralised part is on the host.
 	ScheduledRouters int32 `protobuf:"varint,13,opt,name=scheduled_routers,json=scheduledRouters,proto3" json:"scheduled_routers,omitempty"`
 	// Networks that a DHCP server of the host serves.
-	DhcpNetworks  int32 `protobuf:"varint,14,opt,name=dhcp_networks,json=dhcpNetworks,proto3" json:"dhcp_networks,omitempty"`
+	DhcpNetworks int32 `protobuf:"varint,14,opt,name=dhcp_networks,json=dhcpNetworks,proto3" json:"dhcp_networks,omitempty"`
+	// What ports cannot have on this host that others may give them, and what helps. It does not make the host NotReady.
+	Limits        []string `protobuf:"bytes,15,rep,name=limits,proto3" json:"limits,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1810,6 +1813,13 @@ func (x *HostStatus) GetDhcpNetworks() int32 {
 		return x.DhcpNetworks
 	}
 	return 0
+}
+
+func (x *HostStatus) GetLimits() []string {
+	if x != nil {
+		return x.Limits
+	}
+	return nil
 }
 
 // BridgeStatus is the state of the OpenFlow connection of one bridge.
@@ -3309,7 +3319,7 @@ const file_weft_v1_common_proto_rawDesc = "" +
 	"\x13BridgeMappingsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\v\n" +
-	"\t_draining\"\xa6\x05\n" +
+	"\t_draining\"\xbe\x05\n" +
 	"\n" +
 	"HostStatus\x12\x16\n" +
 	"\x06status\x18\x01 \x01(\tR\x06status\x12&\n" +
@@ -3330,7 +3340,8 @@ const file_weft_v1_common_proto_rawDesc = "" +
 	"\n" +
 	"down_since\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\tdownSince\x12+\n" +
 	"\x11scheduled_routers\x18\r \x01(\x05R\x10scheduledRouters\x12#\n" +
-	"\rdhcp_networks\x18\x0e \x01(\x05R\fdhcpNetworks\x1aA\n" +
+	"\rdhcp_networks\x18\x0e \x01(\x05R\fdhcpNetworks\x12\x16\n" +
+	"\x06limits\x18\x0f \x03(\tR\x06limits\x1aA\n" +
 	"\x13BridgeMappingsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xe6\x01\n" +

@@ -292,7 +292,6 @@ type Hello struct {
 	// Changes with every boot of the machine.
 	BootId       string `protobuf:"bytes,2,opt,name=boot_id,json=bootId,proto3" json:"boot_id,omitempty"`
 	AgentVersion string `protobuf:"bytes,3,opt,name=agent_version,json=agentVersion,proto3" json:"agent_version,omitempty"`
-	OvsVersion   string `protobuf:"bytes,4,opt,name=ovs_version,json=ovsVersion,proto3" json:"ovs_version,omitempty"`
 	// system or netdev.
 	DatapathType string `protobuf:"bytes,5,opt,name=datapath_type,json=datapathType,proto3" json:"datapath_type,omitempty"`
 	// Tunnel address, bridge mappings and roles as configured on the host.
@@ -354,13 +353,6 @@ func (x *Hello) GetBootId() string {
 func (x *Hello) GetAgentVersion() string {
 	if x != nil {
 		return x.AgentVersion
-	}
-	return ""
-}
-
-func (x *Hello) GetOvsVersion() string {
-	if x != nil {
-		return x.OvsVersion
 	}
 	return ""
 }
@@ -3180,8 +3172,10 @@ type Inventory struct {
 	Interfaces []*InterfaceFact `protobuf:"bytes,2,rep,name=interfaces,proto3" json:"interfaces,omitempty"`
 	// Names of interfaces that went away (with full=false).
 	RemovedInterfaces []string `protobuf:"bytes,3,rep,name=removed_interfaces,json=removedInterfaces,proto3" json:"removed_interfaces,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// Open vSwitch's version, as its database has it: with full, and when it has changed.
+	OvsVersion    *string `protobuf:"bytes,4,opt,name=ovs_version,json=ovsVersion,proto3,oneof" json:"ovs_version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Inventory) Reset() {
@@ -3233,6 +3227,13 @@ func (x *Inventory) GetRemovedInterfaces() []string {
 		return x.RemovedInterfaces
 	}
 	return nil
+}
+
+func (x *Inventory) GetOvsVersion() string {
+	if x != nil && x.OvsVersion != nil {
+		return *x.OvsVersion
+	}
+	return ""
 }
 
 // InterfaceFact is a row of OVSDB's Interface table, on a bridge of ours.
@@ -3475,13 +3476,11 @@ const file_weft_node_v1_node_proto_rawDesc = "" +
 	"checkpoint\x18\x03 \x01(\v2\x18.weft.node.v1.CheckpointH\x00R\n" +
 	"checkpoint\x12%\n" +
 	"\x03ask\x18\x04 \x01(\v2\x11.weft.node.v1.AskH\x00R\x03askB\t\n" +
-	"\amessage\"\x9a\x04\n" +
+	"\amessage\"\xff\x03\n" +
 	"\x05Hello\x12\x12\n" +
 	"\x04host\x18\x01 \x01(\tR\x04host\x12\x17\n" +
 	"\aboot_id\x18\x02 \x01(\tR\x06bootId\x12#\n" +
-	"\ragent_version\x18\x03 \x01(\tR\fagentVersion\x12\x1f\n" +
-	"\vovs_version\x18\x04 \x01(\tR\n" +
-	"ovsVersion\x12#\n" +
+	"\ragent_version\x18\x03 \x01(\tR\fagentVersion\x12#\n" +
 	"\rdatapath_type\x18\x05 \x01(\tR\fdatapathType\x12\x1b\n" +
 	"\ttunnel_ip\x18\x06 \x01(\tR\btunnelIp\x12P\n" +
 	"\x0fbridge_mappings\x18\a \x03(\v2'.weft.node.v1.Hello.BridgeMappingsEntryR\x0ebridgeMappings\x12\x14\n" +
@@ -3494,7 +3493,7 @@ const file_weft_node_v1_node_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1aC\n" +
 	"\x15ResourceVersionsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xd5\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01J\x04\b\x04\x10\x05\"\xd5\x01\n" +
 	"\x05Delta\x12\x14\n" +
 	"\x05nonce\x18\x01 \x01(\tR\x05nonce\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x03R\brevision\x12\x12\n" +
@@ -3734,13 +3733,16 @@ const file_weft_node_v1_node_proto_rawDesc = "" +
 	"\bresource\x18\x01 \x01(\tR\bresource\x12\x14\n" +
 	"\x05field\x18\x02 \x01(\tR\x05field\x12\x16\n" +
 	"\x06reason\x18\x03 \x01(\tR\x06reason\x12\x18\n" +
-	"\amessage\x18\x04 \x01(\tR\amessage\"\x8b\x01\n" +
+	"\amessage\x18\x04 \x01(\tR\amessage\"\xc1\x01\n" +
 	"\tInventory\x12\x12\n" +
 	"\x04full\x18\x01 \x01(\bR\x04full\x12;\n" +
 	"\n" +
 	"interfaces\x18\x02 \x03(\v2\x1b.weft.node.v1.InterfaceFactR\n" +
 	"interfaces\x12-\n" +
-	"\x12removed_interfaces\x18\x03 \x03(\tR\x11removedInterfaces\"\xdb\x01\n" +
+	"\x12removed_interfaces\x18\x03 \x03(\tR\x11removedInterfaces\x12$\n" +
+	"\vovs_version\x18\x04 \x01(\tH\x00R\n" +
+	"ovsVersion\x88\x01\x01B\x0e\n" +
+	"\f_ovs_version\"\xdb\x01\n" +
 	"\rInterfaceFact\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06bridge\x18\x02 \x01(\tR\x06bridge\x12\x12\n" +
@@ -3920,6 +3922,7 @@ func file_weft_node_v1_node_proto_init() {
 		(*Resource_RemoteAddress)(nil),
 	}
 	file_weft_node_v1_node_proto_msgTypes[26].OneofWrappers = []any{}
+	file_weft_node_v1_node_proto_msgTypes[37].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
