@@ -100,7 +100,7 @@ func TestMachineIsHeard(t *testing.T) {
 	defer runs(t, "ip", "link", "del", "tapheard")
 	runs(t, "ip", "link", "set", "tapheard", "up")
 	runs(t, "ip", "link", "set", "heard", "up")
-	b := plan.Bridge{Name: "qbrheard", PortID: guestID, Zone: 4201, VLAN: 3, Taps: []string{"tapheard"}, Senders: []plan.Sender{
+	b := plan.Bridge{Name: "qbrheard", PortID: guestID, Zone: 4202, VLAN: 3, Taps: []string{"tapheard"}, Senders: []plan.Sender{
 		{MAC: "fa:16:3e:00:00:01", Prefix: netip.MustParsePrefix("10.0.1.5/32")}, {MAC: "fa:16:3e:00:00:01", Prefix: netip.MustParsePrefix("fd00:1::5/128")}}}
 	ctx, news := context.Background(), make(chan struct{}, 100)
 	hold := func() error { return n.Hold(ctx, []plan.Bridge{b}, func() { news <- struct{}{} })[b.Name] }
@@ -137,9 +137,9 @@ func TestMachineIsHeard(t *testing.T) {
 	for _, f := range n.Apply(ctx, []plan.Step{plan.CopyConnections{Bridge: b}}, nil) {
 		t.Error(f)
 	}
-	defer runs(t, "conntrack", "-D", "-w", "4201")
+	defer runs(t, "conntrack", "-D", "-w", "4202")
 	for _, family := range []string{"ipv4", "ipv6"} {
-		out, err := exec.Command("conntrack", "-L", "-w", "4201", "-f", family, "-p", "sctp").Output()
+		out, err := exec.Command("conntrack", "-L", "-w", "4202", "-f", family, "-p", "sctp").Output()
 		if s := string(out); err != nil || strings.Count(s, "ESTABLISHED") != 1 || !strings.Contains(s, "sport=40000 dport=38412") || !strings.Contains(s, "mark=2") {
 			t.Errorf("%s: %v %s", family, err, s)
 		}
@@ -158,7 +158,7 @@ func TestMachineIsHeard(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, f := range flows {
-		if c := connection(f); f.Zone == 4201 && c.Tags != all[0].Tags {
+		if c := connection(f); f.Zone == 4202 && c.Tags != all[0].Tags {
 			t.Errorf("tags %+v", c)
 		}
 	}

@@ -53,9 +53,15 @@ func TestOutdated(t *testing.T) {
 	stop := machine(t, n, "old", all[0], now)
 	defer stop()
 
-	brInt := &knowing{known: all}
+	// br-int also knows one that has ended behind the bridge, one that is just beginning, and another machine's.
+	ended, begins, others := all[0], all[0], all[0]
+	ended.Orig.SrcPort, ended.Reply.DstPort = 40003, 40003
+	begins.Orig.SrcPort, begins.Reply.DstPort, begins.State = 40004, 40004, "SYN_SENT"
+	others.Orig.Dst = netip.MustParseAddr("10.0.1.6")
+	others.Reply.Src = others.Orig.Dst
+	brInt := &knowing{known: append(slices.Clone(all), ended, begins, others)}
 	h.Tracker = brInt
-	h.Unlearned = func(port string, n int) { t.Errorf("%d connections of %s are not known", n, port) }
+	h.Unlearned = func(port string, _ bool, n int) { t.Errorf("%d connections of %s are not known", n, port) }
 	b := plan.Bridge{Name: "qbrold", PortID: guestID, Zone: 4201, VLAN: 3, Taps: []string{"tapold"},
 		Senders: []plan.Sender{{MAC: "fa:16:3e:00:00:01", Prefix: netip.MustParsePrefix("10.0.1.5/32")}}}
 	if err := n.teach(context.Background(), []plan.Bridge{b}); err != nil {
@@ -72,7 +78,7 @@ func TestOutdated(t *testing.T) {
 	if d := cmp.Diff(want, shown); d != "" {
 		t.Errorf("shown (-want +got):\n%s", d)
 	}
-	if d := cmp.Diff(all[:1], brInt.forgot, cmpopts.IgnoreFields(plan.Connection{}, "Joined"), cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); d != "" {
+	if d := cmp.Diff([]plan.Connection{ended, all[0]}, brInt.forgot, cmpopts.IgnoreFields(plan.Connection{}, "Joined"), cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); d != "" {
 		t.Errorf("forgotten (-want +got):\n%s", d)
 	}
 }
@@ -84,7 +90,10 @@ func machine(t *testing.T, n *Namespace, device string, c plan.Connection, at nu
 	if err != nil {
 		t.Fatal(err)
 	}
-	fd, err := n.listenTo(link.Attrs().Index)
+	fd, err := n.listenTo(link, unix.IPPROTO_TCP)
+	if err == nil {
+		err = unix.SetNonblock(fd, true)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +110,7 @@ func machine(t *testing.T, n *Namespace, device string, c plan.Connection, at nu
 				return
 			default:
 			}
-			size, _, err := unix.Recvfrom(fd, frame, 0) // waits for so long as poll
+			size, _, err := unix.Recvfrom(fd, frame, 0)
 			if err != nil {
 				time.Sleep(time.Millisecond)
 				continue

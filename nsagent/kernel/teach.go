@@ -15,7 +15,8 @@ const teachRounds = 3
 
 // teach makes br-int know the connections that firewall bridges have tracked, each in the direction in which it has begun. br-int
 // tracks all packets already. It is shown a packet of each connection of which it has seen none, or only some of the other side, or
-// those from before there were bridges: the packets are made up, but for TCP's sequence numbers, which machines are asked for.
+// those from before there were bridges: the packets are made up, but for TCP's sequence numbers, which machines are asked for. What it
+// knows from before and is over it forgets.
 func (n *Namespace) teach(ctx context.Context, bridges []plan.Bridge) error {
 	if n.host.Tracker == nil {
 		return nil
@@ -26,6 +27,9 @@ func (n *Namespace) teach(ctx context.Context, bridges []plan.Bridge) error {
 	}
 	for range teachRounds {
 		if err := l.look(ctx); err != nil {
+			return err
+		}
+		if err := l.forget(ctx); err != nil {
 			return err
 		}
 		if len(l.missing) == 0 {
@@ -62,6 +66,8 @@ type lesson struct {
 	// outdated are those among the missing that br-int knows from before there was a bridge, until it has been shown them; nil before
 	// anybody has looked.
 	outdated map[string]map[plan.Connection]bool
+	// gone are those that br-int knows from then and that are over.
+	gone map[string][]plan.Connection
 	// at is where connections of TCP have got to, by bridge, as far as machines have told.
 	at map[string]map[plan.Connection]numbers
 	// asked are those that machines have been asked for: one that has said nothing says nothing the next time.
@@ -70,6 +76,14 @@ type lesson struct {
 
 // look compares both trackers.
 func (l *lesson) look(ctx context.Context) error {
+	known := tracked{n: l.n}
+	for _, b := range l.bridges {
+		if b.Zone != 0 {
+			if _, err := known.by(ctx, b); err != nil {
+				return err
+			}
+		}
+	}
 	kernel, err := l.n.connections()
 	if err != nil {
 		return err
@@ -83,27 +97,38 @@ func (l *lesson) look(ctx context.Context) error {
 	for _, f := range flows {
 		have[f.Zone] = append(have[f.Zone], connection(f))
 	}
-	known := map[uint16][]plan.Connection{}
 	l.missing, l.wrong = map[string][]plan.Connection{}, map[string][]plan.Connection{}
 	first := l.outdated == nil
-	l.outdated = map[string]map[plan.Connection]bool{}
+	l.outdated, l.gone = map[string]map[plan.Connection]bool{}, map[string][]plan.Connection{}
 	for _, b := range l.bridges {
-		if b.Zone == 0 || len(have[b.Zone]) == 0 {
+		if b.Zone == 0 {
 			continue
 		}
-		if _, asked := known[b.VLAN]; !asked {
-			if known[b.VLAN], err = l.n.host.Tracker.Connections(ctx, b.VLAN); err != nil {
-				return fmt.Errorf("connections of port %s in br-int: %w", b.PortID, err)
-			}
+		known, err := known.by(ctx, b)
+		if err != nil {
+			return err
 		}
-		missing, wrong := plan.Unlearned(have[b.Zone], known[b.VLAN], b.Senders)
+		missing, wrong := plan.Unlearned(have[b.Zone], known, b.Senders)
 		if len(missing) > 0 {
 			l.missing[b.Name], l.wrong[b.Name] = missing, wrong
 		}
 		if first { // one of which the machine says nothing br-int keeps as it knows it
 			l.outdated[b.Name] = map[plan.Connection]bool{}
-			for _, c := range plan.Outdated(have[b.Zone], known[b.VLAN], b.Senders) {
+			for _, c := range plan.Outdated(have[b.Zone], known, b.Senders) {
 				l.missing[b.Name], l.outdated[b.Name][c] = append(l.missing[b.Name], c), true
+			}
+			l.gone[b.Name] = plan.Gone(have[b.Zone], known, b.Senders)
+		}
+	}
+	return nil
+}
+
+// forget makes br-int forget what is over.
+func (l *lesson) forget(ctx context.Context) error {
+	for _, b := range l.bridges {
+		if gone := l.gone[b.Name]; len(gone) > 0 {
+			if err := l.n.host.Tracker.Correct(ctx, b.VLAN, gone, nil); err != nil {
+				return fmt.Errorf("connections of port %s in br-int: %w", b.PortID, err)
 			}
 		}
 	}

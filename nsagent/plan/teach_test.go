@@ -56,6 +56,15 @@ func TestOutdated(t *testing.T) {
 	if got := Outdated(bridge, known, senders); !slices.Equal(got, []Connection{before}) {
 		t.Errorf("outdated %v, want %v", got, before)
 	}
+	ended := ct(tcpProto, "10.0.1.9", "10.0.1.5", 7, 80, "ESTABLISHED")
+	known = append(known, ended, ct(tcpProto, "10.0.1.9", "10.0.1.5", 8, 80, "SYN_SENT"), ct(tcpProto, "10.0.1.9", "10.0.1.7", 9, 80, "ESTABLISHED"), ct(udpProto, "10.0.1.9", "10.0.1.5", 9, 80, ""))
+	reset := ct(tcpProto, "10.0.1.9", "10.0.1.5", 10, 80, "CLOSE")
+	bridge = append(bridge, reset)
+	reset.State = "ESTABLISHED" // to br-int
+	known = append(known, reset)
+	if got := Gone(bridge, known, senders); !slices.Equal(got, []Connection{ended, reset}) {
+		t.Errorf("gone %v, want %v and %v", got, ended, reset)
+	}
 }
 
 // TestMachineOfAConnection: an address pair of everything does not hide whose the other end is.

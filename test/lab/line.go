@@ -23,6 +23,8 @@ type Way struct {
 	From, To *nsbox.Box
 	// Called is the address that is called. Source is the caller's, if it matters; Own is that of To where a router translates.
 	Called, Source, Own netip.Addr
+	// Port is the caller's, of TCP; 0 for any.
+	Port uint16
 }
 
 // own is where To listens.
@@ -43,8 +45,10 @@ func (w Way) String() string {
 
 // Line is a connection between two boxes on which nothing is said but what somebody asks for.
 type Line struct {
-	name string
-	ends [2]voice // who has opened it, and who has answered
+	// Protocol is what it was opened by.
+	Protocol string
+	name     string
+	ends     [2]voice // who has opened it, and who has answered
 }
 
 // voice is one end of a Line.
@@ -64,16 +68,18 @@ const (
 // patience is how long an end waits for the other while a Line is opened.
 const patience = 5 * time.Second
 
-// OpenLine opens a connection: "tcp", "udp", "icmp" for questions and answers of echo, or "ip:47" for packets of another protocol,
-// by its number. The port is of TCP and UDP, and one where nobody listens yet. In the end both sides have said something.
+// OpenLine opens a connection: "tcp", "udp", "icmp" for questions and answers of echo, or "sctp" for an association, or "ip:47" for packets of another
+// protocol, by its number. The port is of TCP and UDP, and one where nobody listens yet. In the end both sides have said something.
 func OpenLine(ctx context.Context, protocol string, way Way, port uint16) (*Line, error) {
-	l := &Line{name: fmt.Sprintf("%s by %s", way, protocol)}
+	l := &Line{Protocol: protocol, name: fmt.Sprintf("%s by %s", way, protocol)}
 	var err error
 	switch protocol {
 	case "tcp":
 		err = l.openStream(ctx, way, port)
 	case "udp":
 		err = l.openDatagrams(ctx, way, port)
+	case "sctp":
+		err = l.openAssociation(way)
 	default:
 		err = l.openRaw(protocol, way)
 	}
@@ -98,7 +104,7 @@ func (l *Line) openStream(ctx context.Context, way Way, port uint16) error {
 	defer door.Close()
 	d := net.Dialer{Timeout: patience}
 	if way.Source.IsValid() {
-		d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(way.Source, 0))
+		d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(way.Source, way.Port))
 	}
 	if err := within(way.From, func() error {
 		c, err := d.DialContext(ctx, "tcp", netip.AddrPortFrom(way.Called, port).String())
@@ -204,6 +210,17 @@ func (l *Line) Pour(end, size int, within time.Duration) error {
 		return fmt.Errorf("%s: %d bytes are not heard: %w", l.name, size, err)
 	}
 	return <-said
+}
+
+// Reset ends one of TCP, and leaves nothing of it at its ends.
+func (l *Line) Reset() error {
+	for _, end := range l.ends {
+		if err := end.(*net.TCPConn).SetLinger(0); err != nil {
+			return fmt.Errorf("%s: %w", l.name, err)
+		}
+	}
+	l.Close()
+	return nil
 }
 
 func (l *Line) String() string { return l.name }

@@ -8,16 +8,19 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	weftv1 "github.com/weft-sdn/weft/proto/weft/v1"
 	"github.com/weft-sdn/weft/test/lab"
 	"github.com/weft-sdn/weft/test/lab/cloud"
 )
 
 // idleDriverMoves lets connections begin while br-int judges, moves their host to firewall bridges, lets others begin there, and
-// moves it back. They are of TCP, UDP, ICMP and GRE, and go by all paths. While the host moves nobody says anything. Then the side
-// speaks first that has not begun the connection: that is an answer, whatever the rules say of what its side may begin, and of ICMP
-// the tracker has to know what it answers to. Behind the bridges connections of TCP get further than br-int would believe. When the
-// rules go by which they began, all are over.
+// moves it back. They are of TCP, UDP, SCTP, ICMP and GRE, and go by all paths. While the host moves nobody says anything, but for SCTP
+// on the way there. Then the side speaks first that has not begun the connection: that is an answer, whatever the rules say of what its
+// side may begin, and of ICMP the tracker has to know what it answers to. Behind the bridges connections of TCP get further than br-int
+// would believe, and some end, and begin anew between the same ports when the host is back. When the rules go by which they began, all
+// are over.
 func idleDriverMoves(ctx context.Context, s *cloud.Scope) (string, error) {
 	t, err := buildIdle(ctx, s)
 	if err != nil {
@@ -28,16 +31,26 @@ func idleDriverMoves(ctx context.Context, s *cloud.Scope) (string, error) {
 	s.Defer(func(ctx context.Context) error { return driver(ctx, s, h.Name, inSwitch) })
 	var lines idleLines
 	defer func() { lines.close() }()
+	ended, err := t.openAgain(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer func() { ended.close() }()
 	var took [2]time.Duration
 	for i, to := range []string{onBridge, inSwitch} {
 		if err := lines.open(ctx, t, i); err != nil {
 			return "", fmt.Errorf("before the host moves to %s: %w", to, err)
 		}
-		start := time.Now()
-		if err := t.move(ctx, h, to); err != nil {
-			return "", err
+		quiet := func() error { return nil }
+		if to == onBridge {
+			quiet = lines.talk()
 		}
+		start := time.Now()
+		err := t.move(ctx, h, to)
 		took[i] = time.Since(start)
+		if err := errors.Join(err, quiet()); err != nil {
+			return "", fmt.Errorf("to %s: %w", to, err)
+		}
 		if err := errors.Join(lines.say(lab.Answerer), lines.say(lab.Opener)); err != nil {
 			return "", fmt.Errorf("moved to %s: %w", to, err)
 		}
@@ -45,8 +58,18 @@ func idleDriverMoves(ctx context.Context, s *cloud.Scope) (string, error) {
 			if err := lines.pour(); err != nil {
 				return "", fmt.Errorf("moved to %s: %w", to, err)
 			}
+			for _, l := range ended {
+				if err := l.Reset(); err != nil {
+					return "", err
+				}
+			}
 		}
 	}
+	again, err := t.openAgain(ctx)
+	if err != nil {
+		return "", fmt.Errorf("between ports whose connection ended behind a bridge: %w", err)
+	}
+	lines = append(lines, again...)
 	for _, r := range t.rules {
 		if _, err := s.SecurityGroupRules.DeleteSecurityGroupRule(ctx, &weftv1.DeleteSecurityGroupRuleRequest{Id: r.GetMetadata().GetId()}); err != nil {
 			return "", err
@@ -93,7 +116,7 @@ type idleLines []*lab.Line
 // open opens one of each protocol on each way by the first or second addresses. An answer is due on all of them then.
 func (all *idleLines) open(ctx context.Context, t *idleSite, second int) error {
 	for _, way := range t.ways(second) {
-		for _, protocol := range []string{"tcp", "udp", "icmp", fmt.Sprintf("ip:%d", gre)} {
+		for _, protocol := range []string{"tcp", "udp", "icmp", "sctp", fmt.Sprintf("ip:%d", gre)} {
 			l, err := lab.OpenLine(ctx, protocol, way, idlePorts[0]+uint16(len(*all)))
 			if err != nil {
 				return err
@@ -102,6 +125,44 @@ func (all *idleLines) open(ctx context.Context, t *idleSite, second int) error {
 		}
 	}
 	return all.say(lab.Opener)
+}
+
+// openAgain opens one of TCP on each way by the first addresses, always between the same ports.
+func (t *idleSite) openAgain(ctx context.Context) (all idleLines, err error) {
+	for i, way := range t.ways(0) {
+		way.Port = 30000 + uint16(i)
+		l, err := lab.OpenLine(ctx, "tcp", way, idlePorts[1]-uint16(i))
+		if err != nil {
+			return all, err
+		}
+		all = append(all, l)
+	}
+	return all, nil
+}
+
+// talk has the ends of associations of SCTP speak in turn until it is told to be quiet: what tells these from others is known to their
+// ends only.
+func (all idleLines) talk() (quiet func() error) {
+	var g errgroup.Group
+	done := make(chan struct{})
+	for _, l := range all {
+		if l.Protocol != "sctp" {
+			continue
+		}
+		g.Go(func() error {
+			for end := lab.Opener; ; end = 1 - end {
+				if err := l.Say(end, 3*time.Second); err != nil {
+					return err
+				}
+				select {
+				case <-done:
+					return nil
+				case <-time.After(50 * time.Millisecond):
+				}
+			}
+		})
+	}
+	return func() error { close(done); return g.Wait() }
 }
 
 // say has one end of all speak at once, and fails for those that are not heard.

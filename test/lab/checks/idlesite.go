@@ -158,7 +158,7 @@ func (t *idleSite) groups(ctx context.Context) (map[string]*weftv1.SecurityGroup
 		for family, icmp := range map[string]string{"IPv4": "icmp", "IPv6": "ipv6-icmp"} {
 			for _, r := range []*weftv1.SecurityGroupRule{
 				{Protocol: "tcp", PortRangeMin: &first, PortRangeMax: &last}, {Protocol: "udp", PortRangeMin: &first, PortRangeMax: &last},
-				{Protocol: fmt.Sprint(gre)}, {Protocol: icmp},
+				{Protocol: "sctp", PortRangeMin: proto.Uint32(lab.AssociationPort), PortRangeMax: proto.Uint32(lab.AssociationPort)}, {Protocol: fmt.Sprint(gre)}, {Protocol: icmp},
 			} {
 				r.Direction, r.Ethertype = direction, family
 				made, err := t.scope.Allow(ctx, g, r)
