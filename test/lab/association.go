@@ -50,9 +50,12 @@ func (l *Line) openAssociation(way Way) error {
 	defer late.Stop()
 	var g sync.WaitGroup
 	var errs [2]error
-	for end, open := range []func(sctp.Config) (*sctp.Association, error){Opener: sctp.Client, Answerer: sctp.Server} {
+	for end, begin := range []func(sctp.Config) (*sctp.Association, error){
+		Opener:   func(c sctp.Config) (*sctp.Association, error) { return sctp.ClientWithOptions(c) },
+		Answerer: func(c sctp.Config) (*sctp.Association, error) { return sctp.ServerWithOptions(c) },
+	} {
 		g.Go(func() {
-			a, err := open(sctp.Config{Name: l.name, NetConn: wires[end], LoggerFactory: logs, RTOMax: 500})
+			a, err := begin(sctp.Config{Name: l.name, NetConn: wires[end], LoggerFactory: logs, RTOMax: 500})
 			if err == nil {
 				var stream *sctp.Stream
 				if stream, err = a.OpenStream(1, sctp.PayloadTypeWebRTCBinary); err == nil {
