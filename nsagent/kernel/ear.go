@@ -68,7 +68,8 @@ func (n *Namespace) hold(ctx context.Context, b plan.Bridge, tracked *tracked, n
 	}
 	if time.Since(n.ears[tap].since) < maxHearing {
 		c := missing[0].Orig
-		return fmt.Errorf("%w for both sides of %d SCTP associations to say something (%v and %v); br-int judges the port until then, for %v at most", ErrWaiting, len(missing), c.Src, c.Dst, maxHearing)
+		return fmt.Errorf("%w for SCTP between %v and %v to say something in both directions (%d connections in all); br-int judges the port until then, %v at most",
+			ErrWaiting, c.Src, c.Dst, len(missing), maxHearing)
 	}
 	return nil
 }

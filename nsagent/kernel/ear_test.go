@@ -104,7 +104,7 @@ func TestMachineIsHeard(t *testing.T) {
 		{MAC: "fa:16:3e:00:00:01", Prefix: netip.MustParsePrefix("10.0.1.5/32")}, {MAC: "fa:16:3e:00:00:01", Prefix: netip.MustParsePrefix("fd00:1::5/128")}}}
 	ctx, news := context.Background(), make(chan struct{}, 100)
 	hold := func() error { return n.Hold(ctx, []plan.Bridge{b}, func() { news <- struct{}{} })[b.Name] }
-	if err := hold(); !errors.Is(err, ErrWaiting) || !strings.Contains(err.Error(), "2 SCTP associations") {
+	if err := hold(); !errors.Is(err, ErrWaiting) || !strings.Contains(err.Error(), "(2 connections in all)") {
 		t.Fatalf("held because: %v", err)
 	}
 	say := func(dev string, frame []byte) {
