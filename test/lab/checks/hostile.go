@@ -19,7 +19,16 @@ import (
 
 // hostile is a machine that tries everything.
 func hostile(ctx context.Context, s *cloud.Scope, driver string) (string, error) {
-	t, err := newTheatre(ctx, s, driver)
+	return hostileOn(ctx, s, driver, nil)
+}
+
+// hostileInVLAN is one on a network of a provider. The tags that it tries are those of this network and of the other, too.
+func hostileInVLAN(ctx context.Context, s *cloud.Scope, driver string) (string, error) {
+	return hostileOn(ctx, s, driver, []uint32{lastTag - 1, lastTag})
+}
+
+func hostileOn(ctx context.Context, s *cloud.Scope, driver string, vlans []uint32) (string, error) {
+	t, err := newTheatre(ctx, s, driver, vlans)
 	if err != nil {
 		return "", err
 	}

@@ -28,6 +28,8 @@ var judged = []Check{
 	judgedBy("answers that are forbidden are cut", answersCut, onBridge),
 	judgedBy("a hostile machine", hostile, inSwitch),
 	judgedBy("a hostile machine", hostile, onBridge),
+	judgedBy("a hostile machine in a provider's VLAN", hostileInVLAN, inSwitch),
+	judgedBy("a hostile machine in a provider's VLAN", hostileInVLAN, onBridge),
 	{Name: "nobody inherits connections", Hosts: 1, Run: heirs},
 	{Name: "firewall bridge by remote group", Hosts: 2, Run: bridgedByRemoteGroup},
 	{Name: "firewall bridge stops spoofing", Hosts: 2, Run: bridgeStopsSpoofing},

@@ -61,8 +61,13 @@ var (
 // isStateless says that a machine's group is.
 func isStateless(who string) bool { return strings.HasSuffix(who, stateless) }
 
-func newTheatre(ctx context.Context, s *cloud.Scope, driver string) (*theatre, error) {
-	n, err := s.Network(ctx, "stage", &weftv1.Network{PortSecurityEnabled: proto.Bool(true)}, "10.0.7.0/24")
+// newTheatre builds it. With VLANs of a provider, the stage is one, and where the outsiders are is another.
+func newTheatre(ctx context.Context, s *cloud.Scope, driver string, vlans []uint32) (*theatre, error) {
+	wanted := []*weftv1.Network{{PortSecurityEnabled: proto.Bool(true)}, {}}
+	for i, id := range vlans {
+		wanted[i].ProviderNetworkType, wanted[i].ProviderPhysicalNetwork, wanted[i].ProviderSegmentationId = "vlan", lab.PhysicalNetwork, id
+	}
+	n, err := s.Network(ctx, "stage", wanted[0], "10.0.7.0/24")
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +85,7 @@ func newTheatre(ctx context.Context, s *cloud.Scope, driver string) (*theatre, e
 	t := &theatre{driver: driver, machine: map[string]*lab.VM{}, ears: map[string][]*ear{}, evil: map[uint16]crime{}, known: map[string]station{
 		everybody: {mac: frame.Broadcast, mac6: frame.AllNodes, ip4: netip.AddrFrom4([4]byte{255, 255, 255, 255}), ip6: netip.MustParseAddr("ff02::1")},
 	}}
-	elsewhere, err := s.Network(ctx, "elsewhere", &weftv1.Network{}, "10.0.8.0/24")
+	elsewhere, err := s.Network(ctx, "elsewhere", wanted[1], "10.0.8.0/24")
 	if err != nil {
 		return nil, err
 	}
