@@ -45,8 +45,8 @@ func (n *Namespace) connections() (*conntrack.Conn, error) {
 	return c, nil
 }
 
-// copyConnections makes entries of a bridge's zone out of those that br-int has tracked of the machine in Taps. One that is there already stays; one
-// that the kernel does not take has to begin anew, and keeps no other from moving.
+// copyConnections makes entries of a bridge's zone out of those that br-int has tracked of the machine in Taps. One that is there
+// already stays; one that the kernel does not take has to begin anew, and keeps no other from moving.
 func (a *application) copyConnections(b plan.Bridge) error {
 	if a.n.host.Tracker == nil {
 		return nil
