@@ -96,10 +96,8 @@ func TestMachineIsHeard(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer n.Close()
-	runs(t, "ip", "link", "add", "tapheard", "type", "veth", "peer", "name", "heard")
+	plug(t, "tapheard", "heard")
 	defer runs(t, "ip", "link", "del", "tapheard")
-	runs(t, "ip", "link", "set", "tapheard", "up")
-	runs(t, "ip", "link", "set", "heard", "up")
 	b := plan.Bridge{Name: "qbrheard", PortID: guestID, Zone: 4202, VLAN: 3, Taps: []string{"tapheard"}, Senders: []plan.Sender{
 		{MAC: "fa:16:3e:00:00:01", Prefix: netip.MustParsePrefix("10.0.1.5/32")}, {MAC: "fa:16:3e:00:00:01", Prefix: netip.MustParsePrefix("fd00:1::5/128")}}}
 	ctx, news := context.Background(), make(chan struct{}, 100)

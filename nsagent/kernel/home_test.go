@@ -102,6 +102,13 @@ func runs(t *testing.T, argv ...string) {
 	}
 }
 
+// plug makes the device of a machine, and what the machine has of it.
+func plug(t *testing.T, tap, machine string) {
+	t.Helper()
+	runs(t, "ip", "link", "add", tap, "up", "type", "veth", "peer", "name", machine)
+	runs(t, "ip", "link", "set", machine, "up")
+}
+
 // TestFirewallSettles: what the tools print is what they were told, rule for rule, and what somebody spoils is seen.
 func TestFirewallSettles(t *testing.T) {
 	h := open(t)

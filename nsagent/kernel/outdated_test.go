@@ -27,11 +27,9 @@ func TestOutdated(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer n.Close()
-	runs(t, "ip", "link", "add", "tapold", "type", "veth", "peer", "name", "old")
+	plug(t, "tapold", "old")
 	defer runs(t, "ip", "link", "del", "tapold")
 	defer runs(t, "conntrack", "-D", "-w", "4201")
-	runs(t, "ip", "link", "set", "tapold", "up")
-	runs(t, "ip", "link", "set", "old", "up")
 	var all []plan.Connection // the machine tells of the first only
 	for _, port := range []uint16{40000, 40001, 40002} {
 		a, b := netip.MustParseAddr("10.0.1.9"), netip.MustParseAddr("10.0.1.5")

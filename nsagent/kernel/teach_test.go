@@ -190,11 +190,9 @@ func TestSilentMachine(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer n.Close()
-	runs(t, "ip", "link", "add", "tapsilent", "type", "veth", "peer", "name", "silent")
+	plug(t, "tapsilent", "silent")
 	defer runs(t, "ip", "link", "del", "tapsilent")
 	defer runs(t, "conntrack", "-D", "-w", "4200")
-	runs(t, "ip", "link", "set", "tapsilent", "up")
-	runs(t, "ip", "link", "set", "silent", "up")
 	runs(t, "conntrack", "-I", "-w", "4200", "-p", "tcp", "-s", "10.0.1.5", "-d", "10.0.1.9", "--sport", "40000", "--dport", "80", "-t", "100", "--state", "ESTABLISHED", "-u", "SEEN_REPLY")
 	runs(t, "conntrack", "-I", "-w", "4200", "-p", "udp", "-s", "10.0.1.9", "-d", "10.0.1.5", "--sport", "40000", "--dport", "53", "-t", "100", "-u", "SEEN_REPLY")
 	b := plan.Bridge{Name: "qbrsilent", PortID: guestID, Zone: 4200, VLAN: 3, Taps: []string{"tapsilent"},
