@@ -38,7 +38,7 @@ race: bootstrap
 test: race ## all tests; end-to-end as root, on virtual hosts
 	go vet ./...
 	go test -timeout 15m ./ofapps
-	go test -count=1 -p 1 -timeout 15m $(CLOUD)
+	go test -count=1 -p 1 -timeout 18m $(CLOUD)
 
 bench: bootstrap ## benchmarks, as ratios against a reference in the same run
 	go test -count=1 -timeout 60m -run '^$$' -bench . ./openflow ./test/bench/...
