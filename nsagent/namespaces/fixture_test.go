@@ -103,8 +103,16 @@ type kept struct {
 	desired  map[string]plan.Resource
 }
 
-// keep starts a keeper that ends with the test.
+// keep starts a keeper that ends with the test, for a br-int that holds nothing.
 func keep(t testing.TB, change ...func(*Config)) *kept {
+	t.Helper()
+	x := keepUntold(t, change...)
+	x.Unplugged(nil)
+	return x
+}
+
+// keepUntold is keep, and nobody has said yet what br-int holds.
+func keepUntold(t testing.TB, change ...func(*Config)) *kept {
 	t.Helper()
 	s := &servers{dhcp: map[string]plan.Server{}, listens: map[string]plan.Listener{}, inodes: map[string]string{}}
 	x := &kept{t: t, servers: s, registry: prometheus.NewRegistry()}
@@ -128,7 +136,6 @@ func keep(t testing.TB, change ...func(*Config)) *kept {
 		}
 	})
 	t.Cleanup(x.stop)
-	x.Unplugged(nil)
 	return x
 }
 

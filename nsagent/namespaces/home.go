@@ -40,7 +40,15 @@ func (w *worker) assignZones(ctx context.Context, sources *plan.Sources) error {
 func (w *worker) around(ctx context.Context, want plan.Namespace, have *plan.Namespace, plugged map[string]bool) {
 	if w.name == plan.Home {
 		have.Plugged = plugged
-		have.Held = w.ns.Hold(ctx, plan.Arriving(want, *have), func() { poke(w.news) })
+		arriving := plan.Arriving(want, *have)
+		if plugged == nil { // which of them br-int holds, and whose connections are to be copied, is not known
+			have.Held = map[string]error{}
+			for _, b := range arriving {
+				have.Held[b.Name] = kernel.ErrWaiting
+			}
+		} else {
+			have.Held = w.ns.Hold(ctx, have.Tracked(arriving), func() { poke(w.news) })
+		}
 		for i, b := range have.Bridges {
 			have.Bridges[i].Taught = w.taught[b.Name]
 		}

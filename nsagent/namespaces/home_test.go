@@ -213,15 +213,19 @@ func (b *associated) Correct(context.Context, uint16, []plan.Connection, []plan.
 // TestMachineStaysUntilItIsHeard: a machine whose associations nobody has heard stays with br-int, which says why, and others do not wait for it.
 func TestMachineStaysUntilItIsHeard(t *testing.T) {
 	brInt := &associated{}
-	x := keep(t, func(c *Config) { c.Tracker = brInt })
+	x := keepUntold(t, func(c *Config) { c.Tracker = brInt })
 	plugged := map[string]bool{}
 	for i := range 2 {
 		tap := plan.Tap(id('0', i))
 		run(t, "ip", "link", "add", tap, "type", "veth", "peer", "name", fmt.Sprint("guest", i))
 		plugged[tap] = true
 	}
+	x.Set(judged(2), true)
+	x.until("it has looked, and waits to hear what br-int holds", func() bool { return x.count("looks_total") >= 2 && len(x.Report().Pending) > 0 })
+	if out := run(t, "ip", "-br", "link"); strings.Contains(out, "qbr") || len(x.Report().Devices) > 0 {
+		t.Errorf("it did not wait: %s", out)
+	}
 	x.Unplugged(plugged)
-	x.want(judged(2))
 	bridged := func(i int) bool {
 		return strings.Contains(run(t, "ip", "link", "show", plan.Tap(id('0', i))), "master "+plan.BridgeOf(id('0', i)))
 	}

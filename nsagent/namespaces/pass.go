@@ -119,7 +119,11 @@ func (w *worker) keep(ctx context.Context, sources *plan.Sources, plugged map[st
 		}
 	}
 	for _, b := range w.target.Bridges {
-		if err := have.Held[b.Name]; err != nil {
+		switch err := have.Held[b.Name]; {
+		case err == nil:
+		case plugged == nil: // the agent itself tells that Open vSwitch's database is away
+			out.waits = true
+		default:
 			out.blame(b.For, err)
 		}
 	}

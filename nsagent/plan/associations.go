@@ -41,7 +41,7 @@ func Unheard(tracked []Connection, senders []Sender, heard Heard) []Connection {
 	})
 }
 
-// Arriving are the bridges whose machines br-int still holds and tracks, each with its machine as the only one of its Taps.
+// Arriving are the bridges whose machines are there, and not in them yet, each with its machine as the only one of its Taps.
 func Arriving(want, have Namespace) []Bridge {
 	is := map[string]Bridge{}
 	for _, b := range have.Bridges {
@@ -49,12 +49,17 @@ func Arriving(want, have Namespace) []Bridge {
 	}
 	var out []Bridge
 	for _, b := range want.Bridges {
-		if tap := have.Machine(b); have.tracks(b, tap) && !slices.Contains(is[b.Name].Taps, tap) {
+		if tap := have.Machine(b); tap != "" && !slices.Contains(is[b.Name].Taps, tap) {
 			b.Taps = []string{tap}
 			out = append(out, b)
 		}
 	}
 	return out
+}
+
+// Tracked are those of some bridges whose machine in Taps br-int holds, and tracks.
+func (n Namespace) Tracked(arriving []Bridge) []Bridge {
+	return slices.DeleteFunc(arriving, func(b Bridge) bool { return !n.tracks(b, b.Taps[0]) })
 }
 
 // tracks says whether br-int has connections of a machine that a bridge is to know.
