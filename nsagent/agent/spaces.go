@@ -225,7 +225,7 @@ func (a *Agent) spaceNotice(n namespaces.Notice) {
 }
 
 const (
-	// describeTimeout bounds a look at a namespace, or at counters.
+	// describeTimeout bounds a look at what somebody asks about.
 	describeTimeout = 10 * time.Second
 	// maxAsks is how many questions of people are answered at the same time.
 	maxAsks = 4
@@ -248,8 +248,13 @@ func (a *Agent) answerAsk(ctx context.Context, s *stream, ask *nodev1.Ask) {
 		ctx, cancel := context.WithTimeout(ctx, describeTimeout)
 		defer cancel()
 		answer := a.describe
-		if ask.GetFirewall() != "" {
+		switch {
+		case ask.GetFirewall() != "":
 			answer = a.counted
+		case ask.GetTrace() != nil:
+			answer = a.trace
+		case ask.GetRoute() != nil:
+			answer = a.route
 		}
 		n, err := answer(ctx, ask)
 		if err != nil {

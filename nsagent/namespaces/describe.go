@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/netip"
 
 	"github.com/weft-sdn/weft/nsagent/kernel"
 	"github.com/weft-sdn/weft/nsagent/plan"
@@ -87,4 +88,24 @@ func (k *Keeper) Counters(ctx context.Context, portID string) (plan.Counters, er
 		return plan.Counters{}, err
 	}
 	return port.Counters(text), nil
+}
+
+// Route tells what the kernel does with a packet that comes into a namespace by a device. That there is no such namespace is an
+// answer, too.
+func (k *Keeper) Route(namespace, device string, src, dst netip.Addr) (kernel.Route, error) {
+	k.mu.Lock()
+	host := k.host
+	k.mu.Unlock()
+	if host == nil {
+		return kernel.Route{}, errors.New("the agent is only just starting; try again")
+	}
+	ns, err := host.Open(namespace)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return kernel.Route{Kind: kernel.RouteDrop, Message: "the host has no such namespace"}, nil
+	case err != nil:
+		return kernel.Route{}, err
+	}
+	defer ns.Close()
+	return ns.Route(device, src, dst)
 }

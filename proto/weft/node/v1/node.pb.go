@@ -2654,7 +2654,7 @@ func (x *RemoteAddress) GetGroupIds() []string {
 	return nil
 }
 
-// Ask is a question about a namespace as it is now.
+// Ask is a question about what is on the host as it is now: about a namespace, unless firewall, trace or route is set.
 type Ask struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Comes back in the Answer.
@@ -2662,7 +2662,9 @@ type Ask struct {
 	// E.g. qrouter-….
 	Namespace string `protobuf:"bytes,2,opt,name=namespace,proto3" json:"namespace,omitempty"`
 	// Id of a port with a firewall bridge: asks, instead, for what the rules that judge it there have counted.
-	Firewall      string `protobuf:"bytes,3,opt,name=firewall,proto3" json:"firewall,omitempty"`
+	Firewall      string         `protobuf:"bytes,3,opt,name=firewall,proto3" json:"firewall,omitempty"`
+	Trace         *TraceQuestion `protobuf:"bytes,4,opt,name=trace,proto3" json:"trace,omitempty"`
+	Route         *RouteQuestion `protobuf:"bytes,5,opt,name=route,proto3" json:"route,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2718,7 +2720,290 @@ func (x *Ask) GetFirewall() string {
 	return ""
 }
 
-// Answer compares a namespace with what is desired, or tells what a firewall bridge has counted.
+func (x *Ask) GetTrace() *TraceQuestion {
+	if x != nil {
+		return x.Trace
+	}
+	return nil
+}
+
+func (x *Ask) GetRoute() *RouteQuestion {
+	if x != nil {
+		return x.Route
+	}
+	return nil
+}
+
+// TraceQuestion is a packet that comes into a bridge, of which nobody but the switch's tables hears.
+type TraceQuestion struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Bridge string                 `protobuf:"bytes,1,opt,name=bridge,proto3" json:"bridge,omitempty"`
+	// Name of the bridge's port that the packet comes in by. Empty: only the ports are asked for, and nothing else is set.
+	InPort string `protobuf:"bytes,2,opt,name=in_port,json=inPort,proto3" json:"in_port,omitempty"`
+	EthSrc string `protobuf:"bytes,3,opt,name=eth_src,json=ethSrc,proto3" json:"eth_src,omitempty"`
+	EthDst string `protobuf:"bytes,4,opt,name=eth_dst,json=ethDst,proto3" json:"eth_dst,omitempty"`
+	// Tag; 0: none.
+	Vlan  uint32 `protobuf:"varint,5,opt,name=vlan,proto3" json:"vlan,omitempty"`
+	IpSrc string `protobuf:"bytes,6,opt,name=ip_src,json=ipSrc,proto3" json:"ip_src,omitempty"`
+	IpDst string `protobuf:"bytes,7,opt,name=ip_dst,json=ipDst,proto3" json:"ip_dst,omitempty"`
+	// The IP protocol's number.
+	Protocol uint32 `protobuf:"varint,8,opt,name=protocol,proto3" json:"protocol,omitempty"`
+	Ttl      uint32 `protobuf:"varint,9,opt,name=ttl,proto3" json:"ttl,omitempty"`
+	// Of TCP, UDP and SCTP; of ICMP and ICMPv6 type and code.
+	SrcPort uint32 `protobuf:"varint,10,opt,name=src_port,json=srcPort,proto3" json:"src_port,omitempty"`
+	DstPort uint32 `protobuf:"varint,11,opt,name=dst_port,json=dstPort,proto3" json:"dst_port,omitempty"`
+	// Set for a packet that comes by a tunnel.
+	Tunnel        *Encapsulation `protobuf:"bytes,12,opt,name=tunnel,proto3" json:"tunnel,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TraceQuestion) Reset() {
+	*x = TraceQuestion{}
+	mi := &file_weft_node_v1_node_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TraceQuestion) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TraceQuestion) ProtoMessage() {}
+
+func (x *TraceQuestion) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_node_v1_node_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TraceQuestion.ProtoReflect.Descriptor instead.
+func (*TraceQuestion) Descriptor() ([]byte, []int) {
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *TraceQuestion) GetBridge() string {
+	if x != nil {
+		return x.Bridge
+	}
+	return ""
+}
+
+func (x *TraceQuestion) GetInPort() string {
+	if x != nil {
+		return x.InPort
+	}
+	return ""
+}
+
+func (x *TraceQuestion) GetEthSrc() string {
+	if x != nil {
+		return x.EthSrc
+	}
+	return ""
+}
+
+func (x *TraceQuestion) GetEthDst() string {
+	if x != nil {
+		return x.EthDst
+	}
+	return ""
+}
+
+func (x *TraceQuestion) GetVlan() uint32 {
+	if x != nil {
+		return x.Vlan
+	}
+	return 0
+}
+
+func (x *TraceQuestion) GetIpSrc() string {
+	if x != nil {
+		return x.IpSrc
+	}
+	return ""
+}
+
+func (x *TraceQuestion) GetIpDst() string {
+	if x != nil {
+		return x.IpDst
+	}
+	return ""
+}
+
+func (x *TraceQuestion) GetProtocol() uint32 {
+	if x != nil {
+		return x.Protocol
+	}
+	return 0
+}
+
+func (x *TraceQuestion) GetTtl() uint32 {
+	if x != nil {
+		return x.Ttl
+	}
+	return 0
+}
+
+func (x *TraceQuestion) GetSrcPort() uint32 {
+	if x != nil {
+		return x.SrcPort
+	}
+	return 0
+}
+
+func (x *TraceQuestion) GetDstPort() uint32 {
+	if x != nil {
+		return x.DstPort
+	}
+	return 0
+}
+
+func (x *TraceQuestion) GetTunnel() *Encapsulation {
+	if x != nil {
+		return x.Tunnel
+	}
+	return nil
+}
+
+// Encapsulation is how a packet was carried.
+type Encapsulation struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Key           uint64                 `protobuf:"varint,1,opt,name=key,proto3" json:"key,omitempty"`
+	Src           string                 `protobuf:"bytes,2,opt,name=src,proto3" json:"src,omitempty"`
+	Dst           string                 `protobuf:"bytes,3,opt,name=dst,proto3" json:"dst,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Encapsulation) Reset() {
+	*x = Encapsulation{}
+	mi := &file_weft_node_v1_node_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Encapsulation) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Encapsulation) ProtoMessage() {}
+
+func (x *Encapsulation) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_node_v1_node_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Encapsulation.ProtoReflect.Descriptor instead.
+func (*Encapsulation) Descriptor() ([]byte, []int) {
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *Encapsulation) GetKey() uint64 {
+	if x != nil {
+		return x.Key
+	}
+	return 0
+}
+
+func (x *Encapsulation) GetSrc() string {
+	if x != nil {
+		return x.Src
+	}
+	return ""
+}
+
+func (x *Encapsulation) GetDst() string {
+	if x != nil {
+		return x.Dst
+	}
+	return ""
+}
+
+// RouteQuestion is a packet that comes into a namespace.
+type RouteQuestion struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Namespace string                 `protobuf:"bytes,1,opt,name=namespace,proto3" json:"namespace,omitempty"`
+	// Device that it comes in by.
+	Device        string `protobuf:"bytes,2,opt,name=device,proto3" json:"device,omitempty"`
+	Src           string `protobuf:"bytes,3,opt,name=src,proto3" json:"src,omitempty"`
+	Dst           string `protobuf:"bytes,4,opt,name=dst,proto3" json:"dst,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RouteQuestion) Reset() {
+	*x = RouteQuestion{}
+	mi := &file_weft_node_v1_node_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RouteQuestion) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RouteQuestion) ProtoMessage() {}
+
+func (x *RouteQuestion) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_node_v1_node_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RouteQuestion.ProtoReflect.Descriptor instead.
+func (*RouteQuestion) Descriptor() ([]byte, []int) {
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *RouteQuestion) GetNamespace() string {
+	if x != nil {
+		return x.Namespace
+	}
+	return ""
+}
+
+func (x *RouteQuestion) GetDevice() string {
+	if x != nil {
+		return x.Device
+	}
+	return ""
+}
+
+func (x *RouteQuestion) GetSrc() string {
+	if x != nil {
+		return x.Src
+	}
+	return ""
+}
+
+func (x *RouteQuestion) GetDst() string {
+	if x != nil {
+		return x.Dst
+	}
+	return ""
+}
+
+// Answer compares a namespace with what is desired, or tells what else was asked.
 type Answer struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Nonce string                 `protobuf:"bytes,1,opt,name=nonce,proto3" json:"nonce,omitempty"`
@@ -2728,15 +3013,17 @@ type Answer struct {
 	// Of the rules of the port's groups; all ports of the host with these groups share them.
 	Rules []*RuleCounter `protobuf:"bytes,4,rep,name=rules,proto3" json:"rules,omitempty"`
 	// What the port was to hear, and has sent, and was refused.
-	RefusedIngress *Counter `protobuf:"bytes,5,opt,name=refused_ingress,json=refusedIngress,proto3" json:"refused_ingress,omitempty"`
-	RefusedEgress  *Counter `protobuf:"bytes,6,opt,name=refused_egress,json=refusedEgress,proto3" json:"refused_egress,omitempty"`
+	RefusedIngress *Counter     `protobuf:"bytes,5,opt,name=refused_ingress,json=refusedIngress,proto3" json:"refused_ingress,omitempty"`
+	RefusedEgress  *Counter     `protobuf:"bytes,6,opt,name=refused_egress,json=refusedEgress,proto3" json:"refused_egress,omitempty"`
+	Trace          *TraceAnswer `protobuf:"bytes,7,opt,name=trace,proto3" json:"trace,omitempty"`
+	Route          *RouteAnswer `protobuf:"bytes,8,opt,name=route,proto3" json:"route,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Answer) Reset() {
 	*x = Answer{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[30]
+	mi := &file_weft_node_v1_node_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2748,7 +3035,7 @@ func (x *Answer) String() string {
 func (*Answer) ProtoMessage() {}
 
 func (x *Answer) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[30]
+	mi := &file_weft_node_v1_node_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2761,7 +3048,7 @@ func (x *Answer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Answer.ProtoReflect.Descriptor instead.
 func (*Answer) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{30}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Answer) GetNonce() string {
@@ -2806,6 +3093,181 @@ func (x *Answer) GetRefusedEgress() *Counter {
 	return nil
 }
 
+func (x *Answer) GetTrace() *TraceAnswer {
+	if x != nil {
+		return x.Trace
+	}
+	return nil
+}
+
+func (x *Answer) GetRoute() *RouteAnswer {
+	if x != nil {
+		return x.Route
+	}
+	return nil
+}
+
+// TraceAnswer is what ovs-vswitchd says.
+type TraceAnswer struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What ofproto/trace prints.
+	Text string `protobuf:"bytes,1,opt,name=text,proto3" json:"text,omitempty"`
+	// What dpif/show prints: the ports of all bridges.
+	Ports         string `protobuf:"bytes,2,opt,name=ports,proto3" json:"ports,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TraceAnswer) Reset() {
+	*x = TraceAnswer{}
+	mi := &file_weft_node_v1_node_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TraceAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TraceAnswer) ProtoMessage() {}
+
+func (x *TraceAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_node_v1_node_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TraceAnswer.ProtoReflect.Descriptor instead.
+func (*TraceAnswer) Descriptor() ([]byte, []int) {
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *TraceAnswer) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *TraceAnswer) GetPorts() string {
+	if x != nil {
+		return x.Ports
+	}
+	return ""
+}
+
+// RouteAnswer is what the kernel does with a packet.
+type RouteAnswer struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// forward, local (it is for the namespace itself), or drop.
+	Kind string `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
+	// Why it is dropped.
+	Message string `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
+	// Of forward: the device that it leaves by, its MAC, the next hop, and its MAC as far as the kernel knows it.
+	Device    string `protobuf:"bytes,3,opt,name=device,proto3" json:"device,omitempty"`
+	DeviceMac string `protobuf:"bytes,4,opt,name=device_mac,json=deviceMac,proto3" json:"device_mac,omitempty"`
+	Via       string `protobuf:"bytes,5,opt,name=via,proto3" json:"via,omitempty"`
+	Neighbour string `protobuf:"bytes,6,opt,name=neighbour,proto3" json:"neighbour,omitempty"`
+	// As "ip neigh" prints it: PERMANENT, REACHABLE, STALE, …; NONE: there is no entry.
+	NeighbourState string `protobuf:"bytes,7,opt,name=neighbour_state,json=neighbourState,proto3" json:"neighbour_state,omitempty"`
+	// Routing table that had the route.
+	Table         uint32 `protobuf:"varint,8,opt,name=table,proto3" json:"table,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RouteAnswer) Reset() {
+	*x = RouteAnswer{}
+	mi := &file_weft_node_v1_node_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RouteAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RouteAnswer) ProtoMessage() {}
+
+func (x *RouteAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_node_v1_node_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RouteAnswer.ProtoReflect.Descriptor instead.
+func (*RouteAnswer) Descriptor() ([]byte, []int) {
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *RouteAnswer) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *RouteAnswer) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+func (x *RouteAnswer) GetDevice() string {
+	if x != nil {
+		return x.Device
+	}
+	return ""
+}
+
+func (x *RouteAnswer) GetDeviceMac() string {
+	if x != nil {
+		return x.DeviceMac
+	}
+	return ""
+}
+
+func (x *RouteAnswer) GetVia() string {
+	if x != nil {
+		return x.Via
+	}
+	return ""
+}
+
+func (x *RouteAnswer) GetNeighbour() string {
+	if x != nil {
+		return x.Neighbour
+	}
+	return ""
+}
+
+func (x *RouteAnswer) GetNeighbourState() string {
+	if x != nil {
+		return x.NeighbourState
+	}
+	return ""
+}
+
+func (x *RouteAnswer) GetTable() uint32 {
+	if x != nil {
+		return x.Table
+	}
+	return 0
+}
+
 // RuleCounter is what a rule of a security group has let through, of the first direction of connections.
 type RuleCounter struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2817,7 +3279,7 @@ type RuleCounter struct {
 
 func (x *RuleCounter) Reset() {
 	*x = RuleCounter{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[31]
+	mi := &file_weft_node_v1_node_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2829,7 +3291,7 @@ func (x *RuleCounter) String() string {
 func (*RuleCounter) ProtoMessage() {}
 
 func (x *RuleCounter) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[31]
+	mi := &file_weft_node_v1_node_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2842,7 +3304,7 @@ func (x *RuleCounter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RuleCounter.ProtoReflect.Descriptor instead.
 func (*RuleCounter) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{31}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *RuleCounter) GetRuleId() string {
@@ -2870,7 +3332,7 @@ type Counter struct {
 
 func (x *Counter) Reset() {
 	*x = Counter{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[32]
+	mi := &file_weft_node_v1_node_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2882,7 +3344,7 @@ func (x *Counter) String() string {
 func (*Counter) ProtoMessage() {}
 
 func (x *Counter) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[32]
+	mi := &file_weft_node_v1_node_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2895,7 +3357,7 @@ func (x *Counter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Counter.ProtoReflect.Descriptor instead.
 func (*Counter) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{32}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Counter) GetPackets() uint64 {
@@ -2927,7 +3389,7 @@ type NamespaceLine struct {
 
 func (x *NamespaceLine) Reset() {
 	*x = NamespaceLine{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[33]
+	mi := &file_weft_node_v1_node_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2939,7 +3401,7 @@ func (x *NamespaceLine) String() string {
 func (*NamespaceLine) ProtoMessage() {}
 
 func (x *NamespaceLine) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[33]
+	mi := &file_weft_node_v1_node_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2952,7 +3414,7 @@ func (x *NamespaceLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NamespaceLine.ProtoReflect.Descriptor instead.
 func (*NamespaceLine) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{33}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *NamespaceLine) GetSection() string {
@@ -2990,7 +3452,7 @@ type Ack struct {
 
 func (x *Ack) Reset() {
 	*x = Ack{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[34]
+	mi := &file_weft_node_v1_node_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3002,7 +3464,7 @@ func (x *Ack) String() string {
 func (*Ack) ProtoMessage() {}
 
 func (x *Ack) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[34]
+	mi := &file_weft_node_v1_node_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3015,7 +3477,7 @@ func (x *Ack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ack.ProtoReflect.Descriptor instead.
 func (*Ack) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{34}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *Ack) GetNonce() string {
@@ -3045,7 +3507,7 @@ type Nack struct {
 
 func (x *Nack) Reset() {
 	*x = Nack{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[35]
+	mi := &file_weft_node_v1_node_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3057,7 +3519,7 @@ func (x *Nack) String() string {
 func (*Nack) ProtoMessage() {}
 
 func (x *Nack) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[35]
+	mi := &file_weft_node_v1_node_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3070,7 +3532,7 @@ func (x *Nack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Nack.ProtoReflect.Descriptor instead.
 func (*Nack) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{35}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *Nack) GetNonce() string {
@@ -3108,7 +3570,7 @@ type ResourceError struct {
 
 func (x *ResourceError) Reset() {
 	*x = ResourceError{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[36]
+	mi := &file_weft_node_v1_node_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3120,7 +3582,7 @@ func (x *ResourceError) String() string {
 func (*ResourceError) ProtoMessage() {}
 
 func (x *ResourceError) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[36]
+	mi := &file_weft_node_v1_node_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3133,7 +3595,7 @@ func (x *ResourceError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResourceError.ProtoReflect.Descriptor instead.
 func (*ResourceError) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{36}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *ResourceError) GetResource() string {
@@ -3180,7 +3642,7 @@ type Inventory struct {
 
 func (x *Inventory) Reset() {
 	*x = Inventory{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[37]
+	mi := &file_weft_node_v1_node_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3192,7 +3654,7 @@ func (x *Inventory) String() string {
 func (*Inventory) ProtoMessage() {}
 
 func (x *Inventory) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[37]
+	mi := &file_weft_node_v1_node_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3205,7 +3667,7 @@ func (x *Inventory) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Inventory.ProtoReflect.Descriptor instead.
 func (*Inventory) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{37}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *Inventory) GetFull() bool {
@@ -3257,7 +3719,7 @@ type InterfaceFact struct {
 
 func (x *InterfaceFact) Reset() {
 	*x = InterfaceFact{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[38]
+	mi := &file_weft_node_v1_node_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3269,7 +3731,7 @@ func (x *InterfaceFact) String() string {
 func (*InterfaceFact) ProtoMessage() {}
 
 func (x *InterfaceFact) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[38]
+	mi := &file_weft_node_v1_node_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3282,7 +3744,7 @@ func (x *InterfaceFact) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InterfaceFact.ProtoReflect.Descriptor instead.
 func (*InterfaceFact) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{38}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *InterfaceFact) GetName() string {
@@ -3353,7 +3815,7 @@ type Notice struct {
 
 func (x *Notice) Reset() {
 	*x = Notice{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[39]
+	mi := &file_weft_node_v1_node_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3365,7 +3827,7 @@ func (x *Notice) String() string {
 func (*Notice) ProtoMessage() {}
 
 func (x *Notice) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[39]
+	mi := &file_weft_node_v1_node_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3378,7 +3840,7 @@ func (x *Notice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Notice.ProtoReflect.Descriptor instead.
 func (*Notice) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{39}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *Notice) GetReason() string {
@@ -3414,7 +3876,7 @@ type Checkpoint struct {
 
 func (x *Checkpoint) Reset() {
 	*x = Checkpoint{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[40]
+	mi := &file_weft_node_v1_node_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3426,7 +3888,7 @@ func (x *Checkpoint) String() string {
 func (*Checkpoint) ProtoMessage() {}
 
 func (x *Checkpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[40]
+	mi := &file_weft_node_v1_node_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3439,7 +3901,7 @@ func (x *Checkpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Checkpoint.ProtoReflect.Descriptor instead.
 func (*Checkpoint) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{40}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *Checkpoint) GetBridge() string {
@@ -3700,18 +4162,58 @@ const file_weft_node_v1_node_proto_rawDesc = "" +
 	"\bgroup_id\x18\x01 \x01(\tR\agroupId\"I\n" +
 	"\rRemoteAddress\x12\x1b\n" +
 	"\tip_prefix\x18\x01 \x01(\tR\bipPrefix\x12\x1b\n" +
-	"\tgroup_ids\x18\x02 \x03(\tR\bgroupIds\"U\n" +
+	"\tgroup_ids\x18\x02 \x03(\tR\bgroupIds\"\xbb\x01\n" +
 	"\x03Ask\x12\x14\n" +
 	"\x05nonce\x18\x01 \x01(\tR\x05nonce\x12\x1c\n" +
 	"\tnamespace\x18\x02 \x01(\tR\tnamespace\x12\x1a\n" +
-	"\bfirewall\x18\x03 \x01(\tR\bfirewall\"\x96\x02\n" +
+	"\bfirewall\x18\x03 \x01(\tR\bfirewall\x121\n" +
+	"\x05trace\x18\x04 \x01(\v2\x1b.weft.node.v1.TraceQuestionR\x05trace\x121\n" +
+	"\x05route\x18\x05 \x01(\v2\x1b.weft.node.v1.RouteQuestionR\x05route\"\xcd\x02\n" +
+	"\rTraceQuestion\x12\x16\n" +
+	"\x06bridge\x18\x01 \x01(\tR\x06bridge\x12\x17\n" +
+	"\ain_port\x18\x02 \x01(\tR\x06inPort\x12\x17\n" +
+	"\aeth_src\x18\x03 \x01(\tR\x06ethSrc\x12\x17\n" +
+	"\aeth_dst\x18\x04 \x01(\tR\x06ethDst\x12\x12\n" +
+	"\x04vlan\x18\x05 \x01(\rR\x04vlan\x12\x15\n" +
+	"\x06ip_src\x18\x06 \x01(\tR\x05ipSrc\x12\x15\n" +
+	"\x06ip_dst\x18\a \x01(\tR\x05ipDst\x12\x1a\n" +
+	"\bprotocol\x18\b \x01(\rR\bprotocol\x12\x10\n" +
+	"\x03ttl\x18\t \x01(\rR\x03ttl\x12\x19\n" +
+	"\bsrc_port\x18\n" +
+	" \x01(\rR\asrcPort\x12\x19\n" +
+	"\bdst_port\x18\v \x01(\rR\adstPort\x123\n" +
+	"\x06tunnel\x18\f \x01(\v2\x1b.weft.node.v1.EncapsulationR\x06tunnel\"E\n" +
+	"\rEncapsulation\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\x04R\x03key\x12\x10\n" +
+	"\x03src\x18\x02 \x01(\tR\x03src\x12\x10\n" +
+	"\x03dst\x18\x03 \x01(\tR\x03dst\"i\n" +
+	"\rRouteQuestion\x12\x1c\n" +
+	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x16\n" +
+	"\x06device\x18\x02 \x01(\tR\x06device\x12\x10\n" +
+	"\x03src\x18\x03 \x01(\tR\x03src\x12\x10\n" +
+	"\x03dst\x18\x04 \x01(\tR\x03dst\"\xf8\x02\n" +
 	"\x06Answer\x12\x14\n" +
 	"\x05nonce\x18\x01 \x01(\tR\x05nonce\x12\x14\n" +
 	"\x05error\x18\x02 \x01(\tR\x05error\x121\n" +
 	"\x05lines\x18\x03 \x03(\v2\x1b.weft.node.v1.NamespaceLineR\x05lines\x12/\n" +
 	"\x05rules\x18\x04 \x03(\v2\x19.weft.node.v1.RuleCounterR\x05rules\x12>\n" +
 	"\x0frefused_ingress\x18\x05 \x01(\v2\x15.weft.node.v1.CounterR\x0erefusedIngress\x12<\n" +
-	"\x0erefused_egress\x18\x06 \x01(\v2\x15.weft.node.v1.CounterR\rrefusedEgress\"W\n" +
+	"\x0erefused_egress\x18\x06 \x01(\v2\x15.weft.node.v1.CounterR\rrefusedEgress\x12/\n" +
+	"\x05trace\x18\a \x01(\v2\x19.weft.node.v1.TraceAnswerR\x05trace\x12/\n" +
+	"\x05route\x18\b \x01(\v2\x19.weft.node.v1.RouteAnswerR\x05route\"7\n" +
+	"\vTraceAnswer\x12\x12\n" +
+	"\x04text\x18\x01 \x01(\tR\x04text\x12\x14\n" +
+	"\x05ports\x18\x02 \x01(\tR\x05ports\"\xe1\x01\n" +
+	"\vRouteAnswer\x12\x12\n" +
+	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x18\n" +
+	"\amessage\x18\x02 \x01(\tR\amessage\x12\x16\n" +
+	"\x06device\x18\x03 \x01(\tR\x06device\x12\x1d\n" +
+	"\n" +
+	"device_mac\x18\x04 \x01(\tR\tdeviceMac\x12\x10\n" +
+	"\x03via\x18\x05 \x01(\tR\x03via\x12\x1c\n" +
+	"\tneighbour\x18\x06 \x01(\tR\tneighbour\x12'\n" +
+	"\x0fneighbour_state\x18\a \x01(\tR\x0eneighbourState\x12\x14\n" +
+	"\x05table\x18\b \x01(\rR\x05table\"W\n" +
 	"\vRuleCounter\x12\x17\n" +
 	"\arule_id\x18\x01 \x01(\tR\x06ruleId\x12/\n" +
 	"\acounter\x18\x02 \x01(\v2\x15.weft.node.v1.CounterR\acounter\"9\n" +
@@ -3777,7 +4279,7 @@ func file_weft_node_v1_node_proto_rawDescGZIP() []byte {
 	return file_weft_node_v1_node_proto_rawDescData
 }
 
-var file_weft_node_v1_node_proto_msgTypes = make([]protoimpl.MessageInfo, 45)
+var file_weft_node_v1_node_proto_msgTypes = make([]protoimpl.MessageInfo, 50)
 var file_weft_node_v1_node_proto_goTypes = []any{
 	(*SyncRequest)(nil),     // 0: weft.node.v1.SyncRequest
 	(*SyncResponse)(nil),    // 1: weft.node.v1.SyncResponse
@@ -3809,34 +4311,39 @@ var file_weft_node_v1_node_proto_goTypes = []any{
 	(*RemoteGroup)(nil),     // 27: weft.node.v1.RemoteGroup
 	(*RemoteAddress)(nil),   // 28: weft.node.v1.RemoteAddress
 	(*Ask)(nil),             // 29: weft.node.v1.Ask
-	(*Answer)(nil),          // 30: weft.node.v1.Answer
-	(*RuleCounter)(nil),     // 31: weft.node.v1.RuleCounter
-	(*Counter)(nil),         // 32: weft.node.v1.Counter
-	(*NamespaceLine)(nil),   // 33: weft.node.v1.NamespaceLine
-	(*Ack)(nil),             // 34: weft.node.v1.Ack
-	(*Nack)(nil),            // 35: weft.node.v1.Nack
-	(*ResourceError)(nil),   // 36: weft.node.v1.ResourceError
-	(*Inventory)(nil),       // 37: weft.node.v1.Inventory
-	(*InterfaceFact)(nil),   // 38: weft.node.v1.InterfaceFact
-	(*Notice)(nil),          // 39: weft.node.v1.Notice
-	(*Checkpoint)(nil),      // 40: weft.node.v1.Checkpoint
-	nil,                     // 41: weft.node.v1.Hello.BridgeMappingsEntry
-	nil,                     // 42: weft.node.v1.Hello.ResourceVersionsEntry
-	nil,                     // 43: weft.node.v1.InstanceData.PublicKeysEntry
-	nil,                     // 44: weft.node.v1.InstanceData.MetaEntry
+	(*TraceQuestion)(nil),   // 30: weft.node.v1.TraceQuestion
+	(*Encapsulation)(nil),   // 31: weft.node.v1.Encapsulation
+	(*RouteQuestion)(nil),   // 32: weft.node.v1.RouteQuestion
+	(*Answer)(nil),          // 33: weft.node.v1.Answer
+	(*TraceAnswer)(nil),     // 34: weft.node.v1.TraceAnswer
+	(*RouteAnswer)(nil),     // 35: weft.node.v1.RouteAnswer
+	(*RuleCounter)(nil),     // 36: weft.node.v1.RuleCounter
+	(*Counter)(nil),         // 37: weft.node.v1.Counter
+	(*NamespaceLine)(nil),   // 38: weft.node.v1.NamespaceLine
+	(*Ack)(nil),             // 39: weft.node.v1.Ack
+	(*Nack)(nil),            // 40: weft.node.v1.Nack
+	(*ResourceError)(nil),   // 41: weft.node.v1.ResourceError
+	(*Inventory)(nil),       // 42: weft.node.v1.Inventory
+	(*InterfaceFact)(nil),   // 43: weft.node.v1.InterfaceFact
+	(*Notice)(nil),          // 44: weft.node.v1.Notice
+	(*Checkpoint)(nil),      // 45: weft.node.v1.Checkpoint
+	nil,                     // 46: weft.node.v1.Hello.BridgeMappingsEntry
+	nil,                     // 47: weft.node.v1.Hello.ResourceVersionsEntry
+	nil,                     // 48: weft.node.v1.InstanceData.PublicKeysEntry
+	nil,                     // 49: weft.node.v1.InstanceData.MetaEntry
 }
 var file_weft_node_v1_node_proto_depIdxs = []int32{
 	2,  // 0: weft.node.v1.SyncRequest.hello:type_name -> weft.node.v1.Hello
-	34, // 1: weft.node.v1.SyncRequest.ack:type_name -> weft.node.v1.Ack
-	35, // 2: weft.node.v1.SyncRequest.nack:type_name -> weft.node.v1.Nack
-	37, // 3: weft.node.v1.SyncRequest.inventory:type_name -> weft.node.v1.Inventory
-	39, // 4: weft.node.v1.SyncRequest.notice:type_name -> weft.node.v1.Notice
-	30, // 5: weft.node.v1.SyncRequest.answer:type_name -> weft.node.v1.Answer
+	39, // 1: weft.node.v1.SyncRequest.ack:type_name -> weft.node.v1.Ack
+	40, // 2: weft.node.v1.SyncRequest.nack:type_name -> weft.node.v1.Nack
+	42, // 3: weft.node.v1.SyncRequest.inventory:type_name -> weft.node.v1.Inventory
+	44, // 4: weft.node.v1.SyncRequest.notice:type_name -> weft.node.v1.Notice
+	33, // 5: weft.node.v1.SyncRequest.answer:type_name -> weft.node.v1.Answer
 	3,  // 6: weft.node.v1.SyncResponse.delta:type_name -> weft.node.v1.Delta
-	40, // 7: weft.node.v1.SyncResponse.checkpoint:type_name -> weft.node.v1.Checkpoint
+	45, // 7: weft.node.v1.SyncResponse.checkpoint:type_name -> weft.node.v1.Checkpoint
 	29, // 8: weft.node.v1.SyncResponse.ask:type_name -> weft.node.v1.Ask
-	41, // 9: weft.node.v1.Hello.bridge_mappings:type_name -> weft.node.v1.Hello.BridgeMappingsEntry
-	42, // 10: weft.node.v1.Hello.resource_versions:type_name -> weft.node.v1.Hello.ResourceVersionsEntry
+	46, // 9: weft.node.v1.Hello.bridge_mappings:type_name -> weft.node.v1.Hello.BridgeMappingsEntry
+	47, // 10: weft.node.v1.Hello.resource_versions:type_name -> weft.node.v1.Hello.ResourceVersionsEntry
 	4,  // 11: weft.node.v1.Delta.upserts:type_name -> weft.node.v1.Resource
 	5,  // 12: weft.node.v1.Resource.bridge:type_name -> weft.node.v1.Bridge
 	6,  // 13: weft.node.v1.Resource.tunnel:type_name -> weft.node.v1.Tunnel
@@ -3867,24 +4374,29 @@ var file_weft_node_v1_node_proto_depIdxs = []int32{
 	20, // 38: weft.node.v1.Endpoint.addresses:type_name -> weft.node.v1.EndpointAddress
 	21, // 39: weft.node.v1.Endpoint.dhcp_options:type_name -> weft.node.v1.DhcpOption
 	22, // 40: weft.node.v1.Endpoint.instance:type_name -> weft.node.v1.InstanceData
-	43, // 41: weft.node.v1.InstanceData.public_keys:type_name -> weft.node.v1.InstanceData.PublicKeysEntry
-	44, // 42: weft.node.v1.InstanceData.meta:type_name -> weft.node.v1.InstanceData.MetaEntry
+	48, // 41: weft.node.v1.InstanceData.public_keys:type_name -> weft.node.v1.InstanceData.PublicKeysEntry
+	49, // 42: weft.node.v1.InstanceData.meta:type_name -> weft.node.v1.InstanceData.MetaEntry
 	24, // 43: weft.node.v1.PortFirewall.senders:type_name -> weft.node.v1.Sender
 	26, // 44: weft.node.v1.GroupSet.rules:type_name -> weft.node.v1.FirewallRule
-	33, // 45: weft.node.v1.Answer.lines:type_name -> weft.node.v1.NamespaceLine
-	31, // 46: weft.node.v1.Answer.rules:type_name -> weft.node.v1.RuleCounter
-	32, // 47: weft.node.v1.Answer.refused_ingress:type_name -> weft.node.v1.Counter
-	32, // 48: weft.node.v1.Answer.refused_egress:type_name -> weft.node.v1.Counter
-	32, // 49: weft.node.v1.RuleCounter.counter:type_name -> weft.node.v1.Counter
-	36, // 50: weft.node.v1.Nack.errors:type_name -> weft.node.v1.ResourceError
-	38, // 51: weft.node.v1.Inventory.interfaces:type_name -> weft.node.v1.InterfaceFact
-	0,  // 52: weft.node.v1.NodeService.Sync:input_type -> weft.node.v1.SyncRequest
-	1,  // 53: weft.node.v1.NodeService.Sync:output_type -> weft.node.v1.SyncResponse
-	53, // [53:54] is the sub-list for method output_type
-	52, // [52:53] is the sub-list for method input_type
-	52, // [52:52] is the sub-list for extension type_name
-	52, // [52:52] is the sub-list for extension extendee
-	0,  // [0:52] is the sub-list for field type_name
+	30, // 45: weft.node.v1.Ask.trace:type_name -> weft.node.v1.TraceQuestion
+	32, // 46: weft.node.v1.Ask.route:type_name -> weft.node.v1.RouteQuestion
+	31, // 47: weft.node.v1.TraceQuestion.tunnel:type_name -> weft.node.v1.Encapsulation
+	38, // 48: weft.node.v1.Answer.lines:type_name -> weft.node.v1.NamespaceLine
+	36, // 49: weft.node.v1.Answer.rules:type_name -> weft.node.v1.RuleCounter
+	37, // 50: weft.node.v1.Answer.refused_ingress:type_name -> weft.node.v1.Counter
+	37, // 51: weft.node.v1.Answer.refused_egress:type_name -> weft.node.v1.Counter
+	34, // 52: weft.node.v1.Answer.trace:type_name -> weft.node.v1.TraceAnswer
+	35, // 53: weft.node.v1.Answer.route:type_name -> weft.node.v1.RouteAnswer
+	37, // 54: weft.node.v1.RuleCounter.counter:type_name -> weft.node.v1.Counter
+	41, // 55: weft.node.v1.Nack.errors:type_name -> weft.node.v1.ResourceError
+	43, // 56: weft.node.v1.Inventory.interfaces:type_name -> weft.node.v1.InterfaceFact
+	0,  // 57: weft.node.v1.NodeService.Sync:input_type -> weft.node.v1.SyncRequest
+	1,  // 58: weft.node.v1.NodeService.Sync:output_type -> weft.node.v1.SyncResponse
+	58, // [58:59] is the sub-list for method output_type
+	57, // [57:58] is the sub-list for method input_type
+	57, // [57:57] is the sub-list for extension type_name
+	57, // [57:57] is the sub-list for extension extendee
+	0,  // [0:57] is the sub-list for field type_name
 }
 
 func init() { file_weft_node_v1_node_proto_init() }
@@ -3922,14 +4434,14 @@ func file_weft_node_v1_node_proto_init() {
 		(*Resource_RemoteAddress)(nil),
 	}
 	file_weft_node_v1_node_proto_msgTypes[26].OneofWrappers = []any{}
-	file_weft_node_v1_node_proto_msgTypes[37].OneofWrappers = []any{}
+	file_weft_node_v1_node_proto_msgTypes[42].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_weft_node_v1_node_proto_rawDesc), len(file_weft_node_v1_node_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   45,
+			NumMessages:   50,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
