@@ -67,6 +67,23 @@ type fakeFleet struct {
 	unknown []string
 	// firewalls are by host and port.
 	firewalls map[string]report.Firewall
+	// trace and route answer for hosts; nil: no agent is connected.
+	trace func(host string, q report.TraceQuestion) (report.TraceAnswer, error)
+	route func(host string, q report.RouteQuestion) (report.RouteAnswer, error)
+}
+
+func (f *fakeFleet) Trace(_ context.Context, host string, q report.TraceQuestion) (report.TraceAnswer, error) {
+	if f.trace == nil {
+		return report.TraceAnswer{}, fmt.Errorf("host %s: agent not connected", host)
+	}
+	return f.trace(host, q)
+}
+
+func (f *fakeFleet) Route(_ context.Context, host string, q report.RouteQuestion) (report.RouteAnswer, error) {
+	if f.route == nil {
+		return report.RouteAnswer{}, fmt.Errorf("host %s: agent not connected", host)
+	}
+	return f.route(host, q)
 }
 
 func (f *fakeFleet) set(h report.Host) {

@@ -4,10 +4,13 @@ import (
 	"context"
 
 	"github.com/weft-sdn/weft/controller/report"
+	"github.com/weft-sdn/weft/controller/trace"
 )
 
 // Fleet knows the hosts as they are now.
 type Fleet interface {
+	// Hosts are asked what their switches and kernels do with a packet.
+	trace.Hosts
 	// WaitApplied returns when every host has applied the revision, or when ctx is done; it then names those that have
 	// not.
 	WaitApplied(ctx context.Context, revision int64) []report.Lag

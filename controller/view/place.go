@@ -78,8 +78,16 @@ func FIPHost(s state.Snapshot, f *model.FloatingIP) string {
 
 // LeadsTo says whether a host has a bridge to the physical network that carries a network.
 func LeadsTo(s state.Snapshot, host, network string) bool {
-	o, n := s.Host(host), s.Network(network)
-	return o != nil && n != nil && !model.Tunnelled(n.Type) && physical(bridgeMappings(o, s.HostFacts(host))[n.PhysicalNetwork])
+	n := s.Network(network)
+	return n != nil && !model.Tunnelled(n.Type) && PhysicalBridge(s, host, n.PhysicalNetwork) != ""
+}
+
+// PhysicalBridge is the bridge of a host that leads to a physical network, or empty.
+func PhysicalBridge(s state.Snapshot, host, physicalNetwork string) string {
+	if b := bridgeMappings(s.Host(host), s.HostFacts(host))[physicalNetwork]; physical(b) {
+		return b
+	}
+	return ""
 }
 
 // TapName is the name on br-int of the device of a port of ours: tap and the first 11 characters of the port's id.

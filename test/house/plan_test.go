@@ -37,6 +37,7 @@ var plan = []room{
 	{6, "controller/store", "etcd: the only place that allocates"},
 	{6, "controller/agentconn", "accepts the agents' streams"},
 	{6, "controller/journal", "what happened lately, for people"},
+	{6, "controller/trace", "follows a packet over hosts, which it asks"},
 	{6, "ovsdb", "Open vSwitch's database"},
 	{6, "nsagent/...", "the agent's hands: each does one thing to the host"},
 

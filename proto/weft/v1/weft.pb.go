@@ -2530,6 +2530,495 @@ func (x *NamespaceLine) GetState() string {
 	return ""
 }
 
+// TraceRequest says what is sent from where to where.
+type TraceRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Port that sends: id, id prefix or name.
+	Source string `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"`
+	// Port (id, id prefix or name), or an IP address: of a port, a floating IP, or one outside.
+	Destination string `protobuf:"bytes,2,opt,name=destination,proto3" json:"destination,omitempty"`
+	// icmp, tcp, udp, sctp, another protocol's name, or its number. Default: icmp, an echo request; over IPv6 that of ICMPv6.
+	Protocol string `protobuf:"bytes,3,opt,name=protocol,proto3" json:"protocol,omitempty"`
+	// Of TCP, UDP and SCTP, and needed there.
+	DestinationPort uint32 `protobuf:"varint,4,opt,name=destination_port,json=destinationPort,proto3" json:"destination_port,omitempty"`
+	// Of TCP, UDP and SCTP; default 40000.
+	SourcePort uint32 `protobuf:"varint,5,opt,name=source_port,json=sourcePort,proto3" json:"source_port,omitempty"`
+	// One of the addresses that the source may send from; default: its first of the destination's family.
+	SourceAddress string `protobuf:"bytes,6,opt,name=source_address,json=sourceAddress,proto3" json:"source_address,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TraceRequest) Reset() {
+	*x = TraceRequest{}
+	mi := &file_weft_v1_weft_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TraceRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TraceRequest) ProtoMessage() {}
+
+func (x *TraceRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_weft_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TraceRequest.ProtoReflect.Descriptor instead.
+func (*TraceRequest) Descriptor() ([]byte, []int) {
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *TraceRequest) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *TraceRequest) GetDestination() string {
+	if x != nil {
+		return x.Destination
+	}
+	return ""
+}
+
+func (x *TraceRequest) GetProtocol() string {
+	if x != nil {
+		return x.Protocol
+	}
+	return ""
+}
+
+func (x *TraceRequest) GetDestinationPort() uint32 {
+	if x != nil {
+		return x.DestinationPort
+	}
+	return 0
+}
+
+func (x *TraceRequest) GetSourcePort() uint32 {
+	if x != nil {
+		return x.SourcePort
+	}
+	return 0
+}
+
+func (x *TraceRequest) GetSourceAddress() string {
+	if x != nil {
+		return x.SourceAddress
+	}
+	return ""
+}
+
+// TraceResponse is the way that the packet takes, and where it ends.
+type TraceResponse struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Source *ObjectRef             `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"`
+	// Port that was asked for, or that has the address; unset for an address of none.
+	Destination        *ObjectRef `protobuf:"bytes,2,opt,name=destination,proto3" json:"destination,omitempty"`
+	SourceAddress      string     `protobuf:"bytes,3,opt,name=source_address,json=sourceAddress,proto3" json:"source_address,omitempty"`
+	DestinationAddress string     `protobuf:"bytes,4,opt,name=destination_address,json=destinationAddress,proto3" json:"destination_address,omitempty"`
+	// In words: "icmp echo request", "tcp 40000 to 80".
+	Packet string      `protobuf:"bytes,5,opt,name=packet,proto3" json:"packet,omitempty"`
+	Legs   []*TraceLeg `protobuf:"bytes,6,rep,name=legs,proto3" json:"legs,omitempty"`
+	// DELIVERED: to the destination. LEFT: to the outside, by a physical network. DROPPED: it ends on the way. UNKNOWN: it
+	// could not be followed to its end.
+	Verdict string `protobuf:"bytes,7,opt,name=verdict,proto3" json:"verdict,omitempty"`
+	// Sentence for people: where it ended and why.
+	Text string `protobuf:"bytes,8,opt,name=text,proto3" json:"text,omitempty"`
+	// Where it ended, or could not be followed: a host, and there a bridge, a namespace or a device.
+	Host  string `protobuf:"bytes,9,opt,name=host,proto3" json:"host,omitempty"`
+	Place string `protobuf:"bytes,10,opt,name=place,proto3" json:"place,omitempty"`
+	// A command to type next; empty when there is nothing more to ask.
+	Next string `protobuf:"bytes,11,opt,name=next,proto3" json:"next,omitempty"`
+	// Store revision of the objects that the rows were compared with.
+	Revision int64 `protobuf:"varint,12,opt,name=revision,proto3" json:"revision,omitempty"`
+	// Hosts that the packet has crossed.
+	Hosts         []*TraceHost           `protobuf:"bytes,13,rep,name=hosts,proto3" json:"hosts,omitempty"`
+	Time          *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=time,proto3" json:"time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TraceResponse) Reset() {
+	*x = TraceResponse{}
+	mi := &file_weft_v1_weft_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TraceResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TraceResponse) ProtoMessage() {}
+
+func (x *TraceResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_weft_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TraceResponse.ProtoReflect.Descriptor instead.
+func (*TraceResponse) Descriptor() ([]byte, []int) {
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *TraceResponse) GetSource() *ObjectRef {
+	if x != nil {
+		return x.Source
+	}
+	return nil
+}
+
+func (x *TraceResponse) GetDestination() *ObjectRef {
+	if x != nil {
+		return x.Destination
+	}
+	return nil
+}
+
+func (x *TraceResponse) GetSourceAddress() string {
+	if x != nil {
+		return x.SourceAddress
+	}
+	return ""
+}
+
+func (x *TraceResponse) GetDestinationAddress() string {
+	if x != nil {
+		return x.DestinationAddress
+	}
+	return ""
+}
+
+func (x *TraceResponse) GetPacket() string {
+	if x != nil {
+		return x.Packet
+	}
+	return ""
+}
+
+func (x *TraceResponse) GetLegs() []*TraceLeg {
+	if x != nil {
+		return x.Legs
+	}
+	return nil
+}
+
+func (x *TraceResponse) GetVerdict() string {
+	if x != nil {
+		return x.Verdict
+	}
+	return ""
+}
+
+func (x *TraceResponse) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *TraceResponse) GetHost() string {
+	if x != nil {
+		return x.Host
+	}
+	return ""
+}
+
+func (x *TraceResponse) GetPlace() string {
+	if x != nil {
+		return x.Place
+	}
+	return ""
+}
+
+func (x *TraceResponse) GetNext() string {
+	if x != nil {
+		return x.Next
+	}
+	return ""
+}
+
+func (x *TraceResponse) GetRevision() int64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+func (x *TraceResponse) GetHosts() []*TraceHost {
+	if x != nil {
+		return x.Hosts
+	}
+	return nil
+}
+
+func (x *TraceResponse) GetTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Time
+	}
+	return nil
+}
+
+// TraceHost is a host that a packet has crossed.
+type TraceHost struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Host  string                 `protobuf:"bytes,1,opt,name=host,proto3" json:"host,omitempty"`
+	// The host has all that the revision wants; else its rows are those of before.
+	InSync        bool `protobuf:"varint,2,opt,name=in_sync,json=inSync,proto3" json:"in_sync,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TraceHost) Reset() {
+	*x = TraceHost{}
+	mi := &file_weft_v1_weft_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TraceHost) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TraceHost) ProtoMessage() {}
+
+func (x *TraceHost) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_weft_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TraceHost.ProtoReflect.Descriptor instead.
+func (*TraceHost) Descriptor() ([]byte, []int) {
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *TraceHost) GetHost() string {
+	if x != nil {
+		return x.Host
+	}
+	return ""
+}
+
+func (x *TraceHost) GetInSync() bool {
+	if x != nil {
+		return x.InSync
+	}
+	return false
+}
+
+// TraceLeg is the way through the bridges of a host, or through one namespace.
+type TraceLeg struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Host  string                 `protobuf:"bytes,1,opt,name=host,proto3" json:"host,omitempty"`
+	// "br-int, br-tun", "qrouter-…", or "qbr…" for a firewall bridge.
+	Place string `protobuf:"bytes,2,opt,name=place,proto3" json:"place,omitempty"`
+	// What happened there, in one line.
+	Text string `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"`
+	// Of bridges: the rows, in the order in which they were met.
+	Steps []*TraceStep `protobuf:"bytes,4,rep,name=steps,proto3" json:"steps,omitempty"`
+	// What else is worth knowing, a sentence each.
+	Notes         []string `protobuf:"bytes,5,rep,name=notes,proto3" json:"notes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TraceLeg) Reset() {
+	*x = TraceLeg{}
+	mi := &file_weft_v1_weft_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TraceLeg) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TraceLeg) ProtoMessage() {}
+
+func (x *TraceLeg) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_weft_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TraceLeg.ProtoReflect.Descriptor instead.
+func (*TraceLeg) Descriptor() ([]byte, []int) {
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *TraceLeg) GetHost() string {
+	if x != nil {
+		return x.Host
+	}
+	return ""
+}
+
+func (x *TraceLeg) GetPlace() string {
+	if x != nil {
+		return x.Place
+	}
+	return ""
+}
+
+func (x *TraceLeg) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *TraceLeg) GetSteps() []*TraceStep {
+	if x != nil {
+		return x.Steps
+	}
+	return nil
+}
+
+func (x *TraceLeg) GetNotes() []string {
+	if x != nil {
+		return x.Notes
+	}
+	return nil
+}
+
+// TraceStep is a row that the packet met.
+type TraceStep struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Bridge    string                 `protobuf:"bytes,1,opt,name=bridge,proto3" json:"bridge,omitempty"`
+	Table     uint32                 `protobuf:"varint,2,opt,name=table,proto3" json:"table,omitempty"`
+	TableName string                 `protobuf:"bytes,3,opt,name=table_name,json=tableName,proto3" json:"table_name,omitempty"`
+	// As ovs-ofctl -O OpenFlow13 dump-flows --no-stats prints it. "no row matches" when the table has none for the packet.
+	Row    string `protobuf:"bytes,4,opt,name=row,proto3" json:"row,omitempty"`
+	Cookie uint64 `protobuf:"varint,5,opt,name=cookie,proto3" json:"cookie,omitempty"`
+	// Object that wanted the row; unset for rows that are not ours.
+	Owner *ObjectRef `protobuf:"bytes,6,opt,name=owner,proto3" json:"owner,omitempty"`
+	// Rules of security groups that the row is there for.
+	Rules []*ExplainedRule `protobuf:"bytes,7,rep,name=rules,proto3" json:"rules,omitempty"`
+	// It does nothing but lead on, as the last row of a table does.
+	Trivial       bool `protobuf:"varint,8,opt,name=trivial,proto3" json:"trivial,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TraceStep) Reset() {
+	*x = TraceStep{}
+	mi := &file_weft_v1_weft_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TraceStep) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TraceStep) ProtoMessage() {}
+
+func (x *TraceStep) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_weft_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TraceStep.ProtoReflect.Descriptor instead.
+func (*TraceStep) Descriptor() ([]byte, []int) {
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *TraceStep) GetBridge() string {
+	if x != nil {
+		return x.Bridge
+	}
+	return ""
+}
+
+func (x *TraceStep) GetTable() uint32 {
+	if x != nil {
+		return x.Table
+	}
+	return 0
+}
+
+func (x *TraceStep) GetTableName() string {
+	if x != nil {
+		return x.TableName
+	}
+	return ""
+}
+
+func (x *TraceStep) GetRow() string {
+	if x != nil {
+		return x.Row
+	}
+	return ""
+}
+
+func (x *TraceStep) GetCookie() uint64 {
+	if x != nil {
+		return x.Cookie
+	}
+	return 0
+}
+
+func (x *TraceStep) GetOwner() *ObjectRef {
+	if x != nil {
+		return x.Owner
+	}
+	return nil
+}
+
+func (x *TraceStep) GetRules() []*ExplainedRule {
+	if x != nil {
+		return x.Rules
+	}
+	return nil
+}
+
+func (x *TraceStep) GetTrivial() bool {
+	if x != nil {
+		return x.Trivial
+	}
+	return false
+}
+
 var File_weft_v1_weft_proto protoreflect.FileDescriptor
 
 const file_weft_v1_weft_proto_rawDesc = "" +
@@ -2715,11 +3204,54 @@ const file_weft_v1_weft_proto_rawDesc = "" +
 	"\rNamespaceLine\x12\x18\n" +
 	"\asection\x18\x01 \x01(\tR\asection\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x12\x14\n" +
-	"\x05state\x18\x03 \x01(\tR\x05state2\x8b\x02\n" +
+	"\x05state\x18\x03 \x01(\tR\x05state\"\xd7\x01\n" +
+	"\fTraceRequest\x12\x16\n" +
+	"\x06source\x18\x01 \x01(\tR\x06source\x12 \n" +
+	"\vdestination\x18\x02 \x01(\tR\vdestination\x12\x1a\n" +
+	"\bprotocol\x18\x03 \x01(\tR\bprotocol\x12)\n" +
+	"\x10destination_port\x18\x04 \x01(\rR\x0fdestinationPort\x12\x1f\n" +
+	"\vsource_port\x18\x05 \x01(\rR\n" +
+	"sourcePort\x12%\n" +
+	"\x0esource_address\x18\x06 \x01(\tR\rsourceAddress\"\xea\x03\n" +
+	"\rTraceResponse\x12*\n" +
+	"\x06source\x18\x01 \x01(\v2\x12.weft.v1.ObjectRefR\x06source\x124\n" +
+	"\vdestination\x18\x02 \x01(\v2\x12.weft.v1.ObjectRefR\vdestination\x12%\n" +
+	"\x0esource_address\x18\x03 \x01(\tR\rsourceAddress\x12/\n" +
+	"\x13destination_address\x18\x04 \x01(\tR\x12destinationAddress\x12\x16\n" +
+	"\x06packet\x18\x05 \x01(\tR\x06packet\x12%\n" +
+	"\x04legs\x18\x06 \x03(\v2\x11.weft.v1.TraceLegR\x04legs\x12\x18\n" +
+	"\averdict\x18\a \x01(\tR\averdict\x12\x12\n" +
+	"\x04text\x18\b \x01(\tR\x04text\x12\x12\n" +
+	"\x04host\x18\t \x01(\tR\x04host\x12\x14\n" +
+	"\x05place\x18\n" +
+	" \x01(\tR\x05place\x12\x12\n" +
+	"\x04next\x18\v \x01(\tR\x04next\x12\x1a\n" +
+	"\brevision\x18\f \x01(\x03R\brevision\x12(\n" +
+	"\x05hosts\x18\r \x03(\v2\x12.weft.v1.TraceHostR\x05hosts\x12.\n" +
+	"\x04time\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\x04time\"8\n" +
+	"\tTraceHost\x12\x12\n" +
+	"\x04host\x18\x01 \x01(\tR\x04host\x12\x17\n" +
+	"\ain_sync\x18\x02 \x01(\bR\x06inSync\"\x88\x01\n" +
+	"\bTraceLeg\x12\x12\n" +
+	"\x04host\x18\x01 \x01(\tR\x04host\x12\x14\n" +
+	"\x05place\x18\x02 \x01(\tR\x05place\x12\x12\n" +
+	"\x04text\x18\x03 \x01(\tR\x04text\x12(\n" +
+	"\x05steps\x18\x04 \x03(\v2\x12.weft.v1.TraceStepR\x05steps\x12\x14\n" +
+	"\x05notes\x18\x05 \x03(\tR\x05notes\"\xf4\x01\n" +
+	"\tTraceStep\x12\x16\n" +
+	"\x06bridge\x18\x01 \x01(\tR\x06bridge\x12\x14\n" +
+	"\x05table\x18\x02 \x01(\rR\x05table\x12\x1d\n" +
+	"\n" +
+	"table_name\x18\x03 \x01(\tR\ttableName\x12\x10\n" +
+	"\x03row\x18\x04 \x01(\tR\x03row\x12\x16\n" +
+	"\x06cookie\x18\x05 \x01(\x04R\x06cookie\x12(\n" +
+	"\x05owner\x18\x06 \x01(\v2\x12.weft.v1.ObjectRefR\x05owner\x12,\n" +
+	"\x05rules\x18\a \x03(\v2\x16.weft.v1.ExplainedRuleR\x05rules\x12\x18\n" +
+	"\atrivial\x18\b \x01(\bR\atrivial2\x8b\x02\n" +
 	"\vWeftService\x12L\n" +
 	"\x05Apply\x12\x15.weft.v1.ApplyRequest\x1a\x16.weft.v1.ApplyResponse\"\x14\x82\xd3\xe4\x93\x02\x0e:\x01*\"\t/v1:apply\x12K\n" +
 	"\x05Watch\x12\x15.weft.v1.WatchRequest\x1a\x16.weft.v1.WatchResponse\"\x11\x82\xd3\xe4\x93\x02\v\x12\t/v1:watch0\x01\x12a\n" +
-	"\vWaitApplied\x12\x1b.weft.v1.WaitAppliedRequest\x1a\x1c.weft.v1.WaitAppliedResponse\"\x17\x82\xd3\xe4\x93\x02\x11\x12\x0f/v1:waitApplied2\xa5\b\n" +
+	"\vWaitApplied\x12\x1b.weft.v1.WaitAppliedRequest\x1a\x1c.weft.v1.WaitAppliedResponse\"\x17\x82\xd3\xe4\x93\x02\x11\x12\x0f/v1:waitApplied2\xfc\b\n" +
 	"\x12DiagnosticsService\x12b\n" +
 	"\tGetStatus\x12\x19.weft.v1.GetStatusRequest\x1a\x1a.weft.v1.GetStatusResponse\"\x1e\x82\xd3\xe4\x93\x02\x18\x12\x16/v1/diagnostics/status\x12a\n" +
 	"\tListFlows\x12\x19.weft.v1.ListFlowsRequest\x1a\x1a.weft.v1.ListFlowsResponse\"\x1d\x82\xd3\xe4\x93\x02\x17\x12\x15/v1/diagnostics/flows\x12]\n" +
@@ -2728,7 +3260,8 @@ const file_weft_v1_weft_proto_rawDesc = "" +
 	"\tListDrift\x12\x19.weft.v1.ListDriftRequest\x1a\x1a.weft.v1.ListDriftResponse\"\x1d\x82\xd3\xe4\x93\x02\x17\x12\x15/v1/diagnostics/drift\x12u\n" +
 	"\x0eListInterfaces\x12\x1e.weft.v1.ListInterfacesRequest\x1a\x1f.weft.v1.ListInterfacesResponse\"\"\x82\xd3\xe4\x93\x02\x1c\x12\x1a/v1/diagnostics/interfaces\x12U\n" +
 	"\x05Where\x12\x15.weft.v1.WhereRequest\x1a\x16.weft.v1.WhereResponse\"\x1d\x82\xd3\xe4\x93\x02\x17\x12\x15/v1/diagnostics/where\x12n\n" +
-	"\fGetNamespace\x12\x1c.weft.v1.GetNamespaceRequest\x1a\x1d.weft.v1.GetNamespaceResponse\"!\x82\xd3\xe4\x93\x02\x1b\x12\x19/v1/diagnostics/namespace\x12e\n" +
+	"\fGetNamespace\x12\x1c.weft.v1.GetNamespaceRequest\x1a\x1d.weft.v1.GetNamespaceResponse\"!\x82\xd3\xe4\x93\x02\x1b\x12\x19/v1/diagnostics/namespace\x12U\n" +
+	"\x05Trace\x12\x15.weft.v1.TraceRequest\x1a\x16.weft.v1.TraceResponse\"\x1d\x82\xd3\xe4\x93\x02\x17\x12\x15/v1/diagnostics/trace\x12e\n" +
 	"\n" +
 	"ListEvents\x12\x1a.weft.v1.ListEventsRequest\x1a\x1b.weft.v1.ListEventsResponse\"\x1e\x82\xd3\xe4\x93\x02\x18\x12\x16/v1/diagnostics/events\x12p\n" +
 	"\vWatchEvents\x12\x1b.weft.v1.WatchEventsRequest\x1a\x1c.weft.v1.WatchEventsResponse\"$\x82\xd3\xe4\x93\x02\x1e\x12\x1c/v1/diagnostics/events:watch0\x01B/Z-github.com/weft-sdn/weft/proto/weft/v1;weftv1b\x06proto3"
@@ -2745,7 +3278,7 @@ func file_weft_v1_weft_proto_rawDescGZIP() []byte {
 	return file_weft_v1_weft_proto_rawDescData
 }
 
-var file_weft_v1_weft_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
+var file_weft_v1_weft_proto_msgTypes = make([]protoimpl.MessageInfo, 44)
 var file_weft_v1_weft_proto_goTypes = []any{
 	(*ApplyRequest)(nil),           // 0: weft.v1.ApplyRequest
 	(*ApplyResponse)(nil),          // 1: weft.v1.ApplyResponse
@@ -2784,84 +3317,99 @@ var file_weft_v1_weft_proto_goTypes = []any{
 	(*GetNamespaceRequest)(nil),    // 34: weft.v1.GetNamespaceRequest
 	(*GetNamespaceResponse)(nil),   // 35: weft.v1.GetNamespaceResponse
 	(*NamespaceLine)(nil),          // 36: weft.v1.NamespaceLine
-	nil,                            // 37: weft.v1.GetStatusResponse.ObjectsEntry
-	nil,                            // 38: weft.v1.ListDriftResponse.ErrorsEntry
-	(*Object)(nil),                 // 39: weft.v1.Object
-	(*ObjectRef)(nil),              // 40: weft.v1.ObjectRef
-	(*durationpb.Duration)(nil),    // 41: google.protobuf.Duration
-	(*Host)(nil),                   // 42: weft.v1.Host
-	(*timestamppb.Timestamp)(nil),  // 43: google.protobuf.Timestamp
-	(*SecurityGroupRule)(nil),      // 44: weft.v1.SecurityGroupRule
+	(*TraceRequest)(nil),           // 37: weft.v1.TraceRequest
+	(*TraceResponse)(nil),          // 38: weft.v1.TraceResponse
+	(*TraceHost)(nil),              // 39: weft.v1.TraceHost
+	(*TraceLeg)(nil),               // 40: weft.v1.TraceLeg
+	(*TraceStep)(nil),              // 41: weft.v1.TraceStep
+	nil,                            // 42: weft.v1.GetStatusResponse.ObjectsEntry
+	nil,                            // 43: weft.v1.ListDriftResponse.ErrorsEntry
+	(*Object)(nil),                 // 44: weft.v1.Object
+	(*ObjectRef)(nil),              // 45: weft.v1.ObjectRef
+	(*durationpb.Duration)(nil),    // 46: google.protobuf.Duration
+	(*Host)(nil),                   // 47: weft.v1.Host
+	(*timestamppb.Timestamp)(nil),  // 48: google.protobuf.Timestamp
+	(*SecurityGroupRule)(nil),      // 49: weft.v1.SecurityGroupRule
 }
 var file_weft_v1_weft_proto_depIdxs = []int32{
-	39, // 0: weft.v1.ApplyRequest.objects:type_name -> weft.v1.Object
-	40, // 1: weft.v1.ApplyRequest.deletes:type_name -> weft.v1.ObjectRef
+	44, // 0: weft.v1.ApplyRequest.objects:type_name -> weft.v1.Object
+	45, // 1: weft.v1.ApplyRequest.deletes:type_name -> weft.v1.ObjectRef
 	2,  // 2: weft.v1.ApplyResponse.results:type_name -> weft.v1.ApplyResult
-	40, // 3: weft.v1.ApplyResult.object:type_name -> weft.v1.ObjectRef
+	45, // 3: weft.v1.ApplyResult.object:type_name -> weft.v1.ObjectRef
 	3,  // 4: weft.v1.ApplyResult.changes:type_name -> weft.v1.FieldChange
-	39, // 5: weft.v1.WatchResponse.object:type_name -> weft.v1.Object
-	41, // 6: weft.v1.WaitAppliedRequest.timeout:type_name -> google.protobuf.Duration
+	44, // 5: weft.v1.WatchResponse.object:type_name -> weft.v1.Object
+	46, // 6: weft.v1.WaitAppliedRequest.timeout:type_name -> google.protobuf.Duration
 	8,  // 7: weft.v1.WaitAppliedResponse.lagging:type_name -> weft.v1.HostLag
-	42, // 8: weft.v1.GetStatusResponse.hosts:type_name -> weft.v1.Host
-	37, // 9: weft.v1.GetStatusResponse.objects:type_name -> weft.v1.GetStatusResponse.ObjectsEntry
-	43, // 10: weft.v1.GetStatusResponse.start_time:type_name -> google.protobuf.Timestamp
+	47, // 8: weft.v1.GetStatusResponse.hosts:type_name -> weft.v1.Host
+	42, // 9: weft.v1.GetStatusResponse.objects:type_name -> weft.v1.GetStatusResponse.ObjectsEntry
+	48, // 10: weft.v1.GetStatusResponse.start_time:type_name -> google.protobuf.Timestamp
 	13, // 11: weft.v1.ListFlowsResponse.flows:type_name -> weft.v1.Flow
-	40, // 12: weft.v1.Flow.owner:type_name -> weft.v1.ObjectRef
-	41, // 13: weft.v1.Flow.age:type_name -> google.protobuf.Duration
-	40, // 14: weft.v1.ExplainResponse.owners:type_name -> weft.v1.ObjectRef
+	45, // 12: weft.v1.Flow.owner:type_name -> weft.v1.ObjectRef
+	46, // 13: weft.v1.Flow.age:type_name -> google.protobuf.Duration
+	45, // 14: weft.v1.ExplainResponse.owners:type_name -> weft.v1.ObjectRef
 	16, // 15: weft.v1.ExplainResponse.rules:type_name -> weft.v1.ExplainedRule
-	40, // 16: weft.v1.ExplainedRule.security_group:type_name -> weft.v1.ObjectRef
-	40, // 17: weft.v1.ExplainedRule.rule:type_name -> weft.v1.ObjectRef
-	40, // 18: weft.v1.GetPortRulesResponse.port:type_name -> weft.v1.ObjectRef
+	45, // 16: weft.v1.ExplainedRule.security_group:type_name -> weft.v1.ObjectRef
+	45, // 17: weft.v1.ExplainedRule.rule:type_name -> weft.v1.ObjectRef
+	45, // 18: weft.v1.GetPortRulesResponse.port:type_name -> weft.v1.ObjectRef
 	19, // 19: weft.v1.GetPortRulesResponse.rules:type_name -> weft.v1.PortRule
-	40, // 20: weft.v1.PortRule.security_group:type_name -> weft.v1.ObjectRef
-	44, // 21: weft.v1.PortRule.rule:type_name -> weft.v1.SecurityGroupRule
-	40, // 22: weft.v1.PortRule.same_as:type_name -> weft.v1.ObjectRef
+	45, // 20: weft.v1.PortRule.security_group:type_name -> weft.v1.ObjectRef
+	49, // 21: weft.v1.PortRule.rule:type_name -> weft.v1.SecurityGroupRule
+	45, // 22: weft.v1.PortRule.same_as:type_name -> weft.v1.ObjectRef
 	22, // 23: weft.v1.ListDriftResponse.drifts:type_name -> weft.v1.Drift
-	38, // 24: weft.v1.ListDriftResponse.errors:type_name -> weft.v1.ListDriftResponse.ErrorsEntry
-	40, // 25: weft.v1.Drift.owner:type_name -> weft.v1.ObjectRef
+	43, // 24: weft.v1.ListDriftResponse.errors:type_name -> weft.v1.ListDriftResponse.ErrorsEntry
+	45, // 25: weft.v1.Drift.owner:type_name -> weft.v1.ObjectRef
 	25, // 26: weft.v1.ListInterfacesResponse.interfaces:type_name -> weft.v1.Interface
-	43, // 27: weft.v1.ListEventsRequest.since:type_name -> google.protobuf.Timestamp
+	48, // 27: weft.v1.ListEventsRequest.since:type_name -> google.protobuf.Timestamp
 	30, // 28: weft.v1.ListEventsResponse.events:type_name -> weft.v1.Event
-	43, // 29: weft.v1.WatchEventsRequest.since:type_name -> google.protobuf.Timestamp
+	48, // 29: weft.v1.WatchEventsRequest.since:type_name -> google.protobuf.Timestamp
 	30, // 30: weft.v1.WatchEventsResponse.event:type_name -> weft.v1.Event
-	43, // 31: weft.v1.Event.time:type_name -> google.protobuf.Timestamp
-	40, // 32: weft.v1.Event.object:type_name -> weft.v1.ObjectRef
-	40, // 33: weft.v1.WhereResponse.object:type_name -> weft.v1.ObjectRef
+	48, // 31: weft.v1.Event.time:type_name -> google.protobuf.Timestamp
+	45, // 32: weft.v1.Event.object:type_name -> weft.v1.ObjectRef
+	45, // 33: weft.v1.WhereResponse.object:type_name -> weft.v1.ObjectRef
 	33, // 34: weft.v1.WhereResponse.places:type_name -> weft.v1.Place
-	43, // 35: weft.v1.Place.since:type_name -> google.protobuf.Timestamp
+	48, // 35: weft.v1.Place.since:type_name -> google.protobuf.Timestamp
 	36, // 36: weft.v1.GetNamespaceResponse.lines:type_name -> weft.v1.NamespaceLine
-	0,  // 37: weft.v1.WeftService.Apply:input_type -> weft.v1.ApplyRequest
-	4,  // 38: weft.v1.WeftService.Watch:input_type -> weft.v1.WatchRequest
-	6,  // 39: weft.v1.WeftService.WaitApplied:input_type -> weft.v1.WaitAppliedRequest
-	9,  // 40: weft.v1.DiagnosticsService.GetStatus:input_type -> weft.v1.GetStatusRequest
-	11, // 41: weft.v1.DiagnosticsService.ListFlows:input_type -> weft.v1.ListFlowsRequest
-	14, // 42: weft.v1.DiagnosticsService.Explain:input_type -> weft.v1.ExplainRequest
-	17, // 43: weft.v1.DiagnosticsService.GetPortRules:input_type -> weft.v1.GetPortRulesRequest
-	20, // 44: weft.v1.DiagnosticsService.ListDrift:input_type -> weft.v1.ListDriftRequest
-	23, // 45: weft.v1.DiagnosticsService.ListInterfaces:input_type -> weft.v1.ListInterfacesRequest
-	31, // 46: weft.v1.DiagnosticsService.Where:input_type -> weft.v1.WhereRequest
-	34, // 47: weft.v1.DiagnosticsService.GetNamespace:input_type -> weft.v1.GetNamespaceRequest
-	26, // 48: weft.v1.DiagnosticsService.ListEvents:input_type -> weft.v1.ListEventsRequest
-	28, // 49: weft.v1.DiagnosticsService.WatchEvents:input_type -> weft.v1.WatchEventsRequest
-	1,  // 50: weft.v1.WeftService.Apply:output_type -> weft.v1.ApplyResponse
-	5,  // 51: weft.v1.WeftService.Watch:output_type -> weft.v1.WatchResponse
-	7,  // 52: weft.v1.WeftService.WaitApplied:output_type -> weft.v1.WaitAppliedResponse
-	10, // 53: weft.v1.DiagnosticsService.GetStatus:output_type -> weft.v1.GetStatusResponse
-	12, // 54: weft.v1.DiagnosticsService.ListFlows:output_type -> weft.v1.ListFlowsResponse
-	15, // 55: weft.v1.DiagnosticsService.Explain:output_type -> weft.v1.ExplainResponse
-	18, // 56: weft.v1.DiagnosticsService.GetPortRules:output_type -> weft.v1.GetPortRulesResponse
-	21, // 57: weft.v1.DiagnosticsService.ListDrift:output_type -> weft.v1.ListDriftResponse
-	24, // 58: weft.v1.DiagnosticsService.ListInterfaces:output_type -> weft.v1.ListInterfacesResponse
-	32, // 59: weft.v1.DiagnosticsService.Where:output_type -> weft.v1.WhereResponse
-	35, // 60: weft.v1.DiagnosticsService.GetNamespace:output_type -> weft.v1.GetNamespaceResponse
-	27, // 61: weft.v1.DiagnosticsService.ListEvents:output_type -> weft.v1.ListEventsResponse
-	29, // 62: weft.v1.DiagnosticsService.WatchEvents:output_type -> weft.v1.WatchEventsResponse
-	50, // [50:63] is the sub-list for method output_type
-	37, // [37:50] is the sub-list for method input_type
-	37, // [37:37] is the sub-list for extension type_name
-	37, // [37:37] is the sub-list for extension extendee
-	0,  // [0:37] is the sub-list for field type_name
+	45, // 37: weft.v1.TraceResponse.source:type_name -> weft.v1.ObjectRef
+	45, // 38: weft.v1.TraceResponse.destination:type_name -> weft.v1.ObjectRef
+	40, // 39: weft.v1.TraceResponse.legs:type_name -> weft.v1.TraceLeg
+	39, // 40: weft.v1.TraceResponse.hosts:type_name -> weft.v1.TraceHost
+	48, // 41: weft.v1.TraceResponse.time:type_name -> google.protobuf.Timestamp
+	41, // 42: weft.v1.TraceLeg.steps:type_name -> weft.v1.TraceStep
+	45, // 43: weft.v1.TraceStep.owner:type_name -> weft.v1.ObjectRef
+	16, // 44: weft.v1.TraceStep.rules:type_name -> weft.v1.ExplainedRule
+	0,  // 45: weft.v1.WeftService.Apply:input_type -> weft.v1.ApplyRequest
+	4,  // 46: weft.v1.WeftService.Watch:input_type -> weft.v1.WatchRequest
+	6,  // 47: weft.v1.WeftService.WaitApplied:input_type -> weft.v1.WaitAppliedRequest
+	9,  // 48: weft.v1.DiagnosticsService.GetStatus:input_type -> weft.v1.GetStatusRequest
+	11, // 49: weft.v1.DiagnosticsService.ListFlows:input_type -> weft.v1.ListFlowsRequest
+	14, // 50: weft.v1.DiagnosticsService.Explain:input_type -> weft.v1.ExplainRequest
+	17, // 51: weft.v1.DiagnosticsService.GetPortRules:input_type -> weft.v1.GetPortRulesRequest
+	20, // 52: weft.v1.DiagnosticsService.ListDrift:input_type -> weft.v1.ListDriftRequest
+	23, // 53: weft.v1.DiagnosticsService.ListInterfaces:input_type -> weft.v1.ListInterfacesRequest
+	31, // 54: weft.v1.DiagnosticsService.Where:input_type -> weft.v1.WhereRequest
+	34, // 55: weft.v1.DiagnosticsService.GetNamespace:input_type -> weft.v1.GetNamespaceRequest
+	37, // 56: weft.v1.DiagnosticsService.Trace:input_type -> weft.v1.TraceRequest
+	26, // 57: weft.v1.DiagnosticsService.ListEvents:input_type -> weft.v1.ListEventsRequest
+	28, // 58: weft.v1.DiagnosticsService.WatchEvents:input_type -> weft.v1.WatchEventsRequest
+	1,  // 59: weft.v1.WeftService.Apply:output_type -> weft.v1.ApplyResponse
+	5,  // 60: weft.v1.WeftService.Watch:output_type -> weft.v1.WatchResponse
+	7,  // 61: weft.v1.WeftService.WaitApplied:output_type -> weft.v1.WaitAppliedResponse
+	10, // 62: weft.v1.DiagnosticsService.GetStatus:output_type -> weft.v1.GetStatusResponse
+	12, // 63: weft.v1.DiagnosticsService.ListFlows:output_type -> weft.v1.ListFlowsResponse
+	15, // 64: weft.v1.DiagnosticsService.Explain:output_type -> weft.v1.ExplainResponse
+	18, // 65: weft.v1.DiagnosticsService.GetPortRules:output_type -> weft.v1.GetPortRulesResponse
+	21, // 66: weft.v1.DiagnosticsService.ListDrift:output_type -> weft.v1.ListDriftResponse
+	24, // 67: weft.v1.DiagnosticsService.ListInterfaces:output_type -> weft.v1.ListInterfacesResponse
+	32, // 68: weft.v1.DiagnosticsService.Where:output_type -> weft.v1.WhereResponse
+	35, // 69: weft.v1.DiagnosticsService.GetNamespace:output_type -> weft.v1.GetNamespaceResponse
+	38, // 70: weft.v1.DiagnosticsService.Trace:output_type -> weft.v1.TraceResponse
+	27, // 71: weft.v1.DiagnosticsService.ListEvents:output_type -> weft.v1.ListEventsResponse
+	29, // 72: weft.v1.DiagnosticsService.WatchEvents:output_type -> weft.v1.WatchEventsResponse
+	59, // [59:73] is the sub-list for method output_type
+	45, // [45:59] is the sub-list for method input_type
+	45, // [45:45] is the sub-list for extension type_name
+	45, // [45:45] is the sub-list for extension extendee
+	0,  // [0:45] is the sub-list for field type_name
 }
 
 func init() { file_weft_v1_weft_proto_init() }
@@ -2876,7 +3424,7 @@ func file_weft_v1_weft_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_weft_v1_weft_proto_rawDesc), len(file_weft_v1_weft_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   39,
+			NumMessages:   44,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

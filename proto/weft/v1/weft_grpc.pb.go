@@ -223,6 +223,7 @@ const (
 	DiagnosticsService_ListInterfaces_FullMethodName = "/weft.v1.DiagnosticsService/ListInterfaces"
 	DiagnosticsService_Where_FullMethodName          = "/weft.v1.DiagnosticsService/Where"
 	DiagnosticsService_GetNamespace_FullMethodName   = "/weft.v1.DiagnosticsService/GetNamespace"
+	DiagnosticsService_Trace_FullMethodName          = "/weft.v1.DiagnosticsService/Trace"
 	DiagnosticsService_ListEvents_FullMethodName     = "/weft.v1.DiagnosticsService/ListEvents"
 	DiagnosticsService_WatchEvents_FullMethodName    = "/weft.v1.DiagnosticsService/WatchEvents"
 )
@@ -249,6 +250,9 @@ type DiagnosticsServiceClient interface {
 	Where(ctx context.Context, in *WhereRequest, opts ...grpc.CallOption) (*WhereResponse, error)
 	// GetNamespace compares a network namespace of a host with what it should be, now.
 	GetNamespace(ctx context.Context, in *GetNamespaceRequest, opts ...grpc.CallOption) (*GetNamespaceResponse, error)
+	// Trace follows a packet that begins a conversation, from a port to another or to an address, over all hosts that it
+	// crosses, by the rows and routes that are there now. No packet is sent.
+	Trace(ctx context.Context, in *TraceRequest, opts ...grpc.CallOption) (*TraceResponse, error)
 	// ListEvents reads what happened lately (newest last).
 	ListEvents(ctx context.Context, in *ListEventsRequest, opts ...grpc.CallOption) (*ListEventsResponse, error)
 	// WatchEvents streams what happened lately (newest last), and then what happens. OUT_OF_RANGE: the reader was so slow
@@ -344,6 +348,16 @@ func (c *diagnosticsServiceClient) GetNamespace(ctx context.Context, in *GetName
 	return out, nil
 }
 
+func (c *diagnosticsServiceClient) Trace(ctx context.Context, in *TraceRequest, opts ...grpc.CallOption) (*TraceResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(TraceResponse)
+	err := c.cc.Invoke(ctx, DiagnosticsService_Trace_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *diagnosticsServiceClient) ListEvents(ctx context.Context, in *ListEventsRequest, opts ...grpc.CallOption) (*ListEventsResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListEventsResponse)
@@ -395,6 +409,9 @@ type DiagnosticsServiceServer interface {
 	Where(context.Context, *WhereRequest) (*WhereResponse, error)
 	// GetNamespace compares a network namespace of a host with what it should be, now.
 	GetNamespace(context.Context, *GetNamespaceRequest) (*GetNamespaceResponse, error)
+	// Trace follows a packet that begins a conversation, from a port to another or to an address, over all hosts that it
+	// crosses, by the rows and routes that are there now. No packet is sent.
+	Trace(context.Context, *TraceRequest) (*TraceResponse, error)
 	// ListEvents reads what happened lately (newest last).
 	ListEvents(context.Context, *ListEventsRequest) (*ListEventsResponse, error)
 	// WatchEvents streams what happened lately (newest last), and then what happens. OUT_OF_RANGE: the reader was so slow
@@ -433,6 +450,9 @@ func (UnimplementedDiagnosticsServiceServer) Where(context.Context, *WhereReques
 }
 func (UnimplementedDiagnosticsServiceServer) GetNamespace(context.Context, *GetNamespaceRequest) (*GetNamespaceResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetNamespace not implemented")
+}
+func (UnimplementedDiagnosticsServiceServer) Trace(context.Context, *TraceRequest) (*TraceResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Trace not implemented")
 }
 func (UnimplementedDiagnosticsServiceServer) ListEvents(context.Context, *ListEventsRequest) (*ListEventsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListEvents not implemented")
@@ -605,6 +625,24 @@ func _DiagnosticsService_GetNamespace_Handler(srv interface{}, ctx context.Conte
 	return interceptor(ctx, in, info, handler)
 }
 
+func _DiagnosticsService_Trace_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(TraceRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(DiagnosticsServiceServer).Trace(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: DiagnosticsService_Trace_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(DiagnosticsServiceServer).Trace(ctx, req.(*TraceRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _DiagnosticsService_ListEvents_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ListEventsRequest)
 	if err := dec(in); err != nil {
@@ -672,6 +710,10 @@ var DiagnosticsService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetNamespace",
 			Handler:    _DiagnosticsService_GetNamespace_Handler,
+		},
+		{
+			MethodName: "Trace",
+			Handler:    _DiagnosticsService_Trace_Handler,
 		},
 		{
 			MethodName: "ListEvents",

@@ -40,6 +40,12 @@ func (nobody) Namespace(_ context.Context, host, _ string) (report.Namespace, er
 func (nobody) Firewall(_ context.Context, host, _ string) (report.Firewall, error) {
 	return report.Firewall{}, fmt.Errorf("host %s: its agent is not connected", host)
 }
+func (nobody) Trace(_ context.Context, host string, _ report.TraceQuestion) (report.TraceAnswer, error) {
+	return report.TraceAnswer{}, fmt.Errorf("host %s: its agent is not connected", host)
+}
+func (nobody) Route(_ context.Context, host string, _ report.RouteQuestion) (report.RouteAnswer, error) {
+	return report.RouteAnswer{}, fmt.Errorf("host %s: its agent is not connected", host)
+}
 func (nobody) UnknownSwitches() []string                     { return nil }
 func (nobody) Events(func(report.Event) bool) []report.Event { return nil }
 func (nobody) After(uint64) ([]report.Event, uint64, <-chan struct{}) {

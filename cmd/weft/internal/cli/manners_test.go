@@ -45,14 +45,19 @@ func TestTablesAreAtMost100Columns(t *testing.T) {
 }
 
 var routedTables = [][]string{{"get", "routers"}, {"get", "fips"}, {"get", "pfs"}, {"describe", "router", "edge"}, {"describe", "fip", "shop"},
-	{"describe", "pf", "ssh"}, {"where", "edge"}, {"where", "network/blue"}, {"ns", "compute1", "qrouter-edge"}, {"describe", "host", "network1"}, {"rules", "vm1"}}
+	{"describe", "pf", "ssh"}, {"where", "edge"}, {"where", "network/blue"}, {"ns", "compute1", "qrouter-edge"}, {"describe", "host", "network1"}, {"rules", "vm1"}, {"trace", "vm1", "vm2"}, {"trace", "vm1", "db"}}
 
 // What routers have to say keeps to the same manners, also when a server says it badly.
 func TestTablesOfRoutersAreTables(t *testing.T) {
 	const bad = "\x1b]0;owned\a\x1b[2Jx\r\u202ey\nz"
-	for name, setup := range map[string]func(*world){"small": routed, "hostile": func(w *world) {
+	for name, setup := range map[string]func(*world){"small": func(w *world) { routed(w); traced(w) }, "hostile": func(w *world) {
 		hostile(w)
 		routed(w)
+		ref := &weftv1.ObjectRef{Kind: bad, Name: strings.Repeat(bad, 9)}
+		w.api.Traces = map[string]*weftv1.TraceResponse{"vm1 vm2": {Source: ref, Destination: ref, Packet: bad, Verdict: bad, Text: strings.Repeat(bad+" ", 20), Next: bad,
+			Legs:  []*weftv1.TraceLeg{{Host: strings.Repeat(bad, 9), Place: strings.Repeat(bad, 9), Text: strings.Repeat(bad, 30), Notes: []string{strings.Repeat(bad, 30)}}},
+			Hosts: []*weftv1.TraceHost{{Host: strings.Repeat(bad, 20)}}}}
+		w.api.Traces["vm1 db"] = w.api.Traces["vm1 vm2"]
 		w.api.Places["router/edge"] = []*weftv1.Place{{Host: bad, What: bad, Why: strings.Repeat(bad, 9), State: bad, Message: bad}}
 		w.api.Rules = map[string]*weftv1.GetPortRulesResponse{"vm1": {Secured: true, Counted: true, Host: bad, Message: strings.Repeat(bad, 9), PortsSharing: 9,
 			Rules: []*weftv1.PortRule{{SecurityGroup: &weftv1.ObjectRef{Name: strings.Repeat(bad, 9)}, Text: strings.Repeat(bad, 9), CountedBy: bad, Packets: 1 << 63, Bytes: 1 << 63}}}}

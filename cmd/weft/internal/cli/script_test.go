@@ -137,6 +137,7 @@ var setups = map[string]func(*world){
 	"qospolicy":      limited,
 	"where":          routed,
 	"ns":             routed,
+	"trace":          traced,
 	"dhcp":           routed,
 }
 

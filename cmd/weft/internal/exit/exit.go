@@ -24,7 +24,7 @@ const Help = `Every weft command ends with one of these codes:
   0  yes, or done
   1  answered, and the answer is no: not everything is ready (status), not applied
      in time (wait, apply --wait), files and server differ (diff), drift was found
-     (drift), no object wants the row (explain)
+     (drift), no object wants the row (explain), the packet does not arrive (trace)
   2  usage: the command line, or a file given with -f, is not understood
   3  not found, or a name or id prefix that more than one object has
   4  refused: invalid, already taken, in use, exhausted, changed by somebody else

@@ -55,6 +55,16 @@ func (s *Server) Explain(_ context.Context, r *weftv1.ExplainRequest) (*weftv1.E
 	return s.Explained, nil
 }
 
+// Trace answers what was put there.
+func (s *Server) Trace(_ context.Context, r *weftv1.TraceRequest) (*weftv1.TraceResponse, error) {
+	s.Asked = r
+	t := s.Traces[r.GetSource()+" "+r.GetDestination()]
+	if t == nil {
+		return nil, status.Errorf(codes.NotFound, "port %q does not exist", r.GetDestination())
+	}
+	return t, nil
+}
+
 // ListDrift answers what was put there.
 func (s *Server) ListDrift(_ context.Context, r *weftv1.ListDriftRequest) (*weftv1.ListDriftResponse, error) {
 	s.Asked = r

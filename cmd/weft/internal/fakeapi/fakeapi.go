@@ -72,6 +72,8 @@ type Server struct {
 	Namespaces map[string][]*weftv1.NamespaceLine
 	// Rules is what ports are judged by, by name.
 	Rules map[string]*weftv1.GetPortRulesResponse
+	// Traces are the ways of packets, by source and destination ("vm1 vm2").
+	Traces map[string]*weftv1.TraceResponse
 	// Asked is the last request of a diagnostic.
 	Asked proto.Message
 }
