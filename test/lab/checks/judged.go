@@ -30,6 +30,8 @@ var judged = []Check{
 	judgedBy("a hostile machine", hostile, onBridge),
 	judgedBy("a hostile machine in a provider's VLAN", hostileInVLAN, inSwitch),
 	judgedBy("a hostile machine in a provider's VLAN", hostileInVLAN, onBridge),
+	judgedBy("a trace says what packets do", tracedRules, inSwitch),
+	judgedBy("a trace says what packets do", tracedRules, onBridge),
 	{Name: "nobody inherits connections", Hosts: 1, Run: heirs},
 	{Name: "firewall bridge by remote group", Hosts: 2, Run: bridgedByRemoteGroup},
 	{Name: "firewall bridge stops spoofing", Hosts: 2, Run: bridgeStopsSpoofing},

@@ -53,6 +53,7 @@ func routers() []Check {
 			{name: "between floating IPs", look: betweenFloatingIPs},
 			{name: "port forwarding", look: forwarding},
 			{name: "extra routes, ECMP", look: extraRoutes},
+			{name: "a trace says what packets do", look: tracedSite},
 			{name: "two kinds in one subnet", look: twoKinds},
 			{name: "tenants overlap", look: behindOne},
 			{name: "two external networks", look: twoExternal},
