@@ -76,7 +76,7 @@ func AddTo(root *cobra.Command, env Env) {
 	add(objectsGroup, a.getCommand(), a.describeCommand(), a.createCommand(), a.setCommand(), a.deleteCommand(),
 		a.portCommand(), a.routerCommand(), a.floatingIPCommand())
 	add(filesGroup, a.applyCommand(), a.diffCommand(), a.exportCommand())
-	add(questionGroup, a.statusCommand(), a.waitCommand(), a.traceCommand(), a.whereCommand(), a.rulesCommand(), a.flowsCommand(), a.explainCommand(), a.driftCommand(),
+	add(questionGroup, a.statusCommand(), a.waitCommand(), a.traceCommand(), a.whyCommand(), a.whereCommand(), a.rulesCommand(), a.flowsCommand(), a.explainCommand(), a.driftCommand(),
 		a.namespaceCommand(), a.interfacesCommand(), a.eventsCommand())
 	root.AddCommand(a.completionCommand(), a.versionCommand(), exitCodesTopic())
 	root.SetHelpCommand(helpCommand())

@@ -138,6 +138,8 @@ var setups = map[string]func(*world){
 	"where":          routed,
 	"ns":             routed,
 	"trace":          traced,
+	"why":            healthy,
+	"why-not":        ill,
 	"dhcp":           routed,
 }
 

@@ -158,7 +158,7 @@ func (d *demo) lookAround(l *lab.Lab, empty bool) {
 		d.out.Printf("                %s demo vm exec vma -- curl %s\n", weft, lab.Far)
 		d.out.Printf("                %s describe securitygroup web;  %s describe port vma\n", weft, weft)
 		d.out.Printf("                %s where edge;  %s demo exec %s -- ip netns\n", weft, weft, host)
-		d.out.Printf("                %s trace vmb vma --tcp 22;  %s trace vmb %s\n", weft, weft, lab.Far)
+		d.out.Printf("                %s trace vmb vma --tcp 22;  %s trace vmb %s;  %s why vma\n", weft, weft, lab.Far, weft)
 	}
 	d.out.Printf("  Logs:         %s\n  Stop:         %s demo down\n", filepath.Join(l.Dir, "log"), weft)
 }
