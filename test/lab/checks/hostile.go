@@ -19,16 +19,23 @@ import (
 
 // hostile is a machine that tries everything.
 func hostile(ctx context.Context, s *cloud.Scope, driver string) (string, error) {
-	return hostileOn(ctx, s, driver, nil)
+	t, err := newTheatre(ctx, s, driver, nil)
+	if err != nil {
+		return "", err
+	}
+	told, err := t.play(ctx, s)
+	if err != nil {
+		return "", err
+	}
+	if err := t.outwait(ctx, s); err != nil {
+		return "", fmt.Errorf("when the switch has waited for the rest of datagrams in vain: %w", err)
+	}
+	return told, nil
 }
 
 // hostileInVLAN is one on a network of a provider. The tags that it tries are those of this network and of the other, too.
 func hostileInVLAN(ctx context.Context, s *cloud.Scope, driver string) (string, error) {
-	return hostileOn(ctx, s, driver, []uint32{lastTag - 1, lastTag})
-}
-
-func hostileOn(ctx context.Context, s *cloud.Scope, driver string, vlans []uint32) (string, error) {
-	t, err := newTheatre(ctx, s, driver, vlans)
+	t, err := newTheatre(ctx, s, driver, []uint32{lastTag - 1, lastTag})
 	if err != nil {
 		return "", err
 	}
@@ -84,9 +91,6 @@ func (t *theatre) play(ctx context.Context, s *cloud.Scope) (string, error) {
 	// The tracker keeps a thousand fragments, of all: this comes last.
 	if err := try(villain, manyFragments, []string{"near", "far"}, everywhere); err != nil {
 		return "", err
-	}
-	if err := t.outwait(ctx, s); err != nil {
-		return "", fmt.Errorf("when the switch has waited for the rest of datagrams in vain: %w", err)
 	}
 	if err := t.counted(ctx, s); err != nil {
 		return "", err
