@@ -1,6 +1,8 @@
 package brint
 
 import (
+	"slices"
+
 	"github.com/weft-sdn/weft/controller/view"
 	"github.com/weft-sdn/weft/ofapps/flow"
 	"github.com/weft-sdn/weft/openflow"
@@ -20,7 +22,7 @@ func Station(s view.Station) []flow.Flow {
 		return flow.Owned(owner, h.Do(append(judge(toOne, r.OFPort, r.Set), flow.Goto(ToPort))...))
 	}
 	do := []openflow.Action{rest}
-	for _, r := range s.Receivers {
+	for _, r := range untrackedFirst(s.Receivers, func(r view.Receiver) view.Set { return r.Set }) {
 		do = append(do, flow.Copy(ToPort, judge(toEach, r.OFPort, r.Set)...))
 	}
 	return flow.Owned(owner, h.Do(do...))
@@ -29,6 +31,14 @@ func Station(s view.Station) []flow.Flow {
 // rest lets a copy go to who is not judged. It is the first of all copies: the connection tracker may keep a fragment back,
 // and then nothing comes after it.
 var rest = flow.Copy(AcceptedEgress, flow.SetReg(phase, flooded))
+
+// untrackedFirst orders receivers, so that copies which nobody tracks are made before those which are tracked. The connection tracker
+// of Open vSwitch's userspace datapath hands out fragments that it has kept together with the packet that it looks at: what is output
+// after that, by the same row and without being looked up again, would take them along (docs/decisions/0077).
+func untrackedFirst[T any](all []T, set func(T) view.Set) []T {
+	rank := map[bool]int{true: 0, false: 1}
+	return slices.SortedStableFunc(slices.Values(all), func(a, b T) int { return rank[set(a).Stateless] - rank[set(b).Stateless] })
+}
 
 func judge(as, port uint32, s view.Set) []openflow.Action {
 	return []openflow.Action{flow.SetReg(phase, as), flow.SetReg(judged, port), flow.SetReg(groups, register(s))}
@@ -40,7 +50,7 @@ func Multicast(m view.Multicast) []flow.Flow {
 	mine := flow.Reg(vlan, uint32(m.Network.VLAN))
 	var rows []flow.Flow
 	do := []openflow.Action{rest}
-	for _, h := range m.Judged {
+	for _, h := range untrackedFirst(m.Judged, func(h view.Hearers) view.Set { return h.Set }) {
 		if h.Set.Number == 0 {
 			continue // nothing is allowed to them
 		}

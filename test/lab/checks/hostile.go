@@ -23,6 +23,16 @@ func hostile(ctx context.Context, s *cloud.Scope, driver string) (string, error)
 	if err != nil {
 		return "", err
 	}
+	return t.play(ctx, s)
+}
+
+// hostileInVLAN is one on a network of a provider. The tags that it tries are those of this network and of the other, too. Right after
+// hostile, it also hears what the tracker has kept of what was tried there, if that comes out after all.
+func hostileInVLAN(ctx context.Context, s *cloud.Scope, driver string) (string, error) {
+	t, err := newTheatre(ctx, s, driver, []uint32{lastTag - 1, lastTag})
+	if err != nil {
+		return "", err
+	}
 	told, err := t.play(ctx, s)
 	if err != nil {
 		return "", err
@@ -31,15 +41,6 @@ func hostile(ctx context.Context, s *cloud.Scope, driver string) (string, error)
 		return "", fmt.Errorf("when the switch has waited for the rest of datagrams in vain: %w", err)
 	}
 	return told, nil
-}
-
-// hostileInVLAN is one on a network of a provider. The tags that it tries are those of this network and of the other, too.
-func hostileInVLAN(ctx context.Context, s *cloud.Scope, driver string) (string, error) {
-	t, err := newTheatre(ctx, s, driver, []uint32{lastTag - 1, lastTag})
-	if err != nil {
-		return "", err
-	}
-	return t.play(ctx, s)
 }
 
 // play tries every trick, then those about allowed address pairs without and with these, and then sends large packets.
