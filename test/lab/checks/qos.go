@@ -251,7 +251,8 @@ func packetsAndMarks(ctx context.Context, s *cloud.Scope, driver string) (string
 			return "", err
 		}
 	}
-	if err := within("packets a second of a port with an empty policy", beside.PPS(), float64(small.Rate), 0.9, 1.1); err != nil {
+	// It is not limited; how much a busy machine sends is another matter.
+	if err := within("packets a second of a port with an empty policy", beside.PPS(), float64(small.Rate), 0.6, 1.1); err != nil {
 		return "", err
 	}
 	for family, flowed := range map[string][]lab.Flowed{"IPv4": got, "IPv6": six} {
