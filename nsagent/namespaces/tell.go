@@ -148,8 +148,8 @@ func (k *Keeper) unlearned(portID string, bridge bool, n int) {
 	message := fmt.Sprintf("br-int judges the port from now on, and does not know %d of its connections, because the machine did not say where they are: "+
 		"each is judged by its next packet as if it began with that", n)
 	if bridge {
-		message = fmt.Sprintf("its firewall bridge judges the port from now on, and does not know %d of its SCTP associations, because nobody said anything on them: "+
-			"each goes on with its next heartbeat, if the rules let who sends that begin it", n)
+		message = fmt.Sprintf("its firewall bridge judges the port from now on, and does not know %d of its SCTP associations, because not both sides said something on them: "+
+			"each is dropped until who has begun it sends a heartbeat, or begins it anew", n)
 	}
 	k.log.Warn("a port's firewall does not know all of its connections", "object", resource, "connections", n, "message", message)
 	k.notify(Notice{Namespace: plan.Home, Resource: resource, Reason: ConnectionsUnknown, Message: message})

@@ -15,7 +15,7 @@ func (t Tuple) Reversed() Tuple {
 }
 
 // Associations are those that a connection of SCTP stands for, with their tags, as far as both sides have been heard. A tracker that
-// knows no ports (Open vSwitch's own, before 3.5) has one connection for all associations of two addresses.
+// knows no ports (Open vSwitch's own, before 3.2) has one connection for all associations of two addresses.
 func (c Connection) Associations(heard Heard) []Connection {
 	if c.Tags.Orig != 0 && c.Tags.Reply != 0 {
 		return []Connection{c}

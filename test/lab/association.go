@@ -40,7 +40,8 @@ func (l *Line) openAssociation(way Way) error {
 			}
 			return err
 		}); err != nil {
-			return errors.Join(err, closeAll(wires))
+			closeAll(wires)
+			return err
 		}
 	}
 	logs := logging.NewDefaultLoggerFactory()
@@ -67,7 +68,8 @@ func (l *Line) openAssociation(way Way) error {
 	}
 	g.Wait()
 	if err := errors.Join(errs[:]...); err != nil {
-		return errors.Join(err, closeAll(wires))
+		closeAll(wires)
+		return err
 	}
 	return nil
 }
@@ -126,11 +128,11 @@ func (w *wire) RemoteAddr() net.Addr {
 	return &net.IPAddr{IP: w.to.AsSlice()}
 }
 
-func closeAll(wires [2]*wire) error {
+// closeAll closes those that have been opened. Nobody uses them any more.
+func closeAll(wires [2]*wire) {
 	for _, w := range wires {
 		if w != nil {
 			_ = w.Close()
 		}
 	}
-	return nil
 }
