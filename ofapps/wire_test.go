@@ -32,13 +32,18 @@ func startWire(t *testing.T, s state.Snapshot, ports ...string) *wire {
 	t.Helper()
 	w := &wire{realHost: startHost(t, s), t: t, files: map[string]string{}, heard: map[string]int{}}
 	w.Ofctl("set-frags", view.BrInt, "nx-match") // as whoever connects does
-	dir := t.TempDir()
 	for _, p := range ports {
-		w.files[p] = filepath.Join(dir, p+".pcap")
-		w.Vsctl("set", "interface", p, "options:tx_pcap="+w.files[p])
+		w.listen(p)
 	}
 	learn(s, w.realHost, "host1")
 	return w
+}
+
+// listen begins to listen at a port.
+func (w *wire) listen(port string) {
+	w.t.Helper()
+	w.files[port] = filepath.Join(w.t.TempDir(), port+".pcap")
+	w.Vsctl("set", "interface", port, "options:tx_pcap="+w.files[port])
 }
 
 func (w *wire) send(port string, frames ...[]byte) {

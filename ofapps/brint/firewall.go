@@ -59,7 +59,7 @@ var (
 		ID: 74, Name: "AcceptOrIngress", About: "Allowed, or sent by a port that nobody judges: for a judged port of this host its rules come next",
 		Match: []openflow.Field{vlan, openflow.EthDst, openflow.EthType, openflow.IPProto, openflow.IPFrag, openflow.ICMPv6Type, openflow.UDPSrc, openflow.UDPDst},
 		Set:   []openflow.Field{phase, judged, groups},
-		Next:  []string{"ToPort", "AcceptedEgress", "Forward"},
+		Next:  []string{"ToEach", "ToPort", "AcceptedEgress", "Forward"},
 	}
 	NdSender = &flow.Table{
 		ID: 75, Name: "NdSender", About: "Neighbour discovery: a judged port speaks for its own addresses only",
@@ -67,6 +67,18 @@ var (
 			openflow.InPort, openflow.EthSrc, openflow.EthType, openflow.IPProto, openflow.IPFrag, openflow.IPv6Src, openflow.ICMPv6Type, openflow.ICMPv6Code, openflow.NDTarget,
 		},
 		Next: []string{"Refused", "Forward"},
+	}
+	ToEach = &flow.Table{
+		ID: 76, Name: "ToEach", About: "For several judged ports with stateful groups: the connection is looked up once for all, if it has not been",
+		Match: []openflow.Field{openflow.VlanVID, openflow.EthType, openflow.CTState},
+		Set:   []openflow.Field{openflow.VlanVID},
+		Next:  []string{"Copies"},
+	}
+	Copies = &flow.Table{
+		ID: 77, Name: "Copies", About: "A copy for each judged port, or for each set of groups",
+		Match: []openflow.Field{vlan, openflow.EthDst, openflow.EthType, openflow.IPFrag, openflow.CTState},
+		Set:   []openflow.Field{phase, judged, groups},
+		Next:  []string{"ToPort", "Refused"},
 	}
 	ToPort = &flow.Table{
 		ID: 80, Name: "ToPort", About: "For a judged port: without a tag from here on",
@@ -76,7 +88,7 @@ var (
 	}
 	BaseIngress = &flow.Table{
 		ID: 81, Name: "BaseIngress", About: "What every judged port hears: ARP, neighbour discovery, answers to DHCP; of the rest the connection is looked up",
-		Match: []openflow.Field{groups, openflow.EthType, openflow.CTState, openflow.IPProto, openflow.IPFrag, openflow.ICMPv6Type, openflow.UDPSrc, openflow.UDPDst},
+		Match: []openflow.Field{phase, groups, openflow.EthType, openflow.CTState, openflow.IPProto, openflow.IPFrag, openflow.ICMPv6Type, openflow.UDPSrc, openflow.UDPDst},
 		Next:  []string{"RulesIngress", "AcceptIngress", "Refused"},
 	}
 	RulesIngress = ruleTable(82, "RulesIngress", "What the groups of the receiver allow; a connection that nothing allows any more is marked and cut",
@@ -110,7 +122,7 @@ var (
 )
 
 var firewallTables = []*flow.Table{
-	BaseEgress, RulesEgress, RepliesEgress, AcceptOrIngress, NdSender, ToPort, BaseIngress, RulesIngress, RepliesIngress, AcceptIngress, AcceptedEgress, Deliver,
+	BaseEgress, RulesEgress, RepliesEgress, AcceptOrIngress, NdSender, ToEach, Copies, ToPort, BaseIngress, RulesIngress, RepliesIngress, AcceptIngress, AcceptedEgress, Deliver,
 	Refused, Forward,
 }
 

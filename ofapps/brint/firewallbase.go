@@ -37,13 +37,13 @@ func firewallBase() []flow.Flow {
 			Transient.Row(0).Goto(AcceptOrIngress),
 		},
 		senderRows(),
-		aroundRules(RulesEgress, RepliesEgress, 0, AcceptOrIngress),
-		aroundReplies(RepliesEgress, 0, AcceptOrIngress),
+		aroundRules(RulesEgress, RepliesEgress, bySender, AcceptOrIngress),
+		aroundReplies(RepliesEgress, bySender, AcceptOrIngress),
 		receiverRows(),
-		aroundRules(RulesIngress, RepliesIngress, toOne, AcceptIngress),
-		aroundReplies(RepliesIngress, toOne, AcceptIngress),
-		acceptedRows(AcceptIngress, toOne, Deliver, flow.Goto(Refused)),
-		acceptedRows(AcceptedEgress, 0, Forward),
+		aroundRules(RulesIngress, RepliesIngress, byReceiver, AcceptIngress),
+		aroundReplies(RepliesIngress, byReceiver, AcceptIngress),
+		acceptedRows(AcceptIngress, byReceiver, Deliver, flow.Goto(Refused)),
+		acceptedRows(AcceptedEgress, bySender, Forward),
 		[]flow.Flow{
 			Deliver.Row(0).Drop(),
 			sent,
@@ -95,9 +95,20 @@ func senderRows() []flow.Flow {
 	return rows
 }
 
-// aroundRules renders what comes before and after the rules of groups in their table. ask is the value of phase for which
-// there is one connection to judge.
-func aroundRules(t, replies *flow.Table, ask uint32, accept *flow.Table) []flow.Flow {
+// judging says for whom tables judge: phase matches what they judge, and one the value of it for which there is one judgement of the
+// connection.
+type judging struct {
+	phase openflow.Match
+	one   uint32
+}
+
+var (
+	bySender   = judging{flow.Reg(phase, 0), 0}
+	byReceiver = judging{flow.RegBits(phase, toOne, toOne), toOne}
+)
+
+// aroundRules renders what comes before and after the rules of groups in their table.
+func aroundRules(t, replies *flow.Table, by judging, accept *flow.Table) []flow.Flow {
 	rows := []flow.Flow{
 		// A firewall bridge judges as yet. What belongs to no connection that is known may belong to one that it knows.
 		t.Row(101, flow.RegBits(groups, view.AllowAll, view.AllowAll)).Goto(accept),
@@ -110,13 +121,13 @@ func aroundRules(t, replies *flow.Table, ask uint32, accept *flow.Table) []flow.
 	}
 	// What is left belongs to the connection's first direction. Of its later fragments nobody knows the ports: they go as
 	// far as the connection tracker is asked again, and wait there for the first, which has been judged.
-	rows = append(rows, both(t, 85, flow.And(flow.LaterFragment(), flow.CTState(ctTrk, 0), flow.Reg(phase, ask), stateful()), flow.Goto(accept))...)
-	return append(rows, unlessAllowed(t, ask)...)
+	rows = append(rows, both(t, 85, flow.And(flow.LaterFragment(), flow.CTState(ctTrk, 0), by.phase, stateful()), flow.Goto(accept))...)
+	return append(rows, unlessAllowed(t, by)...)
 }
 
 // aroundReplies renders what comes before and after the rules in the form of answers. What the tracker says of all of them
 // is +est+rpl-rel.
-func aroundReplies(t *flow.Table, ask uint32, accept *flow.Table) []flow.Flow {
+func aroundReplies(t *flow.Table, by judging, accept *flow.Table) []flow.Flow {
 	var rows []flow.Flow
 	if t == RepliesIngress {
 		// A client of DHCP asks whatever its rules. Answers are heard always; their fragments come here.
@@ -124,12 +135,9 @@ func aroundReplies(t *flow.Table, ask uint32, accept *flow.Table) []flow.Flow {
 			rows = append(rows, t.Row(80, flow.Family(p[0] == dhcpv6Client), begunBy(flow.UDPProto), flow.CTTPSrc(p[0], 0xffff), flow.CTTPDst(p[1], 0xffff)).Goto(accept))
 		}
 	}
-	// Later fragments wait in the connection tracker as those of the first direction do, but not where there are copies of them.
-	rows = append(rows, both(t, 75, flow.And(flow.LaterFragment(), flow.CTState(ctTrk, 0), flow.Reg(phase, ask)), flow.Goto(accept))...)
-	if t == RepliesIngress {
-		rows = append(rows, both(t, 75, flow.And(flow.LaterFragment(), flow.CTState(ctTrk, 0), flow.CTMark(0, cut), flow.Reg(phase, toEach)), flow.Goto(accept))...)
-	}
-	return append(rows, unlessAllowed(t, ask)...)
+	// Later fragments wait in the connection tracker as those of the first direction do.
+	rows = append(rows, both(t, 75, flow.And(flow.LaterFragment(), flow.CTState(ctTrk, 0), by.phase), flow.Goto(accept))...)
+	return append(rows, unlessAllowed(t, by)...)
 }
 
 // begunBy matches answers by the protocol of what they answer to.
@@ -137,10 +145,10 @@ func begunBy(proto uint8) openflow.Match {
 	return flow.And(flow.CTState(ctRpl|ctTrk, 0), flow.CTProto(proto))
 }
 
-// unlessAllowed cuts a connection that no row before has allowed. A fragment must not reach the connection tracker: it would
-// find those that wait for it.
-func unlessAllowed(t *flow.Table, ask uint32) []flow.Flow {
-	rows := both(t, 40, flow.And(flow.CTState(ctEst|ctTrk, 0), flow.CTMark(0, cut), flow.Whole(), flow.Reg(phase, ask), stateful()),
+// unlessAllowed cuts a connection that no row before has allowed, but for copies, which others may be allowed. A fragment must not reach
+// the connection tracker: it would find those that wait for it.
+func unlessAllowed(t *flow.Table, by judging) []flow.Flow {
+	rows := both(t, 40, flow.And(flow.CTState(ctEst|ctTrk, 0), flow.CTMark(0, cut), flow.Whole(), flow.Reg(phase, by.one), stateful()),
 		flow.Commit(zone, flow.SetCTMark(cut, cut)), flow.Goto(Refused))
 	return append(rows, t.Row(0).Goto(Refused))
 }
@@ -163,6 +171,8 @@ func receiverRows() []flow.Flow {
 	rows := []flow.Flow{
 		AcceptOrIngress.Row(95, flow.LinkReserved()).Goto(Forward),
 		AcceptOrIngress.Row(0).Goto(AcceptedEgress),
+		ToEach.Row(0).Goto(Copies),
+		Copies.Row(0).Drop(),
 		ToPort.Row(1, flow.Tagged()).Do(flow.PopVLAN(), flow.Goto(BaseIngress)),
 		ToPort.Row(0).Goto(BaseIngress),
 		BaseIngress.Row(80, flow.IP()).Goto(RulesIngress),
@@ -173,22 +183,30 @@ func receiverRows() []flow.Flow {
 		// For all: flooded as on any network.
 		rows = append(rows, AcceptOrIngress.Row(90, m, flow.Multicast()).Goto(Forward), BaseIngress.Row(100, m).Goto(AcceptIngress))
 	}
-	return append(rows, both(BaseIngress, 90, flow.And(flow.CTState(0, ctTrk), stateful()), flow.Track(zone, RulesIngress))...)
+	return slices.Concat(rows,
+		both(ToEach, 2, flow.And(flow.CTState(0, ctTrk), flow.Tagged()), flow.PopVLAN(), flow.TrackApart(zone, Copies)),
+		both(ToEach, 1, flow.CTState(0, ctTrk), flow.TrackApart(zone, Copies)),
+		// What the tracker has kept and lets go of must not come back to it (docs/decisions/0077).
+		both(Copies, 110, flow.And(flow.Fragment(), flow.CTState(ctInv, 0)), flow.SetReg(phase, toEach), flow.Goto(Refused)),
+		both(BaseIngress, 90, flow.And(flow.CTState(0, ctTrk), stateful()), flow.TrackApart(zone, RulesIngress)),
+		// Fragments of a copy wait for its first apart from those of the other copies: in Open vSwitch only what came by the same way
+		// from the tracker belongs to one datagram.
+		both(BaseIngress, 90, flow.And(flow.CTState(ctTrk, 0), flow.Fragment(), flow.Reg(phase, toEach), stateful()), flow.Track(zone, RulesIngress)),
+	)
 }
 
-// acceptedRows tell the connection tracker of what is allowed, and let it go on. single is the value of phase of what has no
-// copies.
+// acceptedRows tell the connection tracker of what is allowed, and let it go on.
 //
 // The tracker of the userspace datapath, before Open vSwitch 4.0, hands fragments that it has kept, of whatever datagram, to the next
 // packet that it looks at, and they go the way of that one: parts of a datagram that was never whole, when it has waited for
 // 15 s (+inv, without +trk), and those beyond the 32nd. So all are looked at again.
-func acceptedRows(t *flow.Table, single uint32, next *flow.Table, refuse ...openflow.Action) []flow.Flow {
+func acceptedRows(t *flow.Table, by judging, next *flow.Table, refuse ...openflow.Action) []flow.Flow {
 	rows := slices.Concat(
 		both(t, 40, flow.CTState(ctNew|ctTrk, 0), flow.CommitTo(zone, next, flow.SetCTMark(begun, begun))),
 		both(t, 40, flow.And(flow.CTState(ctEst|ctTrk, ctRpl|ctRel), flow.CTMark(cut, cut)), flow.CommitTo(zone, next, flow.SetCTMark(0, cut))),
 		// Fragments of one datagram meet again in the connection tracker, or none goes on.
 		both(t, 30, flow.And(flow.CTState(ctEst|ctTrk, ctRpl|ctRel), flow.Fragment()), flow.CommitTo(zone, next)),
-		both(t, 30, flow.And(flow.CTState(ctEst|ctRpl|ctTrk, ctRel), flow.Fragment(), flow.Reg(phase, single)), flow.CommitTo(zone, next)),
+		both(t, 30, flow.And(flow.CTState(ctEst|ctRpl|ctTrk, ctRel), flow.Fragment(), by.phase), flow.CommitTo(zone, next)),
 		both(next, 100, flow.And(flow.Fragment(), flow.CTState(ctInv, 0)), refuse...),
 		both(next, 100, flow.And(flow.LaterFragment(), flow.CTState(ctNew|ctTrk, 0), flow.CTMark(0, begun)), refuse...),
 	)

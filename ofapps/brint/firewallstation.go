@@ -1,8 +1,6 @@
 package brint
 
 import (
-	"slices"
-
 	"github.com/weft-sdn/weft/controller/view"
 	"github.com/weft-sdn/weft/ofapps/flow"
 	"github.com/weft-sdn/weft/openflow"
@@ -12,7 +10,8 @@ import (
 // here or on other hosts, is where its holder is: each port that may be it hears what its rules say, and so does the rest
 // of the network.
 func Station(s view.Station) []flow.Flow {
-	h := AcceptOrIngress.Row(100, flow.Reg(vlan, uint32(s.Network.VLAN)), flow.DlDst(s.MAC))
+	is := flow.And(flow.Reg(vlan, uint32(s.Network.VLAN)), flow.DlDst(s.MAC))
+	h := AcceptOrIngress.Row(100, is)
 	if s.Limited != nil {
 		return flow.Owned(flow.Cookie(flow.PortCookie, s.Limited.ID), h.Do(flow.SetReg(judged, s.Limited.OFPort), flow.Goto(AcceptedEgress)))
 	}
@@ -21,23 +20,36 @@ func Station(s view.Station) []flow.Flow {
 		r := s.Receivers[0]
 		return flow.Owned(owner, h.Do(append(judge(toOne, r.OFPort, r.Set), flow.Goto(ToPort))...))
 	}
-	do := []openflow.Action{rest}
-	for _, r := range untrackedFirst(s.Receivers, func(r view.Receiver) view.Set { return r.Set }) {
-		do = append(do, flow.Copy(ToPort, judge(toEach, r.OFPort, r.Set)...))
+	var to receivers
+	for _, r := range s.Receivers {
+		to.add(r.OFPort, r.Set)
 	}
-	return flow.Owned(owner, h.Do(do...))
+	return flow.Owned(owner, to.rows(100, is)...)
 }
 
-// rest lets a copy go to who is not judged. It is the first of all copies: the connection tracker may keep a fragment back,
-// and then nothing comes after it.
-var rest = flow.Copy(AcceptedEgress, flow.SetReg(phase, flooded))
+// receivers are copies of a packet for judged ports: those that nobody tracks, and those that are judged by their connection.
+type receivers struct{ untracked, tracked []openflow.Action }
 
-// untrackedFirst orders receivers, so that copies which nobody tracks are made before those which are tracked. The connection tracker
-// of Open vSwitch's userspace datapath hands out fragments that it has kept together with the packet that it looks at: what is output
-// after that, by the same row and without being looked up again, would take them along (docs/decisions/0077).
-func untrackedFirst[T any](all []T, set func(T) view.Set) []T {
-	rank := map[bool]int{true: 0, false: 1}
-	return slices.SortedStableFunc(slices.Values(all), func(a, b T) int { return rank[set(a).Stateless] - rank[set(b).Stateless] })
+func (to *receivers) add(port uint32, s view.Set) {
+	do := &to.tracked
+	if s.Stateless {
+		do = &to.untracked
+	}
+	*do = append(*do, flow.Copy(ToPort, judge(toEach, port, s)...))
+}
+
+// rows renders what makes the copies, and lets the rest of the network have the packet. That comes first: where the packet's connection
+// is looked up already, the tracker may keep a fragment back, and then nothing comes after it. Nor does anything come after the
+// looking up (docs/decisions/0077).
+func (to *receivers) rows(priority uint16, is openflow.Match) []flow.Flow {
+	do := append([]openflow.Action{flow.Copy(AcceptedEgress, flow.SetReg(phase, flooded))}, to.untracked...)
+	if len(to.tracked) == 0 {
+		return []flow.Flow{AcceptOrIngress.Row(priority, is).Do(do...)}
+	}
+	return []flow.Flow{
+		AcceptOrIngress.Row(priority, is).Do(append(do, flow.Goto(ToEach))...),
+		Copies.Row(priority, is).Do(to.tracked...),
+	}
 }
 
 func judge(as, port uint32, s view.Set) []openflow.Action {
@@ -49,17 +61,17 @@ func judge(as, port uint32, s view.Set) []openflow.Action {
 func Multicast(m view.Multicast) []flow.Flow {
 	mine := flow.Reg(vlan, uint32(m.Network.VLAN))
 	var rows []flow.Flow
-	do := []openflow.Action{rest}
-	for _, h := range untrackedFirst(m.Judged, func(h view.Hearers) view.Set { return h.Set }) {
+	var to receivers
+	for _, h := range m.Judged {
 		if h.Set.Number == 0 {
 			continue // nothing is allowed to them
 		}
-		do = append(do, flow.Copy(ToPort, judge(toEach, 0, h.Set)...))
+		to.add(0, h.Set)
 		rows = append(rows, Deliver.Row(50, flow.Reg(phase, toEach), flow.Reg(judged, 0), mine, flow.Reg(groups, register(h.Set))).
 			Do(then(outputs(h.Ports), limited(h.Limited)...)...))
 	}
 	if len(m.Judged) > 0 {
-		rows = append(rows, AcceptOrIngress.Row(80, mine, flow.Multicast()).Do(do...))
+		rows = append(rows, to.rows(80, flow.And(mine, flow.Multicast()))...)
 		rows = append(rows, flood(m, 10, flow.And(flow.Reg(phase, flooded), mine), nil, m.Ports, m.Limited)...)
 	}
 	rows = append(rows, limitedFlood(m)...)

@@ -34,6 +34,12 @@ func Track(zone openflow.Subfield, t *Table) openflow.Action {
 	return openflow.CT{ZoneSrc: zone, Table: t.ID}
 }
 
+// TrackApart is Track for a packet that others are still to be sent, by this bridge or by one that is patched to it. Fragments that the
+// tracker of Open vSwitch's userspace datapath keeps are sent to the others all the same, and those that it lets go of are not.
+func TrackApart(zone openflow.Subfield, t *Table) openflow.Action {
+	return openflow.Clone{Actions: []openflow.Action{Track(zone, t)}}
+}
+
 // Commit makes the tracker remember the packet's connection, and set what the actions set: only CTMark may be.
 func Commit(zone openflow.Subfield, actions ...openflow.Action) openflow.Action {
 	return openflow.CT{Commit: true, ZoneSrc: zone, Table: openflow.NoTable, Exec: actions}

@@ -107,14 +107,17 @@ func (t *theatre) outwait(ctx context.Context, s *cloud.Scope) error {
 	}
 	port := uint16(anyPort)
 	err := lab.Poll(ctx, time.Minute, func() error {
-		var frames [][]byte
-		for _, target := range slices.Concat(listeners, guards) {
-			x := attempt{me: t.known[villain], to: t.known[target], mark: markOf(0)}
-			port++
-			frames = append(frames, x.udp(x.me.mac, x.me.ip4, port, allowed), x.udp(x.me.mac, x.me.ip6, port, allowed))
-		}
-		if err := lab.Inject(ctx, t.machine[villain].Box, "eth0", frames...); err != nil {
-			return err
+		// One whom nobody judges, from outside the host and to all; and connections of one who is judged.
+		for by, targets := range map[string][]string{"far": {everybody}, villain: slices.Concat(listeners, guards)} {
+			var frames [][]byte
+			for _, target := range targets {
+				x := attempt{me: t.known[by], to: t.known[target], mark: markOf(0)}
+				port++
+				frames = append(frames, x.udp(x.me.mac, x.me.ip4, port, allowed), x.udp(x.me.mac, x.me.ip6, port, allowed))
+			}
+			if err := lab.Inject(ctx, t.machine[by].Box, "eth0", frames...); err != nil {
+				return err
+			}
 		}
 		for _, h := range s.Lab.Hosts {
 			out, err := h.Exec(ctx, "ovs-appctl", "dpctl/ipf-get-status", "-m")

@@ -47,6 +47,9 @@ const (
 
 	// everybody is whom frames to all are for, wire what the host sends to others.
 	everybody, wire = "everybody", "wire"
+	// device is the host's own on the bridge that leads to the provider, branch a second wire of that bridge, and branchEnd its
+	// other end.
+	device, branch, branchEnd = "the host's device", "a second wire", "branch1"
 )
 
 var (
@@ -55,7 +58,7 @@ var (
 	guards    = []string{"guard near", "guard far", "guard near " + stateless, "guard far " + stateless}
 	outsiders = []string{"outsider near", "outsider far"}
 	// everywhere is where nothing evil may be heard.
-	everywhere = slices.Concat(listeners, guards, outsiders, []string{wire})
+	everywhere = slices.Concat(listeners, guards, outsiders, []string{wire, device, branch})
 )
 
 // isStateless says that a machine's group is.
@@ -256,7 +259,26 @@ func stationOf(mac string, addresses ...netip.Prefix) (station, error) {
 	return st, err
 }
 
-// listen begins to listen at everybody and on the wire.
+// branchOff gives the host's bridge to the provider a second wire, and switches the bridge's own device on.
+func branchOff(ctx context.Context, s *cloud.Scope, host *lab.Host) error {
+	const port = "branch0"
+	s.Defer(func(ctx context.Context) error {
+		_, err := host.Exec(ctx, "ovs-vsctl", "--if-exists", "del-port", "br-ex", port)
+		_, gone := host.Exec(ctx, "ip", "link", "del", port)
+		return errors.Join(err, gone)
+	})
+	for _, command := range []string{
+		"ip link add " + port + " type veth peer name " + branchEnd, "ip link set " + port + " up", "ip link set " + branchEnd + " up",
+		"ip link set br-ex up", "ovs-vsctl add-port br-ex " + port,
+	} {
+		if _, err := host.Exec(ctx, strings.Fields(command)...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// listen begins to listen at everybody, on the wires, and at the host's own device beside them.
 func (t *theatre) listen(ctx context.Context, s *cloud.Scope, router *weftv1.Router) error {
 	add := func(who string, c *lab.Capture, err error) error {
 		if err != nil {
@@ -276,6 +298,15 @@ func (t *theatre) listen(ctx context.Context, s *cloud.Scope, router *weftv1.Rou
 	c, err := s.Lab.StartCaptureOf(ctx, host, "eth1")
 	if err := add(wire, c, err); err != nil {
 		return err
+	}
+	if err := branchOff(ctx, s, host); err != nil {
+		return err
+	}
+	for who, dev := range map[string]string{device: "br-ex", branch: branchEnd} {
+		c, err := s.Lab.StartCapture(ctx, host.Box, dev)
+		if err := add(who, c, err); err != nil {
+			return err
+		}
 	}
 	ports, err := s.Ports.ListPorts(ctx, &weftv1.ListPortsRequest{DeviceId: router.GetMetadata().GetId()})
 	if err != nil {
