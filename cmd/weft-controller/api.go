@@ -11,7 +11,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/weft-sdn/weft/controller/api"
 	"github.com/weft-sdn/weft/controller/view"
 	"github.com/weft-sdn/weft/ofapps"
 	"github.com/weft-sdn/weft/ofapps/flow"
@@ -21,7 +20,7 @@ import (
 func (c *controller) serveAPI(ctx context.Context, g *errgroup.Group) error {
 	s := c.api.NewGRPC(c.credentials()...)
 	for _, ln := range c.doors.grpc {
-		g.Go(func() error { return serveGRPC(ctx, s, ln) })
+		g.Go(func() error { return serveGRPC(ctx, s, lend(ln)) })
 	}
 	rest, err := c.api.NewREST(promhttp.HandlerFor(c.reg, promhttp.HandlerOpts{}))
 	if err != nil {
@@ -32,17 +31,18 @@ func (c *controller) serveAPI(ctx context.Context, g *errgroup.Group) error {
 		return rest.Close()
 	})
 	for _, ln := range c.doors.http {
-		g.Go(func() error { return serveHTTP(rest, ln, c.tls) })
+		g.Go(func() error { return serveHTTP(rest, lend(ln), c.tls) })
 	}
 	return nil
 }
 
-func serveHTTP(rest *api.REST, ln net.Listener, t *tls.Config) error {
+// serveHTTP serves until s is closed.
+func serveHTTP(s interface{ Serve(net.Listener) error }, ln net.Listener, t *tls.Config) error {
 	addr := ln.Addr()
 	if t != nil && addr.Network() != "unix" {
 		ln = tls.NewListener(ln, t)
 	}
-	if err := rest.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+	if err := s.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("HTTP on %v: %w", addr, err)
 	}
 	return nil

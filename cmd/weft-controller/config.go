@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -21,6 +23,8 @@ import (
 // config is what the flags say.
 type config struct {
 	store         string
+	name          string
+	lease         time.Duration
 	dataDir       string
 	etcdEndpoints []string
 	etcdTLS       tlsfiles.Files
@@ -49,6 +53,8 @@ func (c *config) flags(f *pflag.FlagSet) {
 	f.StringVar(&c.store, "store", "embedded", "where intent is kept: embedded (etcd inside this process) or external")
 	f.StringVar(&c.dataDir, "data-dir", "/var/lib/weft-controller", "directory of the embedded store")
 	f.StringSliceVar(&c.etcdEndpoints, "etcd-endpoints", nil, "client URLs of the external etcd cluster")
+	f.StringVar(&c.name, "name", hostname(), "name of this controller among those that share the external etcd cluster: one leads, the others stand by")
+	f.DurationVar(&c.lease, "leader-lease", 3*time.Second, "how long the others wait for a controller that is silent, before one of them leads: whole seconds, at least 2s")
 	f.StringVar(&c.etcdTLS.CA, "etcd-ca", "", "CA of the external etcd cluster (PEM)")
 	f.StringVar(&c.etcdTLS.Cert, "etcd-cert", "", "client certificate for the external etcd cluster (PEM)")
 	f.StringVar(&c.etcdTLS.Key, "etcd-key", "", "its key (PEM)")
@@ -61,7 +67,7 @@ func (c *config) flags(f *pflag.FlagSet) {
 	f.StringSliceVar(&c.listenHTTP, "listen-http", []string{"127.0.0.1:8080"}, "addresses of REST, /metrics and /healthz")
 	f.StringSliceVar(&c.listenNode, "listen-node", []string{"127.0.0.1:9444"}, "addresses that node agents dial")
 	f.StringSliceVar(&c.listenOpenFlow, "listen-openflow", []string{"127.0.0.1:6653"}, "addresses that switches dial")
-	f.StringSliceVar(&c.advertise, "openflow-advertise", nil, "OVSDB controller targets that agents give to bridges, e.g. tcp:10.0.0.1:6653 (default: the OpenFlow listeners)")
+	f.StringSliceVar(&c.advertise, "openflow-advertise", nil, "OVSDB controller targets that agents give to bridges, e.g. tcp:10.0.0.1:6653 (default: the OpenFlow listeners); where several controllers share a store, those of all, the same at each")
 	f.StringVar(&c.tls.Cert, "tls-cert", "", "certificate of all listeners (PEM)")
 	f.StringVar(&c.tls.Key, "tls-key", "", "its key (PEM)")
 	f.StringVar(&c.tls.CA, "tls-ca", "", "CA that clients, agents and switches must have a certificate of (PEM)")
@@ -102,6 +108,9 @@ func (c *config) storeConfig(log *slog.Logger) (store.Config, error) {
 		if len(c.etcdEndpoints) == 0 {
 			return sc, errors.New("--store external needs --etcd-endpoints")
 		}
+		if err := c.membership(); err != nil {
+			return sc, err
+		}
 		sc.Endpoints, sc.MaxTxnOps, sc.MaxTxnBytes = c.etcdEndpoints, c.txnOps, c.txnBytes
 		if c.etcdTLS != (tlsfiles.Files{}) {
 			files, err := tlsfiles.Open(c.etcdTLS, log)
@@ -136,6 +145,32 @@ func (c *config) storeConfig(log *slog.Logger) (store.Config, error) {
 		sc.Ranges.VLAN[physnet] = append(sc.Ranges.VLAN[physnet], v)
 	}
 	return sc, nil
+}
+
+// leastLease is the shortest lease that etcd grants.
+const leastLease = 2 * time.Second
+
+// memberName is what a controller may be called: it becomes a part of a key in etcd.
+var memberName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]{0,62})$`)
+
+// membership checks what this controller is among those that share its etcd.
+func (c *config) membership() error {
+	if !memberName.MatchString(c.name) {
+		return fmt.Errorf("--name: %q is not 1 to 63 of A-Z, a-z, 0-9, '.', '_' and '-', beginning with a letter or digit", c.name)
+	}
+	if c.lease < leastLease || c.lease%time.Second != 0 {
+		return fmt.Errorf("--leader-lease: %v is not a number of whole seconds, at least %v", c.lease, leastLease)
+	}
+	return nil
+}
+
+// hostname is that of this machine; "" when it has none, and then --name must be given.
+func hostname() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return ""
+	}
+	return name
 }
 
 func parseRange(s string) (store.Range, error) {

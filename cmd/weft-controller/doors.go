@@ -5,6 +5,8 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net"
+	"sync/atomic"
+	"time"
 
 	"github.com/weft-sdn/weft/controller/api"
 )
@@ -42,4 +44,40 @@ func (d *doors) close() {
 			ln.Close()
 		}
 	}
+}
+
+// lent is a door that others serve afterwards: to close it ends only this use of it.
+type lent struct {
+	net.Listener
+	closed atomic.Bool
+}
+
+// deadliner is a listener whose Accept can be made to end.
+type deadliner interface{ SetDeadline(time.Time) error }
+
+// lend lets somebody serve a door until he closes it. One serves it at a time.
+func lend(ln net.Listener) net.Listener {
+	// It fails when the door itself is closed, as Accept will.
+	_ = ln.(deadliner).SetDeadline(time.Time{})
+	return &lent{Listener: ln}
+}
+
+// Accept implements net.Listener.
+func (l *lent) Accept() (net.Conn, error) {
+	if l.closed.Load() {
+		return nil, net.ErrClosed
+	}
+	conn, err := l.Listener.Accept()
+	if err != nil && l.closed.Load() {
+		err = net.ErrClosed
+	}
+	return conn, err
+}
+
+// Close implements net.Listener.
+func (l *lent) Close() error {
+	if l.closed.Swap(true) {
+		return nil
+	}
+	return l.Listener.(deadliner).SetDeadline(time.Unix(1, 0))
 }

@@ -25,6 +25,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
 
 	nodev1 "github.com/weft-sdn/weft/proto/weft/node/v1"
@@ -110,6 +111,9 @@ type node struct {
 }
 
 func (n *node) Sync(st grpc.BidiStreamingServer[nodev1.SyncRequest, nodev1.SyncResponse]) error {
+	if err := st.SendHeader(metadata.MD{}); err != nil {
+		return err
+	}
 	for {
 		m, err := st.Recv()
 		if err != nil {

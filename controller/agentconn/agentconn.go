@@ -23,6 +23,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 
@@ -110,6 +111,9 @@ func (s *Session) SendCheckpoint(bridge string, revision int64) error {
 		Checkpoint: &nodev1.Checkpoint{Bridge: bridge, Revision: revision}}})
 }
 
+// beatEvery is how often an agent is told that the controller is there.
+const beatEvery = time.Second
+
 var errQueueFull = errors.New("the agent does not read: its queue is full")
 
 func (s *Session) send(m *nodev1.SyncResponse) error {
@@ -128,7 +132,10 @@ func (s *Session) send(m *nodev1.SyncResponse) error {
 func (s *Server) Sync(stream grpc.BidiStreamingServer[nodev1.SyncRequest, nodev1.SyncResponse]) error {
 	ctx, cancel := context.WithCancelCause(stream.Context())
 	defer cancel(nil)
-
+	// The agent speaks when it knows that this controller takes it.
+	if err := stream.SendHeader(metadata.MD{}); err != nil {
+		return err
+	}
 	in := make(chan *nodev1.SyncRequest)
 	go receive(ctx, stream, in, cancel)
 
@@ -169,15 +176,19 @@ func (s *Server) Sync(stream grpc.BidiStreamingServer[nodev1.SyncRequest, nodev1
 
 func (s *Server) serve(sess *Session, stream grpc.BidiStreamingServer[nodev1.SyncRequest, nodev1.SyncResponse], in <-chan *nodev1.SyncRequest) error {
 	go func() {
+		beat := time.NewTicker(beatEvery)
+		defer beat.Stop()
 		for {
+			m := &nodev1.SyncResponse{Epoch: sess.epoch, Message: &nodev1.SyncResponse_Beat{Beat: &nodev1.Beat{}}}
 			select {
 			case <-sess.ctx.Done():
 				return
-			case m := <-sess.out:
-				if err := stream.Send(m); err != nil {
-					sess.cancel(err)
-					return
-				}
+			case m = <-sess.out:
+			case <-beat.C:
+			}
+			if err := stream.Send(m); err != nil {
+				sess.cancel(err)
+				return
 			}
 		}
 	}()

@@ -18,8 +18,23 @@ import (
 // comparedAtOnce is how many hosts are compared at a time; a comparison holds a bridge's whole table.
 const comparedAtOnce = 8
 
+// controllers are those that share the store. While it does not answer nobody knows, and all else is told without.
+func (s *Server) controllers(ctx context.Context) []*weftv1.Controller {
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	members, err := s.cfg.Store.Members(ctx)
+	if err != nil {
+		s.log.Warn("the controllers that share the store are not known", "err", err)
+	}
+	var all []*weftv1.Controller
+	for _, m := range members {
+		all = append(all, &weftv1.Controller{Name: m.Name, Version: m.Version, Leader: m.Leader, ApiAddresses: m.API, JoinTime: timestamppb.New(m.Since)})
+	}
+	return all
+}
+
 // GetStatus implements DiagnosticsService.
-func (s *Server) GetStatus(context.Context, *weftv1.GetStatusRequest) (*weftv1.GetStatusResponse, error) {
+func (s *Server) GetStatus(ctx context.Context, _ *weftv1.GetStatusRequest) (*weftv1.GetStatusResponse, error) {
 	sight := s.sight()
 	res := &weftv1.GetStatusResponse{
 		Version:         s.cfg.Version,
@@ -30,6 +45,7 @@ func (s *Server) GetStatus(context.Context, *weftv1.GetStatusRequest) (*weftv1.G
 		StartTime:       timestamppb.New(s.started),
 	}
 	slices.Sort(res.UnknownSwitches)
+	res.Controllers = s.controllers(ctx)
 	for _, k := range kinds {
 		res.Objects[store.Singular(k)] = int64(sight.Len(k))
 	}

@@ -196,13 +196,19 @@ func (s *Store) commit(ctx context.Context, o *overlay) (revision int64, err err
 		}
 	}
 	ops = append(ops, clientv3.OpPut(clockKey, id))
+	conditions := []clientv3.Cmp{clientv3.Compare(clientv3.ModRevision(clockKey), "=", o.base.clock)}
+	instead := []clientv3.Op{clientv3.OpGet(clockKey)}
+	f := s.fence.Load()
+	if f != nil {
+		conditions, instead = append(conditions, f.held()), append(instead, clientv3.OpGet(f.key))
+	}
 	s.sent.Store(&sent{id, o})
 	defer s.sent.Store(nil)
 	for lost := false; ; {
 		res, err := s.client.Txn(ctx).
-			If(clientv3.Compare(clientv3.ModRevision(clockKey), "=", o.base.clock)).
+			If(conditions...).
 			Then(ops...).
-			Else(clientv3.OpGet(clockKey)).
+			Else(instead...).
 			Commit()
 		switch {
 		case err != nil && ambiguous(err) && ctx.Err() == nil:
@@ -216,6 +222,9 @@ func (s *Store) commit(ctx context.Context, o *overlay) (revision int64, err err
 			return res.Header.Revision, s.wait(ctx, res.Header.Revision)
 		}
 		clock := modRevision((*clientv3.GetResponse)(res.Responses[0].GetResponseRange()))
+		if f != nil && createRevision((*clientv3.GetResponse)(res.Responses[1].GetResponseRange())) != f.revision && !lost {
+			return 0, &ErrUnavailable{ErrDeposed}
+		}
 		moved := s.catchUp(ctx, o.base.clock, clock)
 		if !lost {
 			return 0, moved
@@ -229,6 +238,13 @@ func (s *Store) commit(ctx context.Context, o *overlay) (revision int64, err err
 		}
 		return 0, moved
 	}
+}
+
+func createRevision(res *clientv3.GetResponse) int64 {
+	if len(res.Kvs) == 0 {
+		return 0
+	}
+	return res.Kvs[0].CreateRevision
 }
 
 func modRevision(res *clientv3.GetResponse) int64 {

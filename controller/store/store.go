@@ -37,6 +37,8 @@ type Store struct {
 	sent atomic.Pointer[sent]
 	// left is what transactions could not hold, and the next one is to put right; the committer's own.
 	left pending
+	// fence is what must hold for transactions to be made; nil with nobody to share etcd with.
+	fence atomic.Pointer[fence]
 	// full wakes the maintenance when etcd has run out of its quota.
 	full chan struct{}
 

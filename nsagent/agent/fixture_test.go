@@ -15,6 +15,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/metadata"
 
 	nodev1 "github.com/weft-sdn/weft/proto/weft/node/v1"
 	"github.com/weft-sdn/weft/test/ovs"
@@ -28,7 +30,10 @@ type controller struct {
 	epoch uint64
 	// reticent says nothing before the test does.
 	reticent bool
-	stop     func()
+	// refuses is the answer of one that stands by; health, if set, what it says of itself.
+	refuses error
+	health  healthv1.HealthServer
+	stop    func()
 
 	mu     sync.Mutex
 	stream grpc.BidiStreamingServer[nodev1.SyncRequest, nodev1.SyncResponse]
@@ -38,6 +43,8 @@ type controller struct {
 	facts  map[string]*nodev1.InterfaceFact
 	// answers are by nonce.
 	answers map[string]*nodev1.Answer
+	// refused counts streams.
+	refused int
 
 	sending sync.Mutex // a stream takes one message at a time
 }
@@ -58,6 +65,9 @@ func listen(t testing.TB, addr string, epoch uint64, with ...func(*controller)) 
 	}
 	g := grpc.NewServer()
 	nodev1.RegisterNodeServiceServer(g, c)
+	if c.health != nil {
+		healthv1.RegisterHealthServer(g, c.health)
+	}
 	done := make(chan struct{})
 	go func() {
 		g.Serve(ln)
@@ -72,6 +82,15 @@ func listen(t testing.TB, addr string, epoch uint64, with ...func(*controller)) 
 }
 
 func (c *controller) Sync(st grpc.BidiStreamingServer[nodev1.SyncRequest, nodev1.SyncResponse]) error {
+	if c.refuses != nil {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.refused++
+		return c.refuses
+	}
+	if err := st.SendHeader(metadata.MD{}); err != nil {
+		return err
+	}
 	for {
 		m, err := st.Recv()
 		if err == io.EOF {

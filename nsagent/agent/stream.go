@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
 
 	nodev1 "github.com/weft-sdn/weft/proto/weft/node/v1"
@@ -29,6 +31,8 @@ type stream struct {
 	addr   string
 	out    chan *nodev1.SyncRequest
 	cancel context.CancelCauseFunc
+	// beats hears that the controller has said something, and whether it was that it is there.
+	beats chan bool
 }
 
 // streamEvent is what happened to a stream: it began (no message, no error), a message came, or it ended.
@@ -63,22 +67,31 @@ func (a *Agent) keepController(ctx context.Context) {
 			wait.Reset()
 			outage = once{}
 		}
-		if outage.now() {
-			a.log.Warn("no controller; the host stays as it is", "controller", addr, "err", err)
+		var elsewhere *leadsElsewhere
+		if errors.As(err, &elsewhere) {
+			i = slices.Index(a.cfg.Controllers, elsewhere.addr) - 1
+			continue
 		}
 		// A round of all controllers without a pause, then one.
-		if spoke || (i+1)%len(a.cfg.Controllers) == 0 {
+		if whole := (i+1)%len(a.cfg.Controllers) == 0; spoke || whole {
+			if whole && outage.now() {
+				a.log.Warn("no controller; the host stays as it is", "controller", addr, "err", err)
+			}
 			sleep(ctx, wait.NextBackOff())
 		}
 	}
 }
 
-// talk has one conversation. spoke says whether the controller said anything.
-func (a *Agent) talk(ctx context.Context, addr string) (spoke bool, err error) {
-	conn, err := grpc.NewClient("passthrough:///"+addr, grpc.WithTransportCredentials(a.cfg.Credentials),
+func (a *Agent) dial(addr string) (*grpc.ClientConn, error) {
+	return grpc.NewClient("passthrough:///"+addr, grpc.WithTransportCredentials(a.cfg.Credentials),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: pingEvery, Timeout: pingTimeout}),
 		grpc.WithConnectParams(grpc.ConnectParams{Backoff: backoff.Config{BaseDelay: time.Second, Multiplier: 1, MaxDelay: time.Second}, MinConnectTimeout: pingTimeout}),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage)))
+}
+
+// talk has one conversation. spoke says whether the controller said anything.
+func (a *Agent) talk(ctx context.Context, addr string) (spoke bool, err error) {
+	conn, err := a.dial(addr)
 	if err != nil {
 		return false, err
 	}
@@ -89,11 +102,15 @@ func (a *Agent) talk(ctx context.Context, addr string) (spoke bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	s := &stream{addr: addr, out: make(chan *nodev1.SyncRequest, outgoing), cancel: cancel}
+	if err := accepted(rpc); err != nil {
+		return false, fmt.Errorf("controller %s: %w", addr, err)
+	}
+	s := &stream{addr: addr, out: make(chan *nodev1.SyncRequest, outgoing), cancel: cancel, beats: make(chan bool, 1)}
 	var sender sync.WaitGroup
 	defer sender.Wait()
 	defer cancel(nil)
 	sender.Go(func() { s.write(ctx, rpc) })
+	sender.Go(func() { a.heedSilence(ctx, s) })
 	if !a.post(ctx, streamEvent{stream: s}) {
 		return false, context.Cause(ctx)
 	}
@@ -108,10 +125,81 @@ func (a *Agent) talk(ctx context.Context, addr string) (spoke bool, err error) {
 			return spoke, fmt.Errorf("controller %s: %w", addr, err)
 		}
 		spoke = true
+		select {
+		case s.beats <- m.GetBeat() != nil:
+		default: // of the last one nobody has heard yet
+		}
+		if m.GetBeat() != nil {
+			continue
+		}
 		if !a.post(ctx, streamEvent{stream: s, message: m}) {
 			continue // the reason comes with the next Recv
 		}
 	}
+}
+
+// silence is how long a controller that tells that it is there may say nothing, before the agent asks the others whether one of them leads;
+// from then on it asks every askEvery.
+const (
+	silence  = 3 * time.Second
+	askEvery = time.Second
+)
+
+// leadsElsewhere is why a stream ends whose controller is silent while another leads.
+type leadsElsewhere struct{ addr string }
+
+func (e *leadsElsewhere) Error() string { return "it is silent, and " + e.addr + " leads" }
+
+// heedSilence leaves a controller that has fallen silent for one that leads, as soon as there is one. Its connections alone do not tell:
+// they stay when its machine dies, or its process stands still.
+func (a *Agent) heedSilence(ctx context.Context, s *stream) {
+	timer := time.NewTimer(silence)
+	defer timer.Stop()
+	for beating := false; ; {
+		select {
+		case <-ctx.Done():
+			return
+		case beat := <-s.beats:
+			beating = beating || beat
+			timer.Reset(silence)
+		case <-timer.C:
+			if other := a.leads(ctx, s.addr); beating && other != "" {
+				s.cancel(&leadsElsewhere{other})
+				return
+			}
+			timer.Reset(askEvery)
+		}
+	}
+}
+
+// leads finds a controller, other than one, that leads.
+func (a *Agent) leads(ctx context.Context, but string) (addr string) {
+	for _, addr := range a.cfg.Controllers {
+		if addr == but {
+			continue
+		}
+		conn, err := a.dial(addr)
+		if err != nil {
+			continue
+		}
+		ctx, cancel := context.WithTimeout(ctx, askEvery)
+		r, err := healthv1.NewHealthClient(conn).Check(ctx, &healthv1.HealthCheckRequest{})
+		cancel()
+		conn.Close()
+		if err == nil && r.GetStatus() == healthv1.HealthCheckResponse_SERVING {
+			return addr
+		}
+	}
+	return ""
+}
+
+// accepted waits until the controller has taken the stream. One that stands by refuses it, and must not be told what happened meanwhile.
+func accepted(rpc grpc.BidiStreamingClient[nodev1.SyncRequest, nodev1.SyncResponse]) error {
+	header, err := rpc.Header()
+	if err == nil && header == nil {
+		_, err = rpc.Recv() // has the reason
+	}
+	return err
 }
 
 func (s *stream) write(ctx context.Context, rpc grpc.BidiStreamingClient[nodev1.SyncRequest, nodev1.SyncResponse]) {

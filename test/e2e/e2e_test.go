@@ -26,6 +26,10 @@ var shared struct {
 
 func TestMain(m *testing.M) {
 	lab.Main()
+	if len(os.Args) == 4 && os.Args[1] == etcdApplet {
+		fmt.Fprintln(os.Stderr, runEtcd(os.Args[2], os.Args[3]))
+		os.Exit(1)
+	}
 	code := m.Run()
 	if err := end(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -56,10 +60,9 @@ func begin(ctx context.Context) (*cloud.Cloud, error) {
 	if err := os.Chmod(shared.dir, 0o711); err != nil { // DHCP servers, who give up root, go through it to their files
 		return nil, err
 	}
-	bin := filepath.Join(shared.dir, "bin")
-	build := exec.CommandContext(ctx, "go", "build", "-o", bin+"/", "../../cmd/weft-controller", "../../cmd/weft-nsagent")
-	if out, err := build.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("build: %w\n%s", err, out)
+	bin, err := buildPrograms(ctx, shared.dir)
+	if err != nil {
+		return nil, err
 	}
 	l, err := lab.Up(ctx, lab.Config{
 		Dir: filepath.Join(shared.dir, "lab"), Hosts: []string{"compute1", "compute2", "network1"}, Bin: bin,
@@ -82,6 +85,16 @@ func begin(ctx context.Context) (*cloud.Cloud, error) {
 		return nil, errors.Join(fmt.Errorf("%w\n%s", err, l.Logs()), l.Down(context.WithoutCancel(ctx)))
 	}
 	return c, nil
+}
+
+// buildPrograms builds those of a lab, in a directory of a directory.
+func buildPrograms(ctx context.Context, dir string) (bin string, err error) {
+	bin = filepath.Join(dir, "bin")
+	build := exec.CommandContext(ctx, "go", "build", "-o", bin+"/", "../../cmd/weft-controller", "../../cmd/weft-nsagent")
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build: %w\n%s", err, out)
+	}
+	return bin, nil
 }
 
 // end takes the lab away.

@@ -36,6 +36,7 @@ var plan = []room{
 	{6, "controller/ofconn", "accepts the switches' connections"},
 	{6, "controller/store", "etcd: the only place that allocates"},
 	{6, "controller/agentconn", "accepts the agents' streams"},
+	{6, "proto/leader", "connects to the controller that leads"},
 	{6, "controller/journal", "what happened lately, for people"},
 	{6, "controller/trace", "follows a packet over hosts, which it asks"},
 	{6, "ovsdb", "Open vSwitch's database"},
@@ -43,7 +44,6 @@ var plan = []room{
 
 	{7, "controller/api", "the doors' common side: validate, commit, answer"},
 	{7, "controller/hostsync", "the loop of one host"},
-	{7, "controller/cluster", "who is alive, and who is whose master"},
 	{7, "nsagent/agent", "the agent's loop"},
 
 	{8, "cmd/...", "flags, wiring, signals, and the command line"},
@@ -79,7 +79,7 @@ var owners = []struct {
 	{"github.com/ovn-kubernetes/libovsdb", []string{"ovsdb/..."}, "its cache and its traps stay in one place"},
 	{"github.com/vishvananda/netlink", []string{"nsagent/kernel/...", "test/lab/..."}, "the kernel is changed in one place"},
 	{"github.com/vishvananda/netns", []string{"nsagent/kernel/...", "test/lab/..."}, "a thread in the wrong namespace is a bug that wanders"},
-	{"go.etcd.io/etcd", []string{"controller/store/...", "controller/cluster/...", "test/bench/..."}, "what is in etcd is one package's secret"},
+	{"go.etcd.io/etcd", []string{"controller/store/...", "test/bench/...", "test/e2e/..."}, "what is in etcd is one package's secret"},
 }
 
 // pureFloor is the highest floor without goroutines, clocks, input, output and logs.

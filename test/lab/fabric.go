@@ -29,10 +29,10 @@ var Far = netip.AddrFrom4([4]byte{198, 51, 100, 1})
 // WebPort is where the machine outside tells everyone who calls how it sees them, by HTTP too.
 const WebPort = 80
 
-// controllerIP is the controller's address on mgmt.
+// controllerIP is the first controller's address on mgmt; the others follow.
 const controllerIP = "10.90.0.1"
 
-// ControllerIP is the controller's address on the network that hosts reach it by.
+// ControllerIP is the first controller's address on the network that hosts reach it by.
 var ControllerIP = netip.MustParseAddr(controllerIP)
 
 // buildFabric makes the bridges. They have no addresses: they are switches.
@@ -89,11 +89,17 @@ func (l *Lab) openController(ctx context.Context) (*nsbox.Box, error) {
 	if err := l.plug(ctx, pid, mgmt, "mgmt1", "eth0"); err != nil {
 		return nil, err
 	}
-	if err := ip(ctx, box, "addr add "+controllerIP+"/24 dev eth0\nlink set dev eth0 up\n"); err != nil {
+	batch := "link set dev eth0 up\n"
+	for _, c := range l.Controllers() {
+		batch += fmt.Sprintf("addr add %s/24 dev eth0\n", c.IP)
+	}
+	if err := ip(ctx, box, batch); err != nil {
 		return nil, err
 	}
-	if err := box.Forward(ctx, l.APISocket(), "127.0.0.1:"+grpcPort); err != nil {
-		return nil, err
+	for _, c := range l.Controllers() {
+		if err := box.Forward(ctx, c.APISocket, c.api()); err != nil {
+			return nil, err
+		}
 	}
 	if err := box.Forward(ctx, l.HTTPSocket(), "127.0.0.1:"+httpPort); err != nil {
 		return nil, err

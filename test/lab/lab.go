@@ -64,6 +64,10 @@ type Config struct {
 	Bin string
 	// ControllerArgs go to the end of weft-controller's command line, AgentArgs to that of each weft-nsagent.
 	ControllerArgs, AgentArgs []string
+	// Controllers is how many weft-controllers there are, at most 9; 0 means one. Several share an etcd, which the command line Etcd
+	// starts: to its end go a data directory and the URL at which to listen for clients.
+	Controllers int
+	Etcd        []string
 }
 
 // Lab is a running lab. Methods may be called from many goroutines.
@@ -91,6 +95,8 @@ type record struct {
 	Bin            string       `json:"bin,omitempty"`
 	ControllerArgs []string     `json:"controller_args,omitempty"`
 	AgentArgs      []string     `json:"agent_args,omitempty"`
+	Controllers    int          `json:"controllers,omitempty"`
+	Etcd           []string     `json:"etcd,omitempty"`
 	// NextHost is the number of the next host: none is used twice, and so no address between hosts.
 	NextHost int `json:"next_host"`
 }
@@ -148,6 +154,12 @@ func (cfg Config) check() error {
 	if !filepath.IsAbs(cfg.Dir) || len(cfg.Dir) > 60 {
 		return fmt.Errorf("run directory %q: need an absolute path of at most 60 bytes", cfg.Dir)
 	}
+	if cfg.Controllers < 0 || cfg.Controllers > 9 {
+		return fmt.Errorf("%d controllers: at most 9", cfg.Controllers)
+	}
+	if cfg.Controllers > 1 && len(cfg.Etcd) == 0 {
+		return errors.New("several controllers share an etcd: Etcd must say how to start one")
+	}
 	if len(cfg.Hosts) > 200 {
 		return fmt.Errorf("%d hosts: at most 200", len(cfg.Hosts))
 	}
@@ -200,7 +212,7 @@ func clear(dir string) error {
 }
 
 func (l *Lab) build(ctx context.Context, cfg Config) error {
-	l.record = record{Bin: cfg.Bin, ControllerArgs: cfg.ControllerArgs, AgentArgs: cfg.AgentArgs, NextHost: firstNumber}
+	l.record = record{Bin: cfg.Bin, ControllerArgs: cfg.ControllerArgs, AgentArgs: cfg.AgentArgs, Controllers: max(cfg.Controllers, 1), Etcd: cfg.Etcd, NextHost: firstNumber}
 	for _, name := range cfg.Hosts {
 		l.Hosts = append(l.Hosts, newHost(l, HostConfig{Name: name}))
 	}

@@ -3,8 +3,10 @@ package lab
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -25,7 +27,45 @@ const (
 	AgentProcess      = "weft-nsagent"
 )
 
-// APISocket is a unix socket that leads to the controller's gRPC door.
+// Controller is one of the weft-controllers. All of them are on one machine, each with an address of its own.
+type Controller struct {
+	// Name is what it is called by the others, Process the name of its process in the box.
+	Name, Process string
+	// IP is what hosts reach it by.
+	IP netip.Addr
+	// APISocket is a unix socket that leads to its gRPC door.
+	APISocket string
+
+	// local is where its doors for people are.
+	local string
+}
+
+// Controllers lists all.
+func (l *Lab) Controllers() []Controller {
+	all := []Controller{{Name: "c1", Process: ControllerProcess, IP: ControllerIP, APISocket: l.APISocket(), local: "127.0.0.1"}}
+	for n := 2; n <= l.record.Controllers; n++ {
+		ip := all[n-2].IP.Next()
+		all = append(all, Controller{Name: fmt.Sprintf("c%d", n), Process: fmt.Sprintf("%s-%d", ControllerProcess, n), IP: ip,
+			APISocket: filepath.Join(l.Dir, fmt.Sprintf("api%d.sock", n)), local: ip.String()})
+	}
+	return all
+}
+
+// REST is the URL of its HTTP door, in the controllers' box.
+func (c Controller) REST() string { return "http://" + c.local + ":" + httpPort }
+
+func (c Controller) api() string { return c.local + ":" + grpcPort }
+
+// Shared says whether several controllers share an etcd.
+func (l *Lab) Shared() bool { return l.record.Controllers > 1 }
+
+// etcdURL is where a shared etcd listens, in the controllers' box.
+const (
+	etcdURL     = "http://127.0.0.1:2379"
+	etcdProcess = "etcd"
+)
+
+// APISocket is a unix socket that leads to the first controller's gRPC door.
 func (l *Lab) APISocket() string { return filepath.Join(l.Dir, "api.sock") }
 
 // HTTPSocket is a unix socket that leads to the controller's REST door.
@@ -36,27 +76,72 @@ func (l *Lab) Metrics(ctx context.Context) (string, error) {
 	return l.Controller.Exec(ctx, "curl", "-sS", "-f", "-m", "10", "http://127.0.0.1:"+httpPort+"/metrics")
 }
 
-// StartController starts the controller; extra goes to the end of its command line. When it dies it is started again, as
-// by systemd. It does not wait until the controller answers.
+// StartController starts all controllers; extra goes to the end of their command lines. When one dies it is started again, as
+// by systemd. It does not wait until one answers.
 func (l *Lab) StartController(ctx context.Context, extra ...string) error {
-	argv := append([]string{
-		filepath.Join(l.Bin, "weft-controller"),
-		"--data-dir", filepath.Join(l.Dir, "controller"),
-		"--listen-grpc", "127.0.0.1:" + grpcPort, "--listen-http", "127.0.0.1:" + httpPort,
-		"--listen-openflow", "0.0.0.0:" + ofPort, "--listen-node", "0.0.0.0:" + nodePort,
-		"--openflow-advertise", "tcp:" + controllerIP + ":" + ofPort,
-		// All of it is one machine, and nobody else can reach the lab's networks.
-		"--insecure",
-	}, append(slices.Clone(l.record.ControllerArgs), extra...)...)
-	_, err := l.Controller.Start(ctx, nsbox.Command{
-		Name: ControllerProcess, Argv: argv, Log: l.log("weft-controller"), Restart: restartDelay,
-	})
+	if l.Shared() {
+		if err := l.StartEtcd(ctx); err != nil {
+			return err
+		}
+	}
+	for _, c := range l.Controllers() {
+		if err := l.StartOne(ctx, c, extra...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// StartEtcd starts the etcd that several controllers share. It does not wait until it answers.
+func (l *Lab) StartEtcd(ctx context.Context) error {
+	argv := append(slices.Clone(l.record.Etcd), filepath.Join(l.Dir, "etcd"), etcdURL)
+	_, err := l.Controller.Start(ctx, nsbox.Command{Name: etcdProcess, Argv: argv, Log: l.log("etcd")})
 	return err
 }
 
-// KillController ends the controller by SIGKILL; it stays down until StartController.
+// KillEtcd ends it by SIGKILL.
+func (l *Lab) KillEtcd(ctx context.Context) error {
+	return l.Controller.Stop(ctx, etcdProcess, syscall.SIGKILL, 20*time.Second)
+}
+
+// StartOne starts one of the controllers.
+func (l *Lab) StartOne(ctx context.Context, c Controller, extra ...string) error {
+	argv := []string{
+		filepath.Join(l.Bin, "weft-controller"),
+		"--listen-grpc", c.api(), "--listen-http", c.local + ":" + httpPort,
+		// All of it is one machine, and nobody else can reach the lab's networks.
+		"--insecure",
+	}
+	var targets []string
+	for _, all := range l.Controllers() {
+		targets = append(targets, "tcp:"+all.IP.String()+":"+ofPort)
+	}
+	at := "0.0.0.0"
+	if l.Shared() {
+		at = c.IP.String()
+		argv = append(argv, "--store", "external", "--etcd-endpoints", etcdURL, "--name", c.Name)
+	} else {
+		argv = append(argv, "--data-dir", filepath.Join(l.Dir, "controller"))
+	}
+	argv = append(argv, "--listen-openflow", at+":"+ofPort, "--listen-node", at+":"+nodePort, "--openflow-advertise", strings.Join(targets, ","))
+	argv = append(append(argv, l.record.ControllerArgs...), extra...)
+	_, err := l.Controller.Start(ctx, nsbox.Command{Name: c.Process, Argv: argv, Log: l.log(c.Process), Restart: restartDelay})
+	return err
+}
+
+// KillController ends all controllers by SIGKILL; they stay down until StartController. A shared etcd stays.
 func (l *Lab) KillController(ctx context.Context) error {
-	return l.Controller.Stop(ctx, ControllerProcess, syscall.SIGKILL, 20*time.Second)
+	for _, c := range l.Controllers() {
+		if err := l.StopOne(ctx, c, syscall.SIGKILL); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// StopOne ends one of the controllers by a signal; it stays down until StartOne.
+func (l *Lab) StopOne(ctx context.Context, c Controller, signal syscall.Signal) error {
+	return l.Controller.Stop(ctx, c.Process, signal, 20*time.Second)
 }
 
 // StartAgent starts the host's node agent; extra goes to the end of its command line. When it dies it is started again, as
@@ -76,7 +161,7 @@ func (h *Host) StartAgentBy(ctx context.Context, by []string, extra ...string) e
 	}
 	argv := append(slices.Clone(by),
 		filepath.Join(h.lab.Bin, "weft-nsagent"),
-		"--controller", controllerIP+":"+nodePort, "--insecure",
+		"--controller", strings.Join(h.lab.nodeDoors(), ","), "--insecure",
 		"--host", h.Name, "--tunnel-ip", h.TunnelIP.String(),
 		"--roles", roles, "--state-dir", h.disk("state"), "--datapath-type", "netdev",
 	)
@@ -88,6 +173,14 @@ func (h *Host) StartAgentBy(ctx context.Context, by []string, extra ...string) e
 		Name: AgentProcess, Argv: argv, Log: h.lab.log(h.Name + "-weft-nsagent"), Restart: restartDelay,
 	})
 	return err
+}
+
+// nodeDoors are what agents dial.
+func (l *Lab) nodeDoors() (all []string) {
+	for _, c := range l.Controllers() {
+		all = append(all, c.IP.String()+":"+nodePort)
+	}
+	return all
 }
 
 // KillAgent ends the host's node agent by SIGKILL; it stays down until StartAgent.

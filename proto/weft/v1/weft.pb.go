@@ -628,8 +628,10 @@ type GetStatusResponse struct {
 	// Switches that connected but whose datapath id belongs to no host.
 	UnknownSwitches []string               `protobuf:"bytes,8,rep,name=unknown_switches,json=unknownSwitches,proto3" json:"unknown_switches,omitempty"`
 	StartTime       *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// The controllers that share an external store, by name; none with an embedded one.
+	Controllers   []*Controller `protobuf:"bytes,10,rep,name=controllers,proto3" json:"controllers,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GetStatusResponse) Reset() {
@@ -725,6 +727,92 @@ func (x *GetStatusResponse) GetStartTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *GetStatusResponse) GetControllers() []*Controller {
+	if x != nil {
+		return x.Controllers
+	}
+	return nil
+}
+
+// Controller is one of several that share a store: one leads, and the others stand by.
+type Controller struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Name    string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Version string                 `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
+	Leader  bool                   `protobuf:"varint,3,opt,name=leader,proto3" json:"leader,omitempty"`
+	// Addresses of its gRPC API.
+	ApiAddresses []string `protobuf:"bytes,4,rep,name=api_addresses,json=apiAddresses,proto3" json:"api_addresses,omitempty"`
+	// When it joined the others.
+	JoinTime      *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=join_time,json=joinTime,proto3" json:"join_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Controller) Reset() {
+	*x = Controller{}
+	mi := &file_weft_v1_weft_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Controller) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Controller) ProtoMessage() {}
+
+func (x *Controller) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_v1_weft_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Controller.ProtoReflect.Descriptor instead.
+func (*Controller) Descriptor() ([]byte, []int) {
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *Controller) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Controller) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *Controller) GetLeader() bool {
+	if x != nil {
+		return x.Leader
+	}
+	return false
+}
+
+func (x *Controller) GetApiAddresses() []string {
+	if x != nil {
+		return x.ApiAddresses
+	}
+	return nil
+}
+
+func (x *Controller) GetJoinTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.JoinTime
+	}
+	return nil
+}
+
 // ListFlowsRequest chooses the rows.
 type ListFlowsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -746,7 +834,7 @@ type ListFlowsRequest struct {
 
 func (x *ListFlowsRequest) Reset() {
 	*x = ListFlowsRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[11]
+	mi := &file_weft_v1_weft_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -758,7 +846,7 @@ func (x *ListFlowsRequest) String() string {
 func (*ListFlowsRequest) ProtoMessage() {}
 
 func (x *ListFlowsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[11]
+	mi := &file_weft_v1_weft_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -771,7 +859,7 @@ func (x *ListFlowsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListFlowsRequest.ProtoReflect.Descriptor instead.
 func (*ListFlowsRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{11}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ListFlowsRequest) GetHost() string {
@@ -826,7 +914,7 @@ type ListFlowsResponse struct {
 
 func (x *ListFlowsResponse) Reset() {
 	*x = ListFlowsResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[12]
+	mi := &file_weft_v1_weft_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -838,7 +926,7 @@ func (x *ListFlowsResponse) String() string {
 func (*ListFlowsResponse) ProtoMessage() {}
 
 func (x *ListFlowsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[12]
+	mi := &file_weft_v1_weft_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -851,7 +939,7 @@ func (x *ListFlowsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListFlowsResponse.ProtoReflect.Descriptor instead.
 func (*ListFlowsResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{12}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ListFlowsResponse) GetFlows() []*Flow {
@@ -882,7 +970,7 @@ type Flow struct {
 
 func (x *Flow) Reset() {
 	*x = Flow{}
-	mi := &file_weft_v1_weft_proto_msgTypes[13]
+	mi := &file_weft_v1_weft_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -894,7 +982,7 @@ func (x *Flow) String() string {
 func (*Flow) ProtoMessage() {}
 
 func (x *Flow) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[13]
+	mi := &file_weft_v1_weft_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -907,7 +995,7 @@ func (x *Flow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Flow.ProtoReflect.Descriptor instead.
 func (*Flow) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{13}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Flow) GetText() string {
@@ -988,7 +1076,7 @@ type ExplainRequest struct {
 
 func (x *ExplainRequest) Reset() {
 	*x = ExplainRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[14]
+	mi := &file_weft_v1_weft_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1000,7 +1088,7 @@ func (x *ExplainRequest) String() string {
 func (*ExplainRequest) ProtoMessage() {}
 
 func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[14]
+	mi := &file_weft_v1_weft_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1013,7 +1101,7 @@ func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainRequest.ProtoReflect.Descriptor instead.
 func (*ExplainRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{14}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ExplainRequest) GetCookie() string {
@@ -1058,7 +1146,7 @@ type ExplainResponse struct {
 
 func (x *ExplainResponse) Reset() {
 	*x = ExplainResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[15]
+	mi := &file_weft_v1_weft_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1070,7 +1158,7 @@ func (x *ExplainResponse) String() string {
 func (*ExplainResponse) ProtoMessage() {}
 
 func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[15]
+	mi := &file_weft_v1_weft_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1083,7 +1171,7 @@ func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainResponse.ProtoReflect.Descriptor instead.
 func (*ExplainResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{15}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ExplainResponse) GetTableName() string {
@@ -1134,7 +1222,7 @@ type ExplainedRule struct {
 
 func (x *ExplainedRule) Reset() {
 	*x = ExplainedRule{}
-	mi := &file_weft_v1_weft_proto_msgTypes[16]
+	mi := &file_weft_v1_weft_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1146,7 +1234,7 @@ func (x *ExplainedRule) String() string {
 func (*ExplainedRule) ProtoMessage() {}
 
 func (x *ExplainedRule) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[16]
+	mi := &file_weft_v1_weft_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1159,7 +1247,7 @@ func (x *ExplainedRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainedRule.ProtoReflect.Descriptor instead.
 func (*ExplainedRule) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{16}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ExplainedRule) GetSecurityGroup() *ObjectRef {
@@ -1194,7 +1282,7 @@ type GetPortRulesRequest struct {
 
 func (x *GetPortRulesRequest) Reset() {
 	*x = GetPortRulesRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[17]
+	mi := &file_weft_v1_weft_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1206,7 +1294,7 @@ func (x *GetPortRulesRequest) String() string {
 func (*GetPortRulesRequest) ProtoMessage() {}
 
 func (x *GetPortRulesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[17]
+	mi := &file_weft_v1_weft_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1219,7 +1307,7 @@ func (x *GetPortRulesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPortRulesRequest.ProtoReflect.Descriptor instead.
 func (*GetPortRulesRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{17}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *GetPortRulesRequest) GetPort() string {
@@ -1260,7 +1348,7 @@ type GetPortRulesResponse struct {
 
 func (x *GetPortRulesResponse) Reset() {
 	*x = GetPortRulesResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[18]
+	mi := &file_weft_v1_weft_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1272,7 +1360,7 @@ func (x *GetPortRulesResponse) String() string {
 func (*GetPortRulesResponse) ProtoMessage() {}
 
 func (x *GetPortRulesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[18]
+	mi := &file_weft_v1_weft_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1285,7 +1373,7 @@ func (x *GetPortRulesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPortRulesResponse.ProtoReflect.Descriptor instead.
 func (*GetPortRulesResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{18}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *GetPortRulesResponse) GetPort() *ObjectRef {
@@ -1395,7 +1483,7 @@ type PortRule struct {
 
 func (x *PortRule) Reset() {
 	*x = PortRule{}
-	mi := &file_weft_v1_weft_proto_msgTypes[19]
+	mi := &file_weft_v1_weft_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1407,7 +1495,7 @@ func (x *PortRule) String() string {
 func (*PortRule) ProtoMessage() {}
 
 func (x *PortRule) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[19]
+	mi := &file_weft_v1_weft_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1420,7 +1508,7 @@ func (x *PortRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PortRule.ProtoReflect.Descriptor instead.
 func (*PortRule) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{19}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *PortRule) GetSecurityGroup() *ObjectRef {
@@ -1482,7 +1570,7 @@ type ListDriftRequest struct {
 
 func (x *ListDriftRequest) Reset() {
 	*x = ListDriftRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[20]
+	mi := &file_weft_v1_weft_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1494,7 +1582,7 @@ func (x *ListDriftRequest) String() string {
 func (*ListDriftRequest) ProtoMessage() {}
 
 func (x *ListDriftRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[20]
+	mi := &file_weft_v1_weft_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1507,7 +1595,7 @@ func (x *ListDriftRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDriftRequest.ProtoReflect.Descriptor instead.
 func (*ListDriftRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{20}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ListDriftRequest) GetHost() string {
@@ -1529,7 +1617,7 @@ type ListDriftResponse struct {
 
 func (x *ListDriftResponse) Reset() {
 	*x = ListDriftResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[21]
+	mi := &file_weft_v1_weft_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1541,7 +1629,7 @@ func (x *ListDriftResponse) String() string {
 func (*ListDriftResponse) ProtoMessage() {}
 
 func (x *ListDriftResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[21]
+	mi := &file_weft_v1_weft_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1554,7 +1642,7 @@ func (x *ListDriftResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDriftResponse.ProtoReflect.Descriptor instead.
 func (*ListDriftResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{21}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ListDriftResponse) GetDrifts() []*Drift {
@@ -1589,7 +1677,7 @@ type Drift struct {
 
 func (x *Drift) Reset() {
 	*x = Drift{}
-	mi := &file_weft_v1_weft_proto_msgTypes[22]
+	mi := &file_weft_v1_weft_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1601,7 +1689,7 @@ func (x *Drift) String() string {
 func (*Drift) ProtoMessage() {}
 
 func (x *Drift) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[22]
+	mi := &file_weft_v1_weft_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1614,7 +1702,7 @@ func (x *Drift) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Drift.ProtoReflect.Descriptor instead.
 func (*Drift) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{22}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Drift) GetHost() string {
@@ -1671,7 +1759,7 @@ type ListInterfacesRequest struct {
 
 func (x *ListInterfacesRequest) Reset() {
 	*x = ListInterfacesRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[23]
+	mi := &file_weft_v1_weft_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1683,7 +1771,7 @@ func (x *ListInterfacesRequest) String() string {
 func (*ListInterfacesRequest) ProtoMessage() {}
 
 func (x *ListInterfacesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[23]
+	mi := &file_weft_v1_weft_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1696,7 +1784,7 @@ func (x *ListInterfacesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListInterfacesRequest.ProtoReflect.Descriptor instead.
 func (*ListInterfacesRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{23}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ListInterfacesRequest) GetHost() string {
@@ -1723,7 +1811,7 @@ type ListInterfacesResponse struct {
 
 func (x *ListInterfacesResponse) Reset() {
 	*x = ListInterfacesResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[24]
+	mi := &file_weft_v1_weft_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1735,7 +1823,7 @@ func (x *ListInterfacesResponse) String() string {
 func (*ListInterfacesResponse) ProtoMessage() {}
 
 func (x *ListInterfacesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[24]
+	mi := &file_weft_v1_weft_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1748,7 +1836,7 @@ func (x *ListInterfacesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListInterfacesResponse.ProtoReflect.Descriptor instead.
 func (*ListInterfacesResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{24}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ListInterfacesResponse) GetInterfaces() []*Interface {
@@ -1778,7 +1866,7 @@ type Interface struct {
 
 func (x *Interface) Reset() {
 	*x = Interface{}
-	mi := &file_weft_v1_weft_proto_msgTypes[25]
+	mi := &file_weft_v1_weft_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1790,7 +1878,7 @@ func (x *Interface) String() string {
 func (*Interface) ProtoMessage() {}
 
 func (x *Interface) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[25]
+	mi := &file_weft_v1_weft_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1803,7 +1891,7 @@ func (x *Interface) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Interface.ProtoReflect.Descriptor instead.
 func (*Interface) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{25}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Interface) GetHost() string {
@@ -1868,7 +1956,7 @@ type ListEventsRequest struct {
 
 func (x *ListEventsRequest) Reset() {
 	*x = ListEventsRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[26]
+	mi := &file_weft_v1_weft_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1880,7 +1968,7 @@ func (x *ListEventsRequest) String() string {
 func (*ListEventsRequest) ProtoMessage() {}
 
 func (x *ListEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[26]
+	mi := &file_weft_v1_weft_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1893,7 +1981,7 @@ func (x *ListEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEventsRequest.ProtoReflect.Descriptor instead.
 func (*ListEventsRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{26}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ListEventsRequest) GetHost() string {
@@ -1927,7 +2015,7 @@ type ListEventsResponse struct {
 
 func (x *ListEventsResponse) Reset() {
 	*x = ListEventsResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[27]
+	mi := &file_weft_v1_weft_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1939,7 +2027,7 @@ func (x *ListEventsResponse) String() string {
 func (*ListEventsResponse) ProtoMessage() {}
 
 func (x *ListEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[27]
+	mi := &file_weft_v1_weft_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1952,7 +2040,7 @@ func (x *ListEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEventsResponse.ProtoReflect.Descriptor instead.
 func (*ListEventsResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{27}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ListEventsResponse) GetEvents() []*Event {
@@ -1977,7 +2065,7 @@ type WatchEventsRequest struct {
 
 func (x *WatchEventsRequest) Reset() {
 	*x = WatchEventsRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[28]
+	mi := &file_weft_v1_weft_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1989,7 +2077,7 @@ func (x *WatchEventsRequest) String() string {
 func (*WatchEventsRequest) ProtoMessage() {}
 
 func (x *WatchEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[28]
+	mi := &file_weft_v1_weft_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2002,7 +2090,7 @@ func (x *WatchEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchEventsRequest.ProtoReflect.Descriptor instead.
 func (*WatchEventsRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{28}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *WatchEventsRequest) GetHost() string {
@@ -2036,7 +2124,7 @@ type WatchEventsResponse struct {
 
 func (x *WatchEventsResponse) Reset() {
 	*x = WatchEventsResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[29]
+	mi := &file_weft_v1_weft_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2048,7 +2136,7 @@ func (x *WatchEventsResponse) String() string {
 func (*WatchEventsResponse) ProtoMessage() {}
 
 func (x *WatchEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[29]
+	mi := &file_weft_v1_weft_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2061,7 +2149,7 @@ func (x *WatchEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchEventsResponse.ProtoReflect.Descriptor instead.
 func (*WatchEventsResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{29}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *WatchEventsResponse) GetEvent() *Event {
@@ -2086,7 +2174,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_weft_v1_weft_proto_msgTypes[30]
+	mi := &file_weft_v1_weft_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2098,7 +2186,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[30]
+	mi := &file_weft_v1_weft_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2111,7 +2199,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{30}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Event) GetTime() *timestamppb.Timestamp {
@@ -2162,7 +2250,7 @@ type WhereRequest struct {
 
 func (x *WhereRequest) Reset() {
 	*x = WhereRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[31]
+	mi := &file_weft_v1_weft_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2174,7 +2262,7 @@ func (x *WhereRequest) String() string {
 func (*WhereRequest) ProtoMessage() {}
 
 func (x *WhereRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[31]
+	mi := &file_weft_v1_weft_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2187,7 +2275,7 @@ func (x *WhereRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WhereRequest.ProtoReflect.Descriptor instead.
 func (*WhereRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{31}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *WhereRequest) GetObject() string {
@@ -2215,7 +2303,7 @@ type WhereResponse struct {
 
 func (x *WhereResponse) Reset() {
 	*x = WhereResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[32]
+	mi := &file_weft_v1_weft_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2227,7 +2315,7 @@ func (x *WhereResponse) String() string {
 func (*WhereResponse) ProtoMessage() {}
 
 func (x *WhereResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[32]
+	mi := &file_weft_v1_weft_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2240,7 +2328,7 @@ func (x *WhereResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WhereResponse.ProtoReflect.Descriptor instead.
 func (*WhereResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{32}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *WhereResponse) GetObject() *ObjectRef {
@@ -2279,7 +2367,7 @@ type Place struct {
 
 func (x *Place) Reset() {
 	*x = Place{}
-	mi := &file_weft_v1_weft_proto_msgTypes[33]
+	mi := &file_weft_v1_weft_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2291,7 +2379,7 @@ func (x *Place) String() string {
 func (*Place) ProtoMessage() {}
 
 func (x *Place) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[33]
+	mi := &file_weft_v1_weft_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2304,7 +2392,7 @@ func (x *Place) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Place.ProtoReflect.Descriptor instead.
 func (*Place) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{33}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Place) GetHost() string {
@@ -2361,7 +2449,7 @@ type GetNamespaceRequest struct {
 
 func (x *GetNamespaceRequest) Reset() {
 	*x = GetNamespaceRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[34]
+	mi := &file_weft_v1_weft_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2373,7 +2461,7 @@ func (x *GetNamespaceRequest) String() string {
 func (*GetNamespaceRequest) ProtoMessage() {}
 
 func (x *GetNamespaceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[34]
+	mi := &file_weft_v1_weft_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2386,7 +2474,7 @@ func (x *GetNamespaceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetNamespaceRequest.ProtoReflect.Descriptor instead.
 func (*GetNamespaceRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{34}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *GetNamespaceRequest) GetHost() string {
@@ -2417,7 +2505,7 @@ type GetNamespaceResponse struct {
 
 func (x *GetNamespaceResponse) Reset() {
 	*x = GetNamespaceResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[35]
+	mi := &file_weft_v1_weft_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2429,7 +2517,7 @@ func (x *GetNamespaceResponse) String() string {
 func (*GetNamespaceResponse) ProtoMessage() {}
 
 func (x *GetNamespaceResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[35]
+	mi := &file_weft_v1_weft_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2442,7 +2530,7 @@ func (x *GetNamespaceResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetNamespaceResponse.ProtoReflect.Descriptor instead.
 func (*GetNamespaceResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{35}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *GetNamespaceResponse) GetHost() string {
@@ -2481,7 +2569,7 @@ type NamespaceLine struct {
 
 func (x *NamespaceLine) Reset() {
 	*x = NamespaceLine{}
-	mi := &file_weft_v1_weft_proto_msgTypes[36]
+	mi := &file_weft_v1_weft_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2493,7 +2581,7 @@ func (x *NamespaceLine) String() string {
 func (*NamespaceLine) ProtoMessage() {}
 
 func (x *NamespaceLine) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[36]
+	mi := &file_weft_v1_weft_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2506,7 +2594,7 @@ func (x *NamespaceLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NamespaceLine.ProtoReflect.Descriptor instead.
 func (*NamespaceLine) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{36}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *NamespaceLine) GetSection() string {
@@ -2551,7 +2639,7 @@ type TraceRequest struct {
 
 func (x *TraceRequest) Reset() {
 	*x = TraceRequest{}
-	mi := &file_weft_v1_weft_proto_msgTypes[37]
+	mi := &file_weft_v1_weft_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2563,7 +2651,7 @@ func (x *TraceRequest) String() string {
 func (*TraceRequest) ProtoMessage() {}
 
 func (x *TraceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[37]
+	mi := &file_weft_v1_weft_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2576,7 +2664,7 @@ func (x *TraceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TraceRequest.ProtoReflect.Descriptor instead.
 func (*TraceRequest) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{37}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *TraceRequest) GetSource() string {
@@ -2653,7 +2741,7 @@ type TraceResponse struct {
 
 func (x *TraceResponse) Reset() {
 	*x = TraceResponse{}
-	mi := &file_weft_v1_weft_proto_msgTypes[38]
+	mi := &file_weft_v1_weft_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2665,7 +2753,7 @@ func (x *TraceResponse) String() string {
 func (*TraceResponse) ProtoMessage() {}
 
 func (x *TraceResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[38]
+	mi := &file_weft_v1_weft_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2678,7 +2766,7 @@ func (x *TraceResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TraceResponse.ProtoReflect.Descriptor instead.
 func (*TraceResponse) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{38}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *TraceResponse) GetSource() *ObjectRef {
@@ -2791,7 +2879,7 @@ type TraceHost struct {
 
 func (x *TraceHost) Reset() {
 	*x = TraceHost{}
-	mi := &file_weft_v1_weft_proto_msgTypes[39]
+	mi := &file_weft_v1_weft_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2803,7 +2891,7 @@ func (x *TraceHost) String() string {
 func (*TraceHost) ProtoMessage() {}
 
 func (x *TraceHost) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[39]
+	mi := &file_weft_v1_weft_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2816,7 +2904,7 @@ func (x *TraceHost) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TraceHost.ProtoReflect.Descriptor instead.
 func (*TraceHost) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{39}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *TraceHost) GetHost() string {
@@ -2851,7 +2939,7 @@ type TraceLeg struct {
 
 func (x *TraceLeg) Reset() {
 	*x = TraceLeg{}
-	mi := &file_weft_v1_weft_proto_msgTypes[40]
+	mi := &file_weft_v1_weft_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2863,7 +2951,7 @@ func (x *TraceLeg) String() string {
 func (*TraceLeg) ProtoMessage() {}
 
 func (x *TraceLeg) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[40]
+	mi := &file_weft_v1_weft_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2876,7 +2964,7 @@ func (x *TraceLeg) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TraceLeg.ProtoReflect.Descriptor instead.
 func (*TraceLeg) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{40}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *TraceLeg) GetHost() string {
@@ -2935,7 +3023,7 @@ type TraceStep struct {
 
 func (x *TraceStep) Reset() {
 	*x = TraceStep{}
-	mi := &file_weft_v1_weft_proto_msgTypes[41]
+	mi := &file_weft_v1_weft_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2947,7 +3035,7 @@ func (x *TraceStep) String() string {
 func (*TraceStep) ProtoMessage() {}
 
 func (x *TraceStep) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_v1_weft_proto_msgTypes[41]
+	mi := &file_weft_v1_weft_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2960,7 +3048,7 @@ func (x *TraceStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TraceStep.ProtoReflect.Descriptor instead.
 func (*TraceStep) Descriptor() ([]byte, []int) {
-	return file_weft_v1_weft_proto_rawDescGZIP(), []int{41}
+	return file_weft_v1_weft_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *TraceStep) GetBridge() string {
@@ -3057,7 +3145,7 @@ const file_weft_v1_weft_proto_rawDesc = "" +
 	"\x04host\x18\x01 \x01(\tR\x04host\x12)\n" +
 	"\x10applied_revision\x18\x02 \x01(\x03R\x0fappliedRevision\x12\x16\n" +
 	"\x06reason\x18\x03 \x01(\tR\x06reason\"\x12\n" +
-	"\x10GetStatusRequest\"\xb3\x03\n" +
+	"\x10GetStatusRequest\"\xea\x03\n" +
 	"\x11GetStatusResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x03R\brevision\x12\x14\n" +
@@ -3068,10 +3156,19 @@ const file_weft_v1_weft_proto_rawDesc = "" +
 	"\x0edrift_repaired\x18\a \x01(\x03R\rdriftRepaired\x12)\n" +
 	"\x10unknown_switches\x18\b \x03(\tR\x0funknownSwitches\x129\n" +
 	"\n" +
-	"start_time\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x1a:\n" +
+	"start_time\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x125\n" +
+	"\vcontrollers\x18\n" +
+	" \x03(\v2\x13.weft.v1.ControllerR\vcontrollers\x1a:\n" +
 	"\fObjectsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"\x9a\x01\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"\xb0\x01\n" +
+	"\n" +
+	"Controller\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\tR\aversion\x12\x16\n" +
+	"\x06leader\x18\x03 \x01(\bR\x06leader\x12#\n" +
+	"\rapi_addresses\x18\x04 \x03(\tR\fapiAddresses\x127\n" +
+	"\tjoin_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\bjoinTime\"\x9a\x01\n" +
 	"\x10ListFlowsRequest\x12\x12\n" +
 	"\x04host\x18\x01 \x01(\tR\x04host\x12\x16\n" +
 	"\x06bridge\x18\x02 \x01(\tR\x06bridge\x12\x12\n" +
@@ -3278,7 +3375,7 @@ func file_weft_v1_weft_proto_rawDescGZIP() []byte {
 	return file_weft_v1_weft_proto_rawDescData
 }
 
-var file_weft_v1_weft_proto_msgTypes = make([]protoimpl.MessageInfo, 44)
+var file_weft_v1_weft_proto_msgTypes = make([]protoimpl.MessageInfo, 45)
 var file_weft_v1_weft_proto_goTypes = []any{
 	(*ApplyRequest)(nil),           // 0: weft.v1.ApplyRequest
 	(*ApplyResponse)(nil),          // 1: weft.v1.ApplyResponse
@@ -3291,125 +3388,128 @@ var file_weft_v1_weft_proto_goTypes = []any{
 	(*HostLag)(nil),                // 8: weft.v1.HostLag
 	(*GetStatusRequest)(nil),       // 9: weft.v1.GetStatusRequest
 	(*GetStatusResponse)(nil),      // 10: weft.v1.GetStatusResponse
-	(*ListFlowsRequest)(nil),       // 11: weft.v1.ListFlowsRequest
-	(*ListFlowsResponse)(nil),      // 12: weft.v1.ListFlowsResponse
-	(*Flow)(nil),                   // 13: weft.v1.Flow
-	(*ExplainRequest)(nil),         // 14: weft.v1.ExplainRequest
-	(*ExplainResponse)(nil),        // 15: weft.v1.ExplainResponse
-	(*ExplainedRule)(nil),          // 16: weft.v1.ExplainedRule
-	(*GetPortRulesRequest)(nil),    // 17: weft.v1.GetPortRulesRequest
-	(*GetPortRulesResponse)(nil),   // 18: weft.v1.GetPortRulesResponse
-	(*PortRule)(nil),               // 19: weft.v1.PortRule
-	(*ListDriftRequest)(nil),       // 20: weft.v1.ListDriftRequest
-	(*ListDriftResponse)(nil),      // 21: weft.v1.ListDriftResponse
-	(*Drift)(nil),                  // 22: weft.v1.Drift
-	(*ListInterfacesRequest)(nil),  // 23: weft.v1.ListInterfacesRequest
-	(*ListInterfacesResponse)(nil), // 24: weft.v1.ListInterfacesResponse
-	(*Interface)(nil),              // 25: weft.v1.Interface
-	(*ListEventsRequest)(nil),      // 26: weft.v1.ListEventsRequest
-	(*ListEventsResponse)(nil),     // 27: weft.v1.ListEventsResponse
-	(*WatchEventsRequest)(nil),     // 28: weft.v1.WatchEventsRequest
-	(*WatchEventsResponse)(nil),    // 29: weft.v1.WatchEventsResponse
-	(*Event)(nil),                  // 30: weft.v1.Event
-	(*WhereRequest)(nil),           // 31: weft.v1.WhereRequest
-	(*WhereResponse)(nil),          // 32: weft.v1.WhereResponse
-	(*Place)(nil),                  // 33: weft.v1.Place
-	(*GetNamespaceRequest)(nil),    // 34: weft.v1.GetNamespaceRequest
-	(*GetNamespaceResponse)(nil),   // 35: weft.v1.GetNamespaceResponse
-	(*NamespaceLine)(nil),          // 36: weft.v1.NamespaceLine
-	(*TraceRequest)(nil),           // 37: weft.v1.TraceRequest
-	(*TraceResponse)(nil),          // 38: weft.v1.TraceResponse
-	(*TraceHost)(nil),              // 39: weft.v1.TraceHost
-	(*TraceLeg)(nil),               // 40: weft.v1.TraceLeg
-	(*TraceStep)(nil),              // 41: weft.v1.TraceStep
-	nil,                            // 42: weft.v1.GetStatusResponse.ObjectsEntry
-	nil,                            // 43: weft.v1.ListDriftResponse.ErrorsEntry
-	(*Object)(nil),                 // 44: weft.v1.Object
-	(*ObjectRef)(nil),              // 45: weft.v1.ObjectRef
-	(*durationpb.Duration)(nil),    // 46: google.protobuf.Duration
-	(*Host)(nil),                   // 47: weft.v1.Host
-	(*timestamppb.Timestamp)(nil),  // 48: google.protobuf.Timestamp
-	(*SecurityGroupRule)(nil),      // 49: weft.v1.SecurityGroupRule
+	(*Controller)(nil),             // 11: weft.v1.Controller
+	(*ListFlowsRequest)(nil),       // 12: weft.v1.ListFlowsRequest
+	(*ListFlowsResponse)(nil),      // 13: weft.v1.ListFlowsResponse
+	(*Flow)(nil),                   // 14: weft.v1.Flow
+	(*ExplainRequest)(nil),         // 15: weft.v1.ExplainRequest
+	(*ExplainResponse)(nil),        // 16: weft.v1.ExplainResponse
+	(*ExplainedRule)(nil),          // 17: weft.v1.ExplainedRule
+	(*GetPortRulesRequest)(nil),    // 18: weft.v1.GetPortRulesRequest
+	(*GetPortRulesResponse)(nil),   // 19: weft.v1.GetPortRulesResponse
+	(*PortRule)(nil),               // 20: weft.v1.PortRule
+	(*ListDriftRequest)(nil),       // 21: weft.v1.ListDriftRequest
+	(*ListDriftResponse)(nil),      // 22: weft.v1.ListDriftResponse
+	(*Drift)(nil),                  // 23: weft.v1.Drift
+	(*ListInterfacesRequest)(nil),  // 24: weft.v1.ListInterfacesRequest
+	(*ListInterfacesResponse)(nil), // 25: weft.v1.ListInterfacesResponse
+	(*Interface)(nil),              // 26: weft.v1.Interface
+	(*ListEventsRequest)(nil),      // 27: weft.v1.ListEventsRequest
+	(*ListEventsResponse)(nil),     // 28: weft.v1.ListEventsResponse
+	(*WatchEventsRequest)(nil),     // 29: weft.v1.WatchEventsRequest
+	(*WatchEventsResponse)(nil),    // 30: weft.v1.WatchEventsResponse
+	(*Event)(nil),                  // 31: weft.v1.Event
+	(*WhereRequest)(nil),           // 32: weft.v1.WhereRequest
+	(*WhereResponse)(nil),          // 33: weft.v1.WhereResponse
+	(*Place)(nil),                  // 34: weft.v1.Place
+	(*GetNamespaceRequest)(nil),    // 35: weft.v1.GetNamespaceRequest
+	(*GetNamespaceResponse)(nil),   // 36: weft.v1.GetNamespaceResponse
+	(*NamespaceLine)(nil),          // 37: weft.v1.NamespaceLine
+	(*TraceRequest)(nil),           // 38: weft.v1.TraceRequest
+	(*TraceResponse)(nil),          // 39: weft.v1.TraceResponse
+	(*TraceHost)(nil),              // 40: weft.v1.TraceHost
+	(*TraceLeg)(nil),               // 41: weft.v1.TraceLeg
+	(*TraceStep)(nil),              // 42: weft.v1.TraceStep
+	nil,                            // 43: weft.v1.GetStatusResponse.ObjectsEntry
+	nil,                            // 44: weft.v1.ListDriftResponse.ErrorsEntry
+	(*Object)(nil),                 // 45: weft.v1.Object
+	(*ObjectRef)(nil),              // 46: weft.v1.ObjectRef
+	(*durationpb.Duration)(nil),    // 47: google.protobuf.Duration
+	(*Host)(nil),                   // 48: weft.v1.Host
+	(*timestamppb.Timestamp)(nil),  // 49: google.protobuf.Timestamp
+	(*SecurityGroupRule)(nil),      // 50: weft.v1.SecurityGroupRule
 }
 var file_weft_v1_weft_proto_depIdxs = []int32{
-	44, // 0: weft.v1.ApplyRequest.objects:type_name -> weft.v1.Object
-	45, // 1: weft.v1.ApplyRequest.deletes:type_name -> weft.v1.ObjectRef
+	45, // 0: weft.v1.ApplyRequest.objects:type_name -> weft.v1.Object
+	46, // 1: weft.v1.ApplyRequest.deletes:type_name -> weft.v1.ObjectRef
 	2,  // 2: weft.v1.ApplyResponse.results:type_name -> weft.v1.ApplyResult
-	45, // 3: weft.v1.ApplyResult.object:type_name -> weft.v1.ObjectRef
+	46, // 3: weft.v1.ApplyResult.object:type_name -> weft.v1.ObjectRef
 	3,  // 4: weft.v1.ApplyResult.changes:type_name -> weft.v1.FieldChange
-	44, // 5: weft.v1.WatchResponse.object:type_name -> weft.v1.Object
-	46, // 6: weft.v1.WaitAppliedRequest.timeout:type_name -> google.protobuf.Duration
+	45, // 5: weft.v1.WatchResponse.object:type_name -> weft.v1.Object
+	47, // 6: weft.v1.WaitAppliedRequest.timeout:type_name -> google.protobuf.Duration
 	8,  // 7: weft.v1.WaitAppliedResponse.lagging:type_name -> weft.v1.HostLag
-	47, // 8: weft.v1.GetStatusResponse.hosts:type_name -> weft.v1.Host
-	42, // 9: weft.v1.GetStatusResponse.objects:type_name -> weft.v1.GetStatusResponse.ObjectsEntry
-	48, // 10: weft.v1.GetStatusResponse.start_time:type_name -> google.protobuf.Timestamp
-	13, // 11: weft.v1.ListFlowsResponse.flows:type_name -> weft.v1.Flow
-	45, // 12: weft.v1.Flow.owner:type_name -> weft.v1.ObjectRef
-	46, // 13: weft.v1.Flow.age:type_name -> google.protobuf.Duration
-	45, // 14: weft.v1.ExplainResponse.owners:type_name -> weft.v1.ObjectRef
-	16, // 15: weft.v1.ExplainResponse.rules:type_name -> weft.v1.ExplainedRule
-	45, // 16: weft.v1.ExplainedRule.security_group:type_name -> weft.v1.ObjectRef
-	45, // 17: weft.v1.ExplainedRule.rule:type_name -> weft.v1.ObjectRef
-	45, // 18: weft.v1.GetPortRulesResponse.port:type_name -> weft.v1.ObjectRef
-	19, // 19: weft.v1.GetPortRulesResponse.rules:type_name -> weft.v1.PortRule
-	45, // 20: weft.v1.PortRule.security_group:type_name -> weft.v1.ObjectRef
-	49, // 21: weft.v1.PortRule.rule:type_name -> weft.v1.SecurityGroupRule
-	45, // 22: weft.v1.PortRule.same_as:type_name -> weft.v1.ObjectRef
-	22, // 23: weft.v1.ListDriftResponse.drifts:type_name -> weft.v1.Drift
-	43, // 24: weft.v1.ListDriftResponse.errors:type_name -> weft.v1.ListDriftResponse.ErrorsEntry
-	45, // 25: weft.v1.Drift.owner:type_name -> weft.v1.ObjectRef
-	25, // 26: weft.v1.ListInterfacesResponse.interfaces:type_name -> weft.v1.Interface
-	48, // 27: weft.v1.ListEventsRequest.since:type_name -> google.protobuf.Timestamp
-	30, // 28: weft.v1.ListEventsResponse.events:type_name -> weft.v1.Event
-	48, // 29: weft.v1.WatchEventsRequest.since:type_name -> google.protobuf.Timestamp
-	30, // 30: weft.v1.WatchEventsResponse.event:type_name -> weft.v1.Event
-	48, // 31: weft.v1.Event.time:type_name -> google.protobuf.Timestamp
-	45, // 32: weft.v1.Event.object:type_name -> weft.v1.ObjectRef
-	45, // 33: weft.v1.WhereResponse.object:type_name -> weft.v1.ObjectRef
-	33, // 34: weft.v1.WhereResponse.places:type_name -> weft.v1.Place
-	48, // 35: weft.v1.Place.since:type_name -> google.protobuf.Timestamp
-	36, // 36: weft.v1.GetNamespaceResponse.lines:type_name -> weft.v1.NamespaceLine
-	45, // 37: weft.v1.TraceResponse.source:type_name -> weft.v1.ObjectRef
-	45, // 38: weft.v1.TraceResponse.destination:type_name -> weft.v1.ObjectRef
-	40, // 39: weft.v1.TraceResponse.legs:type_name -> weft.v1.TraceLeg
-	39, // 40: weft.v1.TraceResponse.hosts:type_name -> weft.v1.TraceHost
-	48, // 41: weft.v1.TraceResponse.time:type_name -> google.protobuf.Timestamp
-	41, // 42: weft.v1.TraceLeg.steps:type_name -> weft.v1.TraceStep
-	45, // 43: weft.v1.TraceStep.owner:type_name -> weft.v1.ObjectRef
-	16, // 44: weft.v1.TraceStep.rules:type_name -> weft.v1.ExplainedRule
-	0,  // 45: weft.v1.WeftService.Apply:input_type -> weft.v1.ApplyRequest
-	4,  // 46: weft.v1.WeftService.Watch:input_type -> weft.v1.WatchRequest
-	6,  // 47: weft.v1.WeftService.WaitApplied:input_type -> weft.v1.WaitAppliedRequest
-	9,  // 48: weft.v1.DiagnosticsService.GetStatus:input_type -> weft.v1.GetStatusRequest
-	11, // 49: weft.v1.DiagnosticsService.ListFlows:input_type -> weft.v1.ListFlowsRequest
-	14, // 50: weft.v1.DiagnosticsService.Explain:input_type -> weft.v1.ExplainRequest
-	17, // 51: weft.v1.DiagnosticsService.GetPortRules:input_type -> weft.v1.GetPortRulesRequest
-	20, // 52: weft.v1.DiagnosticsService.ListDrift:input_type -> weft.v1.ListDriftRequest
-	23, // 53: weft.v1.DiagnosticsService.ListInterfaces:input_type -> weft.v1.ListInterfacesRequest
-	31, // 54: weft.v1.DiagnosticsService.Where:input_type -> weft.v1.WhereRequest
-	34, // 55: weft.v1.DiagnosticsService.GetNamespace:input_type -> weft.v1.GetNamespaceRequest
-	37, // 56: weft.v1.DiagnosticsService.Trace:input_type -> weft.v1.TraceRequest
-	26, // 57: weft.v1.DiagnosticsService.ListEvents:input_type -> weft.v1.ListEventsRequest
-	28, // 58: weft.v1.DiagnosticsService.WatchEvents:input_type -> weft.v1.WatchEventsRequest
-	1,  // 59: weft.v1.WeftService.Apply:output_type -> weft.v1.ApplyResponse
-	5,  // 60: weft.v1.WeftService.Watch:output_type -> weft.v1.WatchResponse
-	7,  // 61: weft.v1.WeftService.WaitApplied:output_type -> weft.v1.WaitAppliedResponse
-	10, // 62: weft.v1.DiagnosticsService.GetStatus:output_type -> weft.v1.GetStatusResponse
-	12, // 63: weft.v1.DiagnosticsService.ListFlows:output_type -> weft.v1.ListFlowsResponse
-	15, // 64: weft.v1.DiagnosticsService.Explain:output_type -> weft.v1.ExplainResponse
-	18, // 65: weft.v1.DiagnosticsService.GetPortRules:output_type -> weft.v1.GetPortRulesResponse
-	21, // 66: weft.v1.DiagnosticsService.ListDrift:output_type -> weft.v1.ListDriftResponse
-	24, // 67: weft.v1.DiagnosticsService.ListInterfaces:output_type -> weft.v1.ListInterfacesResponse
-	32, // 68: weft.v1.DiagnosticsService.Where:output_type -> weft.v1.WhereResponse
-	35, // 69: weft.v1.DiagnosticsService.GetNamespace:output_type -> weft.v1.GetNamespaceResponse
-	38, // 70: weft.v1.DiagnosticsService.Trace:output_type -> weft.v1.TraceResponse
-	27, // 71: weft.v1.DiagnosticsService.ListEvents:output_type -> weft.v1.ListEventsResponse
-	29, // 72: weft.v1.DiagnosticsService.WatchEvents:output_type -> weft.v1.WatchEventsResponse
-	59, // [59:73] is the sub-list for method output_type
-	45, // [45:59] is the sub-list for method input_type
-	45, // [45:45] is the sub-list for extension type_name
-	45, // [45:45] is the sub-list for extension extendee
-	0,  // [0:45] is the sub-list for field type_name
+	48, // 8: weft.v1.GetStatusResponse.hosts:type_name -> weft.v1.Host
+	43, // 9: weft.v1.GetStatusResponse.objects:type_name -> weft.v1.GetStatusResponse.ObjectsEntry
+	49, // 10: weft.v1.GetStatusResponse.start_time:type_name -> google.protobuf.Timestamp
+	11, // 11: weft.v1.GetStatusResponse.controllers:type_name -> weft.v1.Controller
+	49, // 12: weft.v1.Controller.join_time:type_name -> google.protobuf.Timestamp
+	14, // 13: weft.v1.ListFlowsResponse.flows:type_name -> weft.v1.Flow
+	46, // 14: weft.v1.Flow.owner:type_name -> weft.v1.ObjectRef
+	47, // 15: weft.v1.Flow.age:type_name -> google.protobuf.Duration
+	46, // 16: weft.v1.ExplainResponse.owners:type_name -> weft.v1.ObjectRef
+	17, // 17: weft.v1.ExplainResponse.rules:type_name -> weft.v1.ExplainedRule
+	46, // 18: weft.v1.ExplainedRule.security_group:type_name -> weft.v1.ObjectRef
+	46, // 19: weft.v1.ExplainedRule.rule:type_name -> weft.v1.ObjectRef
+	46, // 20: weft.v1.GetPortRulesResponse.port:type_name -> weft.v1.ObjectRef
+	20, // 21: weft.v1.GetPortRulesResponse.rules:type_name -> weft.v1.PortRule
+	46, // 22: weft.v1.PortRule.security_group:type_name -> weft.v1.ObjectRef
+	50, // 23: weft.v1.PortRule.rule:type_name -> weft.v1.SecurityGroupRule
+	46, // 24: weft.v1.PortRule.same_as:type_name -> weft.v1.ObjectRef
+	23, // 25: weft.v1.ListDriftResponse.drifts:type_name -> weft.v1.Drift
+	44, // 26: weft.v1.ListDriftResponse.errors:type_name -> weft.v1.ListDriftResponse.ErrorsEntry
+	46, // 27: weft.v1.Drift.owner:type_name -> weft.v1.ObjectRef
+	26, // 28: weft.v1.ListInterfacesResponse.interfaces:type_name -> weft.v1.Interface
+	49, // 29: weft.v1.ListEventsRequest.since:type_name -> google.protobuf.Timestamp
+	31, // 30: weft.v1.ListEventsResponse.events:type_name -> weft.v1.Event
+	49, // 31: weft.v1.WatchEventsRequest.since:type_name -> google.protobuf.Timestamp
+	31, // 32: weft.v1.WatchEventsResponse.event:type_name -> weft.v1.Event
+	49, // 33: weft.v1.Event.time:type_name -> google.protobuf.Timestamp
+	46, // 34: weft.v1.Event.object:type_name -> weft.v1.ObjectRef
+	46, // 35: weft.v1.WhereResponse.object:type_name -> weft.v1.ObjectRef
+	34, // 36: weft.v1.WhereResponse.places:type_name -> weft.v1.Place
+	49, // 37: weft.v1.Place.since:type_name -> google.protobuf.Timestamp
+	37, // 38: weft.v1.GetNamespaceResponse.lines:type_name -> weft.v1.NamespaceLine
+	46, // 39: weft.v1.TraceResponse.source:type_name -> weft.v1.ObjectRef
+	46, // 40: weft.v1.TraceResponse.destination:type_name -> weft.v1.ObjectRef
+	41, // 41: weft.v1.TraceResponse.legs:type_name -> weft.v1.TraceLeg
+	40, // 42: weft.v1.TraceResponse.hosts:type_name -> weft.v1.TraceHost
+	49, // 43: weft.v1.TraceResponse.time:type_name -> google.protobuf.Timestamp
+	42, // 44: weft.v1.TraceLeg.steps:type_name -> weft.v1.TraceStep
+	46, // 45: weft.v1.TraceStep.owner:type_name -> weft.v1.ObjectRef
+	17, // 46: weft.v1.TraceStep.rules:type_name -> weft.v1.ExplainedRule
+	0,  // 47: weft.v1.WeftService.Apply:input_type -> weft.v1.ApplyRequest
+	4,  // 48: weft.v1.WeftService.Watch:input_type -> weft.v1.WatchRequest
+	6,  // 49: weft.v1.WeftService.WaitApplied:input_type -> weft.v1.WaitAppliedRequest
+	9,  // 50: weft.v1.DiagnosticsService.GetStatus:input_type -> weft.v1.GetStatusRequest
+	12, // 51: weft.v1.DiagnosticsService.ListFlows:input_type -> weft.v1.ListFlowsRequest
+	15, // 52: weft.v1.DiagnosticsService.Explain:input_type -> weft.v1.ExplainRequest
+	18, // 53: weft.v1.DiagnosticsService.GetPortRules:input_type -> weft.v1.GetPortRulesRequest
+	21, // 54: weft.v1.DiagnosticsService.ListDrift:input_type -> weft.v1.ListDriftRequest
+	24, // 55: weft.v1.DiagnosticsService.ListInterfaces:input_type -> weft.v1.ListInterfacesRequest
+	32, // 56: weft.v1.DiagnosticsService.Where:input_type -> weft.v1.WhereRequest
+	35, // 57: weft.v1.DiagnosticsService.GetNamespace:input_type -> weft.v1.GetNamespaceRequest
+	38, // 58: weft.v1.DiagnosticsService.Trace:input_type -> weft.v1.TraceRequest
+	27, // 59: weft.v1.DiagnosticsService.ListEvents:input_type -> weft.v1.ListEventsRequest
+	29, // 60: weft.v1.DiagnosticsService.WatchEvents:input_type -> weft.v1.WatchEventsRequest
+	1,  // 61: weft.v1.WeftService.Apply:output_type -> weft.v1.ApplyResponse
+	5,  // 62: weft.v1.WeftService.Watch:output_type -> weft.v1.WatchResponse
+	7,  // 63: weft.v1.WeftService.WaitApplied:output_type -> weft.v1.WaitAppliedResponse
+	10, // 64: weft.v1.DiagnosticsService.GetStatus:output_type -> weft.v1.GetStatusResponse
+	13, // 65: weft.v1.DiagnosticsService.ListFlows:output_type -> weft.v1.ListFlowsResponse
+	16, // 66: weft.v1.DiagnosticsService.Explain:output_type -> weft.v1.ExplainResponse
+	19, // 67: weft.v1.DiagnosticsService.GetPortRules:output_type -> weft.v1.GetPortRulesResponse
+	22, // 68: weft.v1.DiagnosticsService.ListDrift:output_type -> weft.v1.ListDriftResponse
+	25, // 69: weft.v1.DiagnosticsService.ListInterfaces:output_type -> weft.v1.ListInterfacesResponse
+	33, // 70: weft.v1.DiagnosticsService.Where:output_type -> weft.v1.WhereResponse
+	36, // 71: weft.v1.DiagnosticsService.GetNamespace:output_type -> weft.v1.GetNamespaceResponse
+	39, // 72: weft.v1.DiagnosticsService.Trace:output_type -> weft.v1.TraceResponse
+	28, // 73: weft.v1.DiagnosticsService.ListEvents:output_type -> weft.v1.ListEventsResponse
+	30, // 74: weft.v1.DiagnosticsService.WatchEvents:output_type -> weft.v1.WatchEventsResponse
+	61, // [61:75] is the sub-list for method output_type
+	47, // [47:61] is the sub-list for method input_type
+	47, // [47:47] is the sub-list for extension type_name
+	47, // [47:47] is the sub-list for extension extendee
+	0,  // [0:47] is the sub-list for field type_name
 }
 
 func init() { file_weft_v1_weft_proto_init() }
@@ -3424,7 +3524,7 @@ func file_weft_v1_weft_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_weft_v1_weft_proto_rawDesc), len(file_weft_v1_weft_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   44,
+			NumMessages:   45,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

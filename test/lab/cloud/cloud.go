@@ -15,11 +15,12 @@ import (
 	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"github.com/weft-sdn/weft/proto/leader"
 	weftv1 "github.com/weft-sdn/weft/proto/weft/v1"
 	"github.com/weft-sdn/weft/test/lab"
 )
 
-// Cloud is a lab, and clients of its controller's API.
+// Cloud is a lab, and clients of the API of its controller, or of the one that leads.
 type Cloud struct {
 	Lab                *lab.Lab
 	Networks           weftv1.NetworkServiceClient
@@ -47,7 +48,11 @@ func Dial(l *lab.Lab) (*Cloud, error) {
 		Backoff:           backoff.Config{BaseDelay: 20 * time.Millisecond, Multiplier: 1.5, MaxDelay: 200 * time.Millisecond},
 		MinConnectTimeout: 5 * time.Second,
 	}
-	conn, err := grpc.NewClient("unix:"+l.APISocket(), grpc.WithTransportCredentials(insecure.NewCredentials()),
+	var addresses []string
+	for _, c := range l.Controllers() {
+		addresses = append(addresses, "unix:"+c.APISocket)
+	}
+	conn, err := leader.Dial(addresses, grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithConnectParams(retry), grpc.WithDefaultCallOptions(grpc.WaitForReady(true)))
 	if err != nil {
 		return nil, fmt.Errorf("api: %w", err)

@@ -90,7 +90,7 @@ func newApp(env Env) *app {
 
 // connectionFlags are those by which a controller is reached.
 func (a *app) connectionFlags(f *pflag.FlagSet) {
-	f.StringVar(&a.server, "server", "", "controller's API, HOST:PORT or unix:/PATH (default: "+client.EnvServer+", else the demo lab that runs here, else "+client.Default+")")
+	f.StringVar(&a.server, "server", "", "controller's API, HOST:PORT or unix:/PATH, or those of several, separated by commas (default: "+client.EnvServer+", else the demo lab that runs here, else "+client.Default+")")
 	f.StringVar(&a.tls.CA, "tls-ca", "", "file with the authority that signed the controller's certificate")
 	f.StringVar(&a.tls.Cert, "tls-cert", "", "file with our certificate")
 	f.StringVar(&a.tls.Key, "tls-key", "", "file with our certificate's key")

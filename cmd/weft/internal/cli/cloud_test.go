@@ -98,6 +98,12 @@ func cloud(s *fakeapi.Server) {
 
 func ready(w *world) { w.api.Put(host("compute2", 2, true)) }
 
+// several controllers share the store, of which one has been upgraded.
+func several(w *world) {
+	ready(w)
+	w.api.Controllers = []*weftv1.Controller{{Name: "c1", Version: "0.1.0"}, {Name: "c2", Version: "0.1.0", Leader: true}, {Name: "c3", Version: "0.2.0"}}
+}
+
 // withoutDHCP is routed where the router forwards, but a network of it has no DHCP server that works.
 func withoutDHCP(w *world) {
 	routed(w)

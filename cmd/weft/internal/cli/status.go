@@ -68,6 +68,9 @@ func (a *app) printStatus(s *weftv1.GetStatusResponse) {
 		up = ", up " + span(d)
 	}
 	a.item("controller", "%s%s", s.GetVersion(), up)
+	if names := controllers(s); len(names) > 0 {
+		a.item("controllers", "%s", strings.Join(names, ", "))
+	}
 	a.item("store", "%s, revision %d", s.GetStore(), s.GetRevision())
 
 	bad := notReady(s)
@@ -102,6 +105,22 @@ func (a *app) printStatus(s *weftv1.GetStatusResponse) {
 	case len(s.GetHosts()) == 0:
 		a.err.Printf("next: start weft-nsagent on a host\n")
 	}
+}
+
+// controllers are the names of those that share the store, and which of them leads.
+func controllers(s *weftv1.GetStatusResponse) []string {
+	var names []string
+	for _, c := range s.GetControllers() {
+		name := c.GetName()
+		if c.GetLeader() {
+			name += " (leads)"
+		}
+		if c.GetVersion() != s.GetVersion() {
+			name += " " + c.GetVersion()
+		}
+		names = append(names, name)
+	}
+	return names
 }
 
 // counts are the kinds that there are objects of, with their number.

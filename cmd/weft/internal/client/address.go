@@ -23,14 +23,16 @@ const Default = "127.0.0.1:9443"
 // EnvServer is the environment variable that names the controller.
 const EnvServer = "WEFT_SERVER"
 
-// Choice is an address, and how it was come by.
+// Choice is where the controllers are, and how that was come by.
 type Choice struct {
-	Address string
+	// Addresses are those of one controller, or of several that share a store: the one that leads is spoken to.
+	Addresses []string
 	// Tried lists the sources in order, each with what it gave, for the message when nobody answers.
 	Tried []string
 }
 
-// Choose finds the controller's address: the flag, the environment, the lab that runs on this machine, the default.
+// Choose finds the controllers: the flag, the environment, the lab that runs on this machine, the default. Several addresses are
+// separated by commas.
 func Choose(flag string, getenv func(string) string, lab func() (string, bool)) (Choice, error) {
 	var c Choice
 	sources := []struct {
@@ -46,13 +48,24 @@ func Choose(flag string, getenv func(string) string, lab func() (string, bool)) 
 	for _, s := range sources {
 		if a := s.get(); a != "" {
 			c.Tried = append(c.Tried, s.name+" "+a)
-			c.Address = a
+			c.Addresses = strings.Split(a, ",")
 			break
 		}
 		c.Tried = append(c.Tried, s.name+" ("+s.none+")")
 	}
-	return c, check(c.Address)
+	for _, a := range c.Addresses {
+		if err := check(a); err != nil {
+			return c, err
+		}
+		if local(a) != local(c.Addresses[0]) {
+			return c, exit.New(exit.Usage, fmt.Sprintf("servers %s and %s: one is of this machine, and the other is not", c.Addresses[0], a))
+		}
+	}
+	return c, nil
 }
+
+// String lists the addresses.
+func (c Choice) String() string { return strings.Join(c.Addresses, ", ") }
 
 // check tells what is wrong with an address.
 func check(address string) error {

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/weft-sdn/weft/cmd/weft/internal/exit"
+	"github.com/weft-sdn/weft/proto/leader"
 	weftv1 "github.com/weft-sdn/weft/proto/weft/v1"
 )
 
@@ -39,20 +40,21 @@ type Client struct {
 
 // Dial prepares the connection; the first call makes it. Timeout limits each call.
 func Dial(choice Choice, t TLS, timeout time.Duration) (*Client, error) {
-	creds, err := t.Credentials(choice.Address)
+	creds, err := t.Credentials(choice.Addresses[0])
 	if err != nil {
 		return nil, err
 	}
-	conn, err := grpc.NewClient(choice.Address,
+	conn, err := leader.Dial(choice.Addresses,
 		grpc.WithTransportCredentials(creds),
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxAnswer)),
+		// Of several controllers none may lead for a moment.
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxAnswer), grpc.WaitForReady(len(choice.Addresses) > 1)),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: pingEvery, Timeout: pingTimeout}),
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff:           backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 2 * time.Second},
 			MinConnectTimeout: 5 * time.Second,
 		}))
 	if err != nil {
-		return nil, exit.New(exit.Usage, "server "+choice.Address+": "+err.Error())
+		return nil, exit.New(exit.Usage, "server "+choice.String()+": "+err.Error())
 	}
 	return &Client{conn: conn, choice: choice, timeout: timeout,
 		Weft: weftv1.NewWeftServiceClient(conn), Diagnostics: weftv1.NewDiagnosticsServiceClient(conn),
@@ -77,7 +79,10 @@ func (c *Client) Fail(err error, place exit.Place) *exit.Error {
 	if reason == "" {
 		return exit.FromRPC(err, place)
 	}
-	e := exit.New(exit.Unknown, "no controller answers at "+c.choice.Address+": "+reason+" ["+exit.CodeName(st.Code())+"]")
+	if reason == tooLate && len(c.choice.Addresses) > 1 {
+		reason = "none answered within --timeout, and leads"
+	}
+	e := exit.New(exit.Unknown, "no controller answers at "+c.choice.String()+": "+reason+" ["+exit.CodeName(st.Code())+"]")
 	e.Notes = []string{"tried: " + strings.Join(c.choice.Tried, ", ")}
 	e.Try = remedy(reason)
 	return e
@@ -87,6 +92,8 @@ func (c *Client) Fail(err error, place exit.Place) *exit.Error {
 var broken = []string{"connection error: ", "last connection error: ", "error reading from server: ", "error reading server preface: ",
 	"name resolver error: ", "connection closed before server preface received", "keepalive ping failed", "transport is closing",
 	"closing transport", "the connection is draining", "read tcp ", "write tcp ", "read unix ", "write unix "}
+
+const tooLate = "no connection within --timeout"
 
 // connecting returns why there is no connection, or "" when the error is the server's own answer. gRPC marks the
 // difference only in its texts.
@@ -103,7 +110,7 @@ func connecting(st *status.Status) string {
 		return text
 	case codes.DeadlineExceeded:
 		if strings.Contains(text, "waiting for connections to become ready") || strings.Contains(text, "latest balancer error") {
-			return "no connection within --timeout"
+			return tooLate
 		}
 	}
 	return ""

@@ -38,13 +38,13 @@ func TestChoose(t *testing.T) {
 		lab       func() (string, bool)
 		want      Choice
 	}{
-		"the flag wins": {"a:1", "b:2", lab, Choice{"a:1", []string{"--server a:1"}}},
+		"the flag wins": {"a:1", "b:2", lab, Choice{[]string{"a:1"}, []string{"--server a:1"}}},
 		"the environment before the lab": {"", "[::1]:2", lab,
-			Choice{"[::1]:2", []string{"--server (not given)", "WEFT_SERVER [::1]:2"}}},
+			Choice{[]string{"[::1]:2"}, []string{"--server (not given)", "WEFT_SERVER [::1]:2"}}},
 		"the lab": {"", "", lab,
-			Choice{"unix:/run/lab.sock", []string{"--server (not given)", "WEFT_SERVER (not set)", "demo lab unix:/run/lab.sock"}}},
+			Choice{[]string{"unix:/run/lab.sock"}, []string{"--server (not given)", "WEFT_SERVER (not set)", "demo lab unix:/run/lab.sock"}}},
 		"the default": {"", "", noLab,
-			Choice{"127.0.0.1:9443", []string{"--server (not given)", "WEFT_SERVER (not set)", "demo lab (none runs here)", "default 127.0.0.1:9443"}}},
+			Choice{[]string{"127.0.0.1:9443"}, []string{"--server (not given)", "WEFT_SERVER (not set)", "demo lab (none runs here)", "default 127.0.0.1:9443"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := Choose(c.flag, func(k string) string { return map[string]string{EnvServer: c.env}[k] }, c.lab)
@@ -92,7 +92,7 @@ func serve(t *testing.T, opts ...grpc.ServerOption) (address string) {
 // ask lists the networks of a server.
 func ask(t *testing.T, address string, conf TLS) error {
 	t.Helper()
-	c, err := Dial(Choice{Address: address, Tried: []string{"--server " + address}}, conf, 10*time.Second)
+	c, err := Dial(Choice{Addresses: []string{address}, Tried: []string{"--server " + address}}, conf, 10*time.Second)
 	if err != nil {
 		return err
 	}
@@ -250,7 +250,7 @@ func TestMutePeer(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	c, err := Dial(Choice{Address: l.Addr().String()}, TLS{}, 200*time.Millisecond)
+	c, err := Dial(Choice{Addresses: []string{l.Addr().String()}}, TLS{}, 200*time.Millisecond)
 	if err != nil {
 		t.Fatal(err)
 	}

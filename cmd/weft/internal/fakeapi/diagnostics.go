@@ -17,7 +17,7 @@ import (
 func (s *Server) GetStatus(_ context.Context, r *weftv1.GetStatusRequest) (*weftv1.GetStatusResponse, error) {
 	s.Asked = r
 	resp := &weftv1.GetStatusResponse{Version: "0.1.0", Revision: s.revision, Store: "embedded", Objects: map[string]int64{},
-		DriftRepaired: 2, UnknownSwitches: s.Unknown, StartTime: timestamppb.New(Start)}
+		DriftRepaired: 2, UnknownSwitches: s.Unknown, Controllers: s.Controllers, StartTime: timestamppb.New(Start)}
 	for _, k := range kind.All {
 		resp.Objects[k.Name] = int64(len(s.state[k.Name]))
 		for _, id := range sortedIDs(s.state, k) {

@@ -58,8 +58,9 @@ type Server struct {
 	Fail error
 	// Lagging is what WaitApplied tells.
 	Lagging []*weftv1.HostLag
-	// Unknown, Drift, DriftErrors, Flows, Explained, Interfaces and Events are what the diagnostics tell.
+	// Unknown, Controllers, Drift, DriftErrors, Flows, Explained, Interfaces and Events are what the diagnostics tell.
 	Unknown     []string
+	Controllers []*weftv1.Controller
 	Drift       []*weftv1.Drift
 	DriftErrors map[string]string
 	Flows       []*weftv1.Flow

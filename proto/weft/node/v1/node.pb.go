@@ -186,6 +186,7 @@ type SyncResponse struct {
 	//	*SyncResponse_Delta
 	//	*SyncResponse_Checkpoint
 	//	*SyncResponse_Ask
+	//	*SyncResponse_Beat
 	Message       isSyncResponse_Message `protobuf_oneof:"message"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -262,6 +263,15 @@ func (x *SyncResponse) GetAsk() *Ask {
 	return nil
 }
 
+func (x *SyncResponse) GetBeat() *Beat {
+	if x != nil {
+		if x, ok := x.Message.(*SyncResponse_Beat); ok {
+			return x.Beat
+		}
+	}
+	return nil
+}
+
 type isSyncResponse_Message interface {
 	isSyncResponse_Message()
 }
@@ -278,11 +288,55 @@ type SyncResponse_Ask struct {
 	Ask *Ask `protobuf:"bytes,4,opt,name=ask,proto3,oneof"`
 }
 
+type SyncResponse_Beat struct {
+	Beat *Beat `protobuf:"bytes,5,opt,name=beat,proto3,oneof"`
+}
+
 func (*SyncResponse_Delta) isSyncResponse_Message() {}
 
 func (*SyncResponse_Checkpoint) isSyncResponse_Message() {}
 
 func (*SyncResponse_Ask) isSyncResponse_Message() {}
+
+func (*SyncResponse_Beat) isSyncResponse_Message() {}
+
+// Beat says that the controller is there. It comes once a second, so that an agent with several controllers finds out when one is
+// silent that has not ended its connections: its machine died, or its process stands still.
+type Beat struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Beat) Reset() {
+	*x = Beat{}
+	mi := &file_weft_node_v1_node_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Beat) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Beat) ProtoMessage() {}
+
+func (x *Beat) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_node_v1_node_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Beat.ProtoReflect.Descriptor instead.
+func (*Beat) Descriptor() ([]byte, []int) {
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{2}
+}
 
 // Hello introduces a host.
 type Hello struct {
@@ -308,7 +362,7 @@ type Hello struct {
 
 func (x *Hello) Reset() {
 	*x = Hello{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[2]
+	mi := &file_weft_node_v1_node_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -320,7 +374,7 @@ func (x *Hello) String() string {
 func (*Hello) ProtoMessage() {}
 
 func (x *Hello) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[2]
+	mi := &file_weft_node_v1_node_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -333,7 +387,7 @@ func (x *Hello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hello.ProtoReflect.Descriptor instead.
 func (*Hello) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{2}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Hello) GetHost() string {
@@ -420,7 +474,7 @@ type Delta struct {
 
 func (x *Delta) Reset() {
 	*x = Delta{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[3]
+	mi := &file_weft_node_v1_node_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -432,7 +486,7 @@ func (x *Delta) String() string {
 func (*Delta) ProtoMessage() {}
 
 func (x *Delta) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[3]
+	mi := &file_weft_node_v1_node_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -445,7 +499,7 @@ func (x *Delta) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Delta.ProtoReflect.Descriptor instead.
 func (*Delta) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{3}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Delta) GetNonce() string {
@@ -529,7 +583,7 @@ type Resource struct {
 
 func (x *Resource) Reset() {
 	*x = Resource{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[4]
+	mi := &file_weft_node_v1_node_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -541,7 +595,7 @@ func (x *Resource) String() string {
 func (*Resource) ProtoMessage() {}
 
 func (x *Resource) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[4]
+	mi := &file_weft_node_v1_node_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -554,7 +608,7 @@ func (x *Resource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Resource.ProtoReflect.Descriptor instead.
 func (*Resource) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{4}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Resource) GetName() string {
@@ -810,7 +864,7 @@ type Bridge struct {
 
 func (x *Bridge) Reset() {
 	*x = Bridge{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[5]
+	mi := &file_weft_node_v1_node_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -822,7 +876,7 @@ func (x *Bridge) String() string {
 func (*Bridge) ProtoMessage() {}
 
 func (x *Bridge) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[5]
+	mi := &file_weft_node_v1_node_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -835,7 +889,7 @@ func (x *Bridge) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bridge.ProtoReflect.Descriptor instead.
 func (*Bridge) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{5}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Bridge) GetName() string {
@@ -881,7 +935,7 @@ type Tunnel struct {
 
 func (x *Tunnel) Reset() {
 	*x = Tunnel{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[6]
+	mi := &file_weft_node_v1_node_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -893,7 +947,7 @@ func (x *Tunnel) String() string {
 func (*Tunnel) ProtoMessage() {}
 
 func (x *Tunnel) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[6]
+	mi := &file_weft_node_v1_node_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -906,7 +960,7 @@ func (x *Tunnel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Tunnel.ProtoReflect.Descriptor instead.
 func (*Tunnel) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{6}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Tunnel) GetName() string {
@@ -956,7 +1010,7 @@ type PortBinding struct {
 
 func (x *PortBinding) Reset() {
 	*x = PortBinding{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[7]
+	mi := &file_weft_node_v1_node_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -968,7 +1022,7 @@ func (x *PortBinding) String() string {
 func (*PortBinding) ProtoMessage() {}
 
 func (x *PortBinding) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[7]
+	mi := &file_weft_node_v1_node_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -981,7 +1035,7 @@ func (x *PortBinding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PortBinding.ProtoReflect.Descriptor instead.
 func (*PortBinding) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{7}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *PortBinding) GetPortId() string {
@@ -1044,7 +1098,7 @@ type Device struct {
 
 func (x *Device) Reset() {
 	*x = Device{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[8]
+	mi := &file_weft_node_v1_node_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1056,7 +1110,7 @@ func (x *Device) String() string {
 func (*Device) ProtoMessage() {}
 
 func (x *Device) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[8]
+	mi := &file_weft_node_v1_node_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1069,7 +1123,7 @@ func (x *Device) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Device.ProtoReflect.Descriptor instead.
 func (*Device) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{8}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Device) GetPortId() string {
@@ -1118,7 +1172,7 @@ type Route struct {
 
 func (x *Route) Reset() {
 	*x = Route{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[9]
+	mi := &file_weft_node_v1_node_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1130,7 +1184,7 @@ func (x *Route) String() string {
 func (*Route) ProtoMessage() {}
 
 func (x *Route) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[9]
+	mi := &file_weft_node_v1_node_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1143,7 +1197,7 @@ func (x *Route) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Route.ProtoReflect.Descriptor instead.
 func (*Route) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{9}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Route) GetDestination() string {
@@ -1174,7 +1228,7 @@ type Gateway struct {
 
 func (x *Gateway) Reset() {
 	*x = Gateway{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[10]
+	mi := &file_weft_node_v1_node_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1186,7 +1240,7 @@ func (x *Gateway) String() string {
 func (*Gateway) ProtoMessage() {}
 
 func (x *Gateway) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[10]
+	mi := &file_weft_node_v1_node_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1199,7 +1253,7 @@ func (x *Gateway) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Gateway.ProtoReflect.Descriptor instead.
 func (*Gateway) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{10}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Gateway) GetDevice() *Device {
@@ -1247,7 +1301,7 @@ type Router struct {
 
 func (x *Router) Reset() {
 	*x = Router{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[11]
+	mi := &file_weft_node_v1_node_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1259,7 +1313,7 @@ func (x *Router) String() string {
 func (*Router) ProtoMessage() {}
 
 func (x *Router) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[11]
+	mi := &file_weft_node_v1_node_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1272,7 +1326,7 @@ func (x *Router) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Router.ProtoReflect.Descriptor instead.
 func (*Router) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{11}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Router) GetRouterId() string {
@@ -1344,7 +1398,7 @@ type RouterInterface struct {
 
 func (x *RouterInterface) Reset() {
 	*x = RouterInterface{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[12]
+	mi := &file_weft_node_v1_node_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1356,7 +1410,7 @@ func (x *RouterInterface) String() string {
 func (*RouterInterface) ProtoMessage() {}
 
 func (x *RouterInterface) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[12]
+	mi := &file_weft_node_v1_node_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1369,7 +1423,7 @@ func (x *RouterInterface) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RouterInterface.ProtoReflect.Descriptor instead.
 func (*RouterInterface) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{12}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *RouterInterface) GetDevice() *Device {
@@ -1400,7 +1454,7 @@ type Snat struct {
 
 func (x *Snat) Reset() {
 	*x = Snat{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[13]
+	mi := &file_weft_node_v1_node_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1412,7 +1466,7 @@ func (x *Snat) String() string {
 func (*Snat) ProtoMessage() {}
 
 func (x *Snat) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[13]
+	mi := &file_weft_node_v1_node_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1425,7 +1479,7 @@ func (x *Snat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Snat.ProtoReflect.Descriptor instead.
 func (*Snat) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{13}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Snat) GetRouterId() string {
@@ -1469,7 +1523,7 @@ type FipNamespace struct {
 
 func (x *FipNamespace) Reset() {
 	*x = FipNamespace{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[14]
+	mi := &file_weft_node_v1_node_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1481,7 +1535,7 @@ func (x *FipNamespace) String() string {
 func (*FipNamespace) ProtoMessage() {}
 
 func (x *FipNamespace) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[14]
+	mi := &file_weft_node_v1_node_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1494,7 +1548,7 @@ func (x *FipNamespace) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FipNamespace.ProtoReflect.Descriptor instead.
 func (*FipNamespace) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{14}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *FipNamespace) GetNetworkId() string {
@@ -1538,7 +1592,7 @@ type FloatingIp struct {
 
 func (x *FloatingIp) Reset() {
 	*x = FloatingIp{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[15]
+	mi := &file_weft_node_v1_node_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1550,7 +1604,7 @@ func (x *FloatingIp) String() string {
 func (*FloatingIp) ProtoMessage() {}
 
 func (x *FloatingIp) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[15]
+	mi := &file_weft_node_v1_node_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1563,7 +1617,7 @@ func (x *FloatingIp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FloatingIp.ProtoReflect.Descriptor instead.
 func (*FloatingIp) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{15}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *FloatingIp) GetId() string {
@@ -1636,7 +1690,7 @@ type PortForwarding struct {
 
 func (x *PortForwarding) Reset() {
 	*x = PortForwarding{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[16]
+	mi := &file_weft_node_v1_node_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1648,7 +1702,7 @@ func (x *PortForwarding) String() string {
 func (*PortForwarding) ProtoMessage() {}
 
 func (x *PortForwarding) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[16]
+	mi := &file_weft_node_v1_node_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1661,7 +1715,7 @@ func (x *PortForwarding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PortForwarding.ProtoReflect.Descriptor instead.
 func (*PortForwarding) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{16}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *PortForwarding) GetId() string {
@@ -1751,7 +1805,7 @@ type Dhcp struct {
 
 func (x *Dhcp) Reset() {
 	*x = Dhcp{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[17]
+	mi := &file_weft_node_v1_node_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1763,7 +1817,7 @@ func (x *Dhcp) String() string {
 func (*Dhcp) ProtoMessage() {}
 
 func (x *Dhcp) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[17]
+	mi := &file_weft_node_v1_node_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1776,7 +1830,7 @@ func (x *Dhcp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Dhcp.ProtoReflect.Descriptor instead.
 func (*Dhcp) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{17}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Dhcp) GetNetworkId() string {
@@ -1834,7 +1888,7 @@ type DhcpSubnet struct {
 
 func (x *DhcpSubnet) Reset() {
 	*x = DhcpSubnet{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[18]
+	mi := &file_weft_node_v1_node_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1846,7 +1900,7 @@ func (x *DhcpSubnet) String() string {
 func (*DhcpSubnet) ProtoMessage() {}
 
 func (x *DhcpSubnet) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[18]
+	mi := &file_weft_node_v1_node_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1859,7 +1913,7 @@ func (x *DhcpSubnet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DhcpSubnet.ProtoReflect.Descriptor instead.
 func (*DhcpSubnet) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{18}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *DhcpSubnet) GetSubnetId() string {
@@ -1937,7 +1991,7 @@ type Endpoint struct {
 
 func (x *Endpoint) Reset() {
 	*x = Endpoint{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[19]
+	mi := &file_weft_node_v1_node_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1949,7 +2003,7 @@ func (x *Endpoint) String() string {
 func (*Endpoint) ProtoMessage() {}
 
 func (x *Endpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[19]
+	mi := &file_weft_node_v1_node_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1962,7 +2016,7 @@ func (x *Endpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Endpoint.ProtoReflect.Descriptor instead.
 func (*Endpoint) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{19}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Endpoint) GetPortId() string {
@@ -2060,7 +2114,7 @@ type EndpointAddress struct {
 
 func (x *EndpointAddress) Reset() {
 	*x = EndpointAddress{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[20]
+	mi := &file_weft_node_v1_node_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2072,7 +2126,7 @@ func (x *EndpointAddress) String() string {
 func (*EndpointAddress) ProtoMessage() {}
 
 func (x *EndpointAddress) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[20]
+	mi := &file_weft_node_v1_node_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2085,7 +2139,7 @@ func (x *EndpointAddress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndpointAddress.ProtoReflect.Descriptor instead.
 func (*EndpointAddress) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{20}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *EndpointAddress) GetSubnetId() string {
@@ -2113,7 +2167,7 @@ type DhcpOption struct {
 
 func (x *DhcpOption) Reset() {
 	*x = DhcpOption{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[21]
+	mi := &file_weft_node_v1_node_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2125,7 +2179,7 @@ func (x *DhcpOption) String() string {
 func (*DhcpOption) ProtoMessage() {}
 
 func (x *DhcpOption) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[21]
+	mi := &file_weft_node_v1_node_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2138,7 +2192,7 @@ func (x *DhcpOption) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DhcpOption.ProtoReflect.Descriptor instead.
 func (*DhcpOption) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{21}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *DhcpOption) GetName() string {
@@ -2167,7 +2221,7 @@ type InstanceData struct {
 
 func (x *InstanceData) Reset() {
 	*x = InstanceData{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[22]
+	mi := &file_weft_node_v1_node_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2179,7 +2233,7 @@ func (x *InstanceData) String() string {
 func (*InstanceData) ProtoMessage() {}
 
 func (x *InstanceData) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[22]
+	mi := &file_weft_node_v1_node_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2192,7 +2246,7 @@ func (x *InstanceData) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InstanceData.ProtoReflect.Descriptor instead.
 func (*InstanceData) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{22}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *InstanceData) GetUserData() []byte {
@@ -2244,7 +2298,7 @@ type PortFirewall struct {
 
 func (x *PortFirewall) Reset() {
 	*x = PortFirewall{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[23]
+	mi := &file_weft_node_v1_node_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2256,7 +2310,7 @@ func (x *PortFirewall) String() string {
 func (*PortFirewall) ProtoMessage() {}
 
 func (x *PortFirewall) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[23]
+	mi := &file_weft_node_v1_node_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2269,7 +2323,7 @@ func (x *PortFirewall) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PortFirewall.ProtoReflect.Descriptor instead.
 func (*PortFirewall) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{23}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *PortFirewall) GetPortId() string {
@@ -2354,7 +2408,7 @@ type Sender struct {
 
 func (x *Sender) Reset() {
 	*x = Sender{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[24]
+	mi := &file_weft_node_v1_node_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2366,7 +2420,7 @@ func (x *Sender) String() string {
 func (*Sender) ProtoMessage() {}
 
 func (x *Sender) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[24]
+	mi := &file_weft_node_v1_node_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2379,7 +2433,7 @@ func (x *Sender) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Sender.ProtoReflect.Descriptor instead.
 func (*Sender) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{24}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Sender) GetMacAddress() string {
@@ -2408,7 +2462,7 @@ type GroupSet struct {
 
 func (x *GroupSet) Reset() {
 	*x = GroupSet{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[25]
+	mi := &file_weft_node_v1_node_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2420,7 +2474,7 @@ func (x *GroupSet) String() string {
 func (*GroupSet) ProtoMessage() {}
 
 func (x *GroupSet) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[25]
+	mi := &file_weft_node_v1_node_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2433,7 +2487,7 @@ func (x *GroupSet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupSet.ProtoReflect.Descriptor instead.
 func (*GroupSet) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{25}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *GroupSet) GetNumber() uint32 {
@@ -2472,7 +2526,7 @@ type FirewallRule struct {
 
 func (x *FirewallRule) Reset() {
 	*x = FirewallRule{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[26]
+	mi := &file_weft_node_v1_node_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2484,7 +2538,7 @@ func (x *FirewallRule) String() string {
 func (*FirewallRule) ProtoMessage() {}
 
 func (x *FirewallRule) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[26]
+	mi := &file_weft_node_v1_node_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2497,7 +2551,7 @@ func (x *FirewallRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FirewallRule.ProtoReflect.Descriptor instead.
 func (*FirewallRule) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{26}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *FirewallRule) GetId() string {
@@ -2566,7 +2620,7 @@ type RemoteGroup struct {
 
 func (x *RemoteGroup) Reset() {
 	*x = RemoteGroup{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[27]
+	mi := &file_weft_node_v1_node_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2578,7 +2632,7 @@ func (x *RemoteGroup) String() string {
 func (*RemoteGroup) ProtoMessage() {}
 
 func (x *RemoteGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[27]
+	mi := &file_weft_node_v1_node_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2591,7 +2645,7 @@ func (x *RemoteGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoteGroup.ProtoReflect.Descriptor instead.
 func (*RemoteGroup) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{27}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *RemoteGroup) GetGroupId() string {
@@ -2612,7 +2666,7 @@ type RemoteAddress struct {
 
 func (x *RemoteAddress) Reset() {
 	*x = RemoteAddress{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[28]
+	mi := &file_weft_node_v1_node_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2624,7 +2678,7 @@ func (x *RemoteAddress) String() string {
 func (*RemoteAddress) ProtoMessage() {}
 
 func (x *RemoteAddress) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[28]
+	mi := &file_weft_node_v1_node_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2637,7 +2691,7 @@ func (x *RemoteAddress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoteAddress.ProtoReflect.Descriptor instead.
 func (*RemoteAddress) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{28}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *RemoteAddress) GetIpPrefix() string {
@@ -2671,7 +2725,7 @@ type Ask struct {
 
 func (x *Ask) Reset() {
 	*x = Ask{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[29]
+	mi := &file_weft_node_v1_node_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2683,7 +2737,7 @@ func (x *Ask) String() string {
 func (*Ask) ProtoMessage() {}
 
 func (x *Ask) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[29]
+	mi := &file_weft_node_v1_node_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2696,7 +2750,7 @@ func (x *Ask) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ask.ProtoReflect.Descriptor instead.
 func (*Ask) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{29}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Ask) GetNonce() string {
@@ -2760,7 +2814,7 @@ type TraceQuestion struct {
 
 func (x *TraceQuestion) Reset() {
 	*x = TraceQuestion{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[30]
+	mi := &file_weft_node_v1_node_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2772,7 +2826,7 @@ func (x *TraceQuestion) String() string {
 func (*TraceQuestion) ProtoMessage() {}
 
 func (x *TraceQuestion) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[30]
+	mi := &file_weft_node_v1_node_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2785,7 +2839,7 @@ func (x *TraceQuestion) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TraceQuestion.ProtoReflect.Descriptor instead.
 func (*TraceQuestion) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{30}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *TraceQuestion) GetBridge() string {
@@ -2884,7 +2938,7 @@ type Encapsulation struct {
 
 func (x *Encapsulation) Reset() {
 	*x = Encapsulation{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[31]
+	mi := &file_weft_node_v1_node_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2896,7 +2950,7 @@ func (x *Encapsulation) String() string {
 func (*Encapsulation) ProtoMessage() {}
 
 func (x *Encapsulation) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[31]
+	mi := &file_weft_node_v1_node_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2909,7 +2963,7 @@ func (x *Encapsulation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Encapsulation.ProtoReflect.Descriptor instead.
 func (*Encapsulation) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{31}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Encapsulation) GetKey() uint64 {
@@ -2947,7 +3001,7 @@ type RouteQuestion struct {
 
 func (x *RouteQuestion) Reset() {
 	*x = RouteQuestion{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[32]
+	mi := &file_weft_node_v1_node_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2959,7 +3013,7 @@ func (x *RouteQuestion) String() string {
 func (*RouteQuestion) ProtoMessage() {}
 
 func (x *RouteQuestion) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[32]
+	mi := &file_weft_node_v1_node_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2972,7 +3026,7 @@ func (x *RouteQuestion) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RouteQuestion.ProtoReflect.Descriptor instead.
 func (*RouteQuestion) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{32}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *RouteQuestion) GetNamespace() string {
@@ -3023,7 +3077,7 @@ type Answer struct {
 
 func (x *Answer) Reset() {
 	*x = Answer{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[33]
+	mi := &file_weft_node_v1_node_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3035,7 +3089,7 @@ func (x *Answer) String() string {
 func (*Answer) ProtoMessage() {}
 
 func (x *Answer) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[33]
+	mi := &file_weft_node_v1_node_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3048,7 +3102,7 @@ func (x *Answer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Answer.ProtoReflect.Descriptor instead.
 func (*Answer) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{33}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Answer) GetNonce() string {
@@ -3120,7 +3174,7 @@ type TraceAnswer struct {
 
 func (x *TraceAnswer) Reset() {
 	*x = TraceAnswer{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[34]
+	mi := &file_weft_node_v1_node_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3132,7 +3186,7 @@ func (x *TraceAnswer) String() string {
 func (*TraceAnswer) ProtoMessage() {}
 
 func (x *TraceAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[34]
+	mi := &file_weft_node_v1_node_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3145,7 +3199,7 @@ func (x *TraceAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TraceAnswer.ProtoReflect.Descriptor instead.
 func (*TraceAnswer) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{34}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *TraceAnswer) GetText() string {
@@ -3184,7 +3238,7 @@ type RouteAnswer struct {
 
 func (x *RouteAnswer) Reset() {
 	*x = RouteAnswer{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[35]
+	mi := &file_weft_node_v1_node_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3196,7 +3250,7 @@ func (x *RouteAnswer) String() string {
 func (*RouteAnswer) ProtoMessage() {}
 
 func (x *RouteAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[35]
+	mi := &file_weft_node_v1_node_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3209,7 +3263,7 @@ func (x *RouteAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RouteAnswer.ProtoReflect.Descriptor instead.
 func (*RouteAnswer) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{35}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *RouteAnswer) GetKind() string {
@@ -3279,7 +3333,7 @@ type RuleCounter struct {
 
 func (x *RuleCounter) Reset() {
 	*x = RuleCounter{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[36]
+	mi := &file_weft_node_v1_node_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3291,7 +3345,7 @@ func (x *RuleCounter) String() string {
 func (*RuleCounter) ProtoMessage() {}
 
 func (x *RuleCounter) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[36]
+	mi := &file_weft_node_v1_node_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3304,7 +3358,7 @@ func (x *RuleCounter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RuleCounter.ProtoReflect.Descriptor instead.
 func (*RuleCounter) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{36}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *RuleCounter) GetRuleId() string {
@@ -3332,7 +3386,7 @@ type Counter struct {
 
 func (x *Counter) Reset() {
 	*x = Counter{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[37]
+	mi := &file_weft_node_v1_node_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3344,7 +3398,7 @@ func (x *Counter) String() string {
 func (*Counter) ProtoMessage() {}
 
 func (x *Counter) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[37]
+	mi := &file_weft_node_v1_node_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3357,7 +3411,7 @@ func (x *Counter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Counter.ProtoReflect.Descriptor instead.
 func (*Counter) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{37}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Counter) GetPackets() uint64 {
@@ -3389,7 +3443,7 @@ type NamespaceLine struct {
 
 func (x *NamespaceLine) Reset() {
 	*x = NamespaceLine{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[38]
+	mi := &file_weft_node_v1_node_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3401,7 +3455,7 @@ func (x *NamespaceLine) String() string {
 func (*NamespaceLine) ProtoMessage() {}
 
 func (x *NamespaceLine) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[38]
+	mi := &file_weft_node_v1_node_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3414,7 +3468,7 @@ func (x *NamespaceLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NamespaceLine.ProtoReflect.Descriptor instead.
 func (*NamespaceLine) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{38}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *NamespaceLine) GetSection() string {
@@ -3452,7 +3506,7 @@ type Ack struct {
 
 func (x *Ack) Reset() {
 	*x = Ack{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[39]
+	mi := &file_weft_node_v1_node_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3464,7 +3518,7 @@ func (x *Ack) String() string {
 func (*Ack) ProtoMessage() {}
 
 func (x *Ack) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[39]
+	mi := &file_weft_node_v1_node_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3477,7 +3531,7 @@ func (x *Ack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ack.ProtoReflect.Descriptor instead.
 func (*Ack) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{39}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *Ack) GetNonce() string {
@@ -3507,7 +3561,7 @@ type Nack struct {
 
 func (x *Nack) Reset() {
 	*x = Nack{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[40]
+	mi := &file_weft_node_v1_node_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3519,7 +3573,7 @@ func (x *Nack) String() string {
 func (*Nack) ProtoMessage() {}
 
 func (x *Nack) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[40]
+	mi := &file_weft_node_v1_node_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3532,7 +3586,7 @@ func (x *Nack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Nack.ProtoReflect.Descriptor instead.
 func (*Nack) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{40}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *Nack) GetNonce() string {
@@ -3570,7 +3624,7 @@ type ResourceError struct {
 
 func (x *ResourceError) Reset() {
 	*x = ResourceError{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[41]
+	mi := &file_weft_node_v1_node_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3582,7 +3636,7 @@ func (x *ResourceError) String() string {
 func (*ResourceError) ProtoMessage() {}
 
 func (x *ResourceError) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[41]
+	mi := &file_weft_node_v1_node_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3595,7 +3649,7 @@ func (x *ResourceError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResourceError.ProtoReflect.Descriptor instead.
 func (*ResourceError) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{41}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *ResourceError) GetResource() string {
@@ -3642,7 +3696,7 @@ type Inventory struct {
 
 func (x *Inventory) Reset() {
 	*x = Inventory{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[42]
+	mi := &file_weft_node_v1_node_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3654,7 +3708,7 @@ func (x *Inventory) String() string {
 func (*Inventory) ProtoMessage() {}
 
 func (x *Inventory) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[42]
+	mi := &file_weft_node_v1_node_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3667,7 +3721,7 @@ func (x *Inventory) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Inventory.ProtoReflect.Descriptor instead.
 func (*Inventory) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{42}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *Inventory) GetFull() bool {
@@ -3719,7 +3773,7 @@ type InterfaceFact struct {
 
 func (x *InterfaceFact) Reset() {
 	*x = InterfaceFact{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[43]
+	mi := &file_weft_node_v1_node_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3731,7 +3785,7 @@ func (x *InterfaceFact) String() string {
 func (*InterfaceFact) ProtoMessage() {}
 
 func (x *InterfaceFact) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[43]
+	mi := &file_weft_node_v1_node_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3744,7 +3798,7 @@ func (x *InterfaceFact) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InterfaceFact.ProtoReflect.Descriptor instead.
 func (*InterfaceFact) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{43}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *InterfaceFact) GetName() string {
@@ -3815,7 +3869,7 @@ type Notice struct {
 
 func (x *Notice) Reset() {
 	*x = Notice{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[44]
+	mi := &file_weft_node_v1_node_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3827,7 +3881,7 @@ func (x *Notice) String() string {
 func (*Notice) ProtoMessage() {}
 
 func (x *Notice) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[44]
+	mi := &file_weft_node_v1_node_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3840,7 +3894,7 @@ func (x *Notice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Notice.ProtoReflect.Descriptor instead.
 func (*Notice) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{44}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *Notice) GetReason() string {
@@ -3876,7 +3930,7 @@ type Checkpoint struct {
 
 func (x *Checkpoint) Reset() {
 	*x = Checkpoint{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[45]
+	mi := &file_weft_node_v1_node_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3888,7 +3942,7 @@ func (x *Checkpoint) String() string {
 func (*Checkpoint) ProtoMessage() {}
 
 func (x *Checkpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[45]
+	mi := &file_weft_node_v1_node_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3901,7 +3955,7 @@ func (x *Checkpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Checkpoint.ProtoReflect.Descriptor instead.
 func (*Checkpoint) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{45}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *Checkpoint) GetBridge() string {
@@ -3930,15 +3984,17 @@ const file_weft_node_v1_node_proto_rawDesc = "" +
 	"\tinventory\x18\x04 \x01(\v2\x17.weft.node.v1.InventoryH\x00R\tinventory\x12.\n" +
 	"\x06notice\x18\x05 \x01(\v2\x14.weft.node.v1.NoticeH\x00R\x06notice\x12.\n" +
 	"\x06answer\x18\x06 \x01(\v2\x14.weft.node.v1.AnswerH\x00R\x06answerB\t\n" +
-	"\amessage\"\xbf\x01\n" +
+	"\amessage\"\xe9\x01\n" +
 	"\fSyncResponse\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12+\n" +
 	"\x05delta\x18\x02 \x01(\v2\x13.weft.node.v1.DeltaH\x00R\x05delta\x12:\n" +
 	"\n" +
 	"checkpoint\x18\x03 \x01(\v2\x18.weft.node.v1.CheckpointH\x00R\n" +
 	"checkpoint\x12%\n" +
-	"\x03ask\x18\x04 \x01(\v2\x11.weft.node.v1.AskH\x00R\x03askB\t\n" +
-	"\amessage\"\xff\x03\n" +
+	"\x03ask\x18\x04 \x01(\v2\x11.weft.node.v1.AskH\x00R\x03ask\x12(\n" +
+	"\x04beat\x18\x05 \x01(\v2\x12.weft.node.v1.BeatH\x00R\x04beatB\t\n" +
+	"\amessage\"\x06\n" +
+	"\x04Beat\"\xff\x03\n" +
 	"\x05Hello\x12\x12\n" +
 	"\x04host\x18\x01 \x01(\tR\x04host\x12\x17\n" +
 	"\aboot_id\x18\x02 \x01(\tR\x06bootId\x12#\n" +
@@ -4279,124 +4335,126 @@ func file_weft_node_v1_node_proto_rawDescGZIP() []byte {
 	return file_weft_node_v1_node_proto_rawDescData
 }
 
-var file_weft_node_v1_node_proto_msgTypes = make([]protoimpl.MessageInfo, 50)
+var file_weft_node_v1_node_proto_msgTypes = make([]protoimpl.MessageInfo, 51)
 var file_weft_node_v1_node_proto_goTypes = []any{
 	(*SyncRequest)(nil),     // 0: weft.node.v1.SyncRequest
 	(*SyncResponse)(nil),    // 1: weft.node.v1.SyncResponse
-	(*Hello)(nil),           // 2: weft.node.v1.Hello
-	(*Delta)(nil),           // 3: weft.node.v1.Delta
-	(*Resource)(nil),        // 4: weft.node.v1.Resource
-	(*Bridge)(nil),          // 5: weft.node.v1.Bridge
-	(*Tunnel)(nil),          // 6: weft.node.v1.Tunnel
-	(*PortBinding)(nil),     // 7: weft.node.v1.PortBinding
-	(*Device)(nil),          // 8: weft.node.v1.Device
-	(*Route)(nil),           // 9: weft.node.v1.Route
-	(*Gateway)(nil),         // 10: weft.node.v1.Gateway
-	(*Router)(nil),          // 11: weft.node.v1.Router
-	(*RouterInterface)(nil), // 12: weft.node.v1.RouterInterface
-	(*Snat)(nil),            // 13: weft.node.v1.Snat
-	(*FipNamespace)(nil),    // 14: weft.node.v1.FipNamespace
-	(*FloatingIp)(nil),      // 15: weft.node.v1.FloatingIp
-	(*PortForwarding)(nil),  // 16: weft.node.v1.PortForwarding
-	(*Dhcp)(nil),            // 17: weft.node.v1.Dhcp
-	(*DhcpSubnet)(nil),      // 18: weft.node.v1.DhcpSubnet
-	(*Endpoint)(nil),        // 19: weft.node.v1.Endpoint
-	(*EndpointAddress)(nil), // 20: weft.node.v1.EndpointAddress
-	(*DhcpOption)(nil),      // 21: weft.node.v1.DhcpOption
-	(*InstanceData)(nil),    // 22: weft.node.v1.InstanceData
-	(*PortFirewall)(nil),    // 23: weft.node.v1.PortFirewall
-	(*Sender)(nil),          // 24: weft.node.v1.Sender
-	(*GroupSet)(nil),        // 25: weft.node.v1.GroupSet
-	(*FirewallRule)(nil),    // 26: weft.node.v1.FirewallRule
-	(*RemoteGroup)(nil),     // 27: weft.node.v1.RemoteGroup
-	(*RemoteAddress)(nil),   // 28: weft.node.v1.RemoteAddress
-	(*Ask)(nil),             // 29: weft.node.v1.Ask
-	(*TraceQuestion)(nil),   // 30: weft.node.v1.TraceQuestion
-	(*Encapsulation)(nil),   // 31: weft.node.v1.Encapsulation
-	(*RouteQuestion)(nil),   // 32: weft.node.v1.RouteQuestion
-	(*Answer)(nil),          // 33: weft.node.v1.Answer
-	(*TraceAnswer)(nil),     // 34: weft.node.v1.TraceAnswer
-	(*RouteAnswer)(nil),     // 35: weft.node.v1.RouteAnswer
-	(*RuleCounter)(nil),     // 36: weft.node.v1.RuleCounter
-	(*Counter)(nil),         // 37: weft.node.v1.Counter
-	(*NamespaceLine)(nil),   // 38: weft.node.v1.NamespaceLine
-	(*Ack)(nil),             // 39: weft.node.v1.Ack
-	(*Nack)(nil),            // 40: weft.node.v1.Nack
-	(*ResourceError)(nil),   // 41: weft.node.v1.ResourceError
-	(*Inventory)(nil),       // 42: weft.node.v1.Inventory
-	(*InterfaceFact)(nil),   // 43: weft.node.v1.InterfaceFact
-	(*Notice)(nil),          // 44: weft.node.v1.Notice
-	(*Checkpoint)(nil),      // 45: weft.node.v1.Checkpoint
-	nil,                     // 46: weft.node.v1.Hello.BridgeMappingsEntry
-	nil,                     // 47: weft.node.v1.Hello.ResourceVersionsEntry
-	nil,                     // 48: weft.node.v1.InstanceData.PublicKeysEntry
-	nil,                     // 49: weft.node.v1.InstanceData.MetaEntry
+	(*Beat)(nil),            // 2: weft.node.v1.Beat
+	(*Hello)(nil),           // 3: weft.node.v1.Hello
+	(*Delta)(nil),           // 4: weft.node.v1.Delta
+	(*Resource)(nil),        // 5: weft.node.v1.Resource
+	(*Bridge)(nil),          // 6: weft.node.v1.Bridge
+	(*Tunnel)(nil),          // 7: weft.node.v1.Tunnel
+	(*PortBinding)(nil),     // 8: weft.node.v1.PortBinding
+	(*Device)(nil),          // 9: weft.node.v1.Device
+	(*Route)(nil),           // 10: weft.node.v1.Route
+	(*Gateway)(nil),         // 11: weft.node.v1.Gateway
+	(*Router)(nil),          // 12: weft.node.v1.Router
+	(*RouterInterface)(nil), // 13: weft.node.v1.RouterInterface
+	(*Snat)(nil),            // 14: weft.node.v1.Snat
+	(*FipNamespace)(nil),    // 15: weft.node.v1.FipNamespace
+	(*FloatingIp)(nil),      // 16: weft.node.v1.FloatingIp
+	(*PortForwarding)(nil),  // 17: weft.node.v1.PortForwarding
+	(*Dhcp)(nil),            // 18: weft.node.v1.Dhcp
+	(*DhcpSubnet)(nil),      // 19: weft.node.v1.DhcpSubnet
+	(*Endpoint)(nil),        // 20: weft.node.v1.Endpoint
+	(*EndpointAddress)(nil), // 21: weft.node.v1.EndpointAddress
+	(*DhcpOption)(nil),      // 22: weft.node.v1.DhcpOption
+	(*InstanceData)(nil),    // 23: weft.node.v1.InstanceData
+	(*PortFirewall)(nil),    // 24: weft.node.v1.PortFirewall
+	(*Sender)(nil),          // 25: weft.node.v1.Sender
+	(*GroupSet)(nil),        // 26: weft.node.v1.GroupSet
+	(*FirewallRule)(nil),    // 27: weft.node.v1.FirewallRule
+	(*RemoteGroup)(nil),     // 28: weft.node.v1.RemoteGroup
+	(*RemoteAddress)(nil),   // 29: weft.node.v1.RemoteAddress
+	(*Ask)(nil),             // 30: weft.node.v1.Ask
+	(*TraceQuestion)(nil),   // 31: weft.node.v1.TraceQuestion
+	(*Encapsulation)(nil),   // 32: weft.node.v1.Encapsulation
+	(*RouteQuestion)(nil),   // 33: weft.node.v1.RouteQuestion
+	(*Answer)(nil),          // 34: weft.node.v1.Answer
+	(*TraceAnswer)(nil),     // 35: weft.node.v1.TraceAnswer
+	(*RouteAnswer)(nil),     // 36: weft.node.v1.RouteAnswer
+	(*RuleCounter)(nil),     // 37: weft.node.v1.RuleCounter
+	(*Counter)(nil),         // 38: weft.node.v1.Counter
+	(*NamespaceLine)(nil),   // 39: weft.node.v1.NamespaceLine
+	(*Ack)(nil),             // 40: weft.node.v1.Ack
+	(*Nack)(nil),            // 41: weft.node.v1.Nack
+	(*ResourceError)(nil),   // 42: weft.node.v1.ResourceError
+	(*Inventory)(nil),       // 43: weft.node.v1.Inventory
+	(*InterfaceFact)(nil),   // 44: weft.node.v1.InterfaceFact
+	(*Notice)(nil),          // 45: weft.node.v1.Notice
+	(*Checkpoint)(nil),      // 46: weft.node.v1.Checkpoint
+	nil,                     // 47: weft.node.v1.Hello.BridgeMappingsEntry
+	nil,                     // 48: weft.node.v1.Hello.ResourceVersionsEntry
+	nil,                     // 49: weft.node.v1.InstanceData.PublicKeysEntry
+	nil,                     // 50: weft.node.v1.InstanceData.MetaEntry
 }
 var file_weft_node_v1_node_proto_depIdxs = []int32{
-	2,  // 0: weft.node.v1.SyncRequest.hello:type_name -> weft.node.v1.Hello
-	39, // 1: weft.node.v1.SyncRequest.ack:type_name -> weft.node.v1.Ack
-	40, // 2: weft.node.v1.SyncRequest.nack:type_name -> weft.node.v1.Nack
-	42, // 3: weft.node.v1.SyncRequest.inventory:type_name -> weft.node.v1.Inventory
-	44, // 4: weft.node.v1.SyncRequest.notice:type_name -> weft.node.v1.Notice
-	33, // 5: weft.node.v1.SyncRequest.answer:type_name -> weft.node.v1.Answer
-	3,  // 6: weft.node.v1.SyncResponse.delta:type_name -> weft.node.v1.Delta
-	45, // 7: weft.node.v1.SyncResponse.checkpoint:type_name -> weft.node.v1.Checkpoint
-	29, // 8: weft.node.v1.SyncResponse.ask:type_name -> weft.node.v1.Ask
-	46, // 9: weft.node.v1.Hello.bridge_mappings:type_name -> weft.node.v1.Hello.BridgeMappingsEntry
-	47, // 10: weft.node.v1.Hello.resource_versions:type_name -> weft.node.v1.Hello.ResourceVersionsEntry
-	4,  // 11: weft.node.v1.Delta.upserts:type_name -> weft.node.v1.Resource
-	5,  // 12: weft.node.v1.Resource.bridge:type_name -> weft.node.v1.Bridge
-	6,  // 13: weft.node.v1.Resource.tunnel:type_name -> weft.node.v1.Tunnel
-	7,  // 14: weft.node.v1.Resource.port:type_name -> weft.node.v1.PortBinding
-	11, // 15: weft.node.v1.Resource.router:type_name -> weft.node.v1.Router
-	13, // 16: weft.node.v1.Resource.snat:type_name -> weft.node.v1.Snat
-	14, // 17: weft.node.v1.Resource.fip_namespace:type_name -> weft.node.v1.FipNamespace
-	15, // 18: weft.node.v1.Resource.floating_ip:type_name -> weft.node.v1.FloatingIp
-	16, // 19: weft.node.v1.Resource.port_forwarding:type_name -> weft.node.v1.PortForwarding
-	17, // 20: weft.node.v1.Resource.dhcp:type_name -> weft.node.v1.Dhcp
-	19, // 21: weft.node.v1.Resource.endpoint:type_name -> weft.node.v1.Endpoint
-	23, // 22: weft.node.v1.Resource.firewall:type_name -> weft.node.v1.PortFirewall
-	25, // 23: weft.node.v1.Resource.group_set:type_name -> weft.node.v1.GroupSet
-	27, // 24: weft.node.v1.Resource.remote_group:type_name -> weft.node.v1.RemoteGroup
-	28, // 25: weft.node.v1.Resource.remote_address:type_name -> weft.node.v1.RemoteAddress
-	8,  // 26: weft.node.v1.Gateway.device:type_name -> weft.node.v1.Device
-	12, // 27: weft.node.v1.Router.interfaces:type_name -> weft.node.v1.RouterInterface
-	10, // 28: weft.node.v1.Router.gateway:type_name -> weft.node.v1.Gateway
-	9,  // 29: weft.node.v1.Router.routes:type_name -> weft.node.v1.Route
-	8,  // 30: weft.node.v1.RouterInterface.device:type_name -> weft.node.v1.Device
-	10, // 31: weft.node.v1.Snat.gateway:type_name -> weft.node.v1.Gateway
-	8,  // 32: weft.node.v1.Snat.interfaces:type_name -> weft.node.v1.Device
-	9,  // 33: weft.node.v1.Snat.routes:type_name -> weft.node.v1.Route
-	8,  // 34: weft.node.v1.FipNamespace.device:type_name -> weft.node.v1.Device
-	8,  // 35: weft.node.v1.Dhcp.device:type_name -> weft.node.v1.Device
-	18, // 36: weft.node.v1.Dhcp.subnets:type_name -> weft.node.v1.DhcpSubnet
-	9,  // 37: weft.node.v1.DhcpSubnet.host_routes:type_name -> weft.node.v1.Route
-	20, // 38: weft.node.v1.Endpoint.addresses:type_name -> weft.node.v1.EndpointAddress
-	21, // 39: weft.node.v1.Endpoint.dhcp_options:type_name -> weft.node.v1.DhcpOption
-	22, // 40: weft.node.v1.Endpoint.instance:type_name -> weft.node.v1.InstanceData
-	48, // 41: weft.node.v1.InstanceData.public_keys:type_name -> weft.node.v1.InstanceData.PublicKeysEntry
-	49, // 42: weft.node.v1.InstanceData.meta:type_name -> weft.node.v1.InstanceData.MetaEntry
-	24, // 43: weft.node.v1.PortFirewall.senders:type_name -> weft.node.v1.Sender
-	26, // 44: weft.node.v1.GroupSet.rules:type_name -> weft.node.v1.FirewallRule
-	30, // 45: weft.node.v1.Ask.trace:type_name -> weft.node.v1.TraceQuestion
-	32, // 46: weft.node.v1.Ask.route:type_name -> weft.node.v1.RouteQuestion
-	31, // 47: weft.node.v1.TraceQuestion.tunnel:type_name -> weft.node.v1.Encapsulation
-	38, // 48: weft.node.v1.Answer.lines:type_name -> weft.node.v1.NamespaceLine
-	36, // 49: weft.node.v1.Answer.rules:type_name -> weft.node.v1.RuleCounter
-	37, // 50: weft.node.v1.Answer.refused_ingress:type_name -> weft.node.v1.Counter
-	37, // 51: weft.node.v1.Answer.refused_egress:type_name -> weft.node.v1.Counter
-	34, // 52: weft.node.v1.Answer.trace:type_name -> weft.node.v1.TraceAnswer
-	35, // 53: weft.node.v1.Answer.route:type_name -> weft.node.v1.RouteAnswer
-	37, // 54: weft.node.v1.RuleCounter.counter:type_name -> weft.node.v1.Counter
-	41, // 55: weft.node.v1.Nack.errors:type_name -> weft.node.v1.ResourceError
-	43, // 56: weft.node.v1.Inventory.interfaces:type_name -> weft.node.v1.InterfaceFact
-	0,  // 57: weft.node.v1.NodeService.Sync:input_type -> weft.node.v1.SyncRequest
-	1,  // 58: weft.node.v1.NodeService.Sync:output_type -> weft.node.v1.SyncResponse
-	58, // [58:59] is the sub-list for method output_type
-	57, // [57:58] is the sub-list for method input_type
-	57, // [57:57] is the sub-list for extension type_name
-	57, // [57:57] is the sub-list for extension extendee
-	0,  // [0:57] is the sub-list for field type_name
+	3,  // 0: weft.node.v1.SyncRequest.hello:type_name -> weft.node.v1.Hello
+	40, // 1: weft.node.v1.SyncRequest.ack:type_name -> weft.node.v1.Ack
+	41, // 2: weft.node.v1.SyncRequest.nack:type_name -> weft.node.v1.Nack
+	43, // 3: weft.node.v1.SyncRequest.inventory:type_name -> weft.node.v1.Inventory
+	45, // 4: weft.node.v1.SyncRequest.notice:type_name -> weft.node.v1.Notice
+	34, // 5: weft.node.v1.SyncRequest.answer:type_name -> weft.node.v1.Answer
+	4,  // 6: weft.node.v1.SyncResponse.delta:type_name -> weft.node.v1.Delta
+	46, // 7: weft.node.v1.SyncResponse.checkpoint:type_name -> weft.node.v1.Checkpoint
+	30, // 8: weft.node.v1.SyncResponse.ask:type_name -> weft.node.v1.Ask
+	2,  // 9: weft.node.v1.SyncResponse.beat:type_name -> weft.node.v1.Beat
+	47, // 10: weft.node.v1.Hello.bridge_mappings:type_name -> weft.node.v1.Hello.BridgeMappingsEntry
+	48, // 11: weft.node.v1.Hello.resource_versions:type_name -> weft.node.v1.Hello.ResourceVersionsEntry
+	5,  // 12: weft.node.v1.Delta.upserts:type_name -> weft.node.v1.Resource
+	6,  // 13: weft.node.v1.Resource.bridge:type_name -> weft.node.v1.Bridge
+	7,  // 14: weft.node.v1.Resource.tunnel:type_name -> weft.node.v1.Tunnel
+	8,  // 15: weft.node.v1.Resource.port:type_name -> weft.node.v1.PortBinding
+	12, // 16: weft.node.v1.Resource.router:type_name -> weft.node.v1.Router
+	14, // 17: weft.node.v1.Resource.snat:type_name -> weft.node.v1.Snat
+	15, // 18: weft.node.v1.Resource.fip_namespace:type_name -> weft.node.v1.FipNamespace
+	16, // 19: weft.node.v1.Resource.floating_ip:type_name -> weft.node.v1.FloatingIp
+	17, // 20: weft.node.v1.Resource.port_forwarding:type_name -> weft.node.v1.PortForwarding
+	18, // 21: weft.node.v1.Resource.dhcp:type_name -> weft.node.v1.Dhcp
+	20, // 22: weft.node.v1.Resource.endpoint:type_name -> weft.node.v1.Endpoint
+	24, // 23: weft.node.v1.Resource.firewall:type_name -> weft.node.v1.PortFirewall
+	26, // 24: weft.node.v1.Resource.group_set:type_name -> weft.node.v1.GroupSet
+	28, // 25: weft.node.v1.Resource.remote_group:type_name -> weft.node.v1.RemoteGroup
+	29, // 26: weft.node.v1.Resource.remote_address:type_name -> weft.node.v1.RemoteAddress
+	9,  // 27: weft.node.v1.Gateway.device:type_name -> weft.node.v1.Device
+	13, // 28: weft.node.v1.Router.interfaces:type_name -> weft.node.v1.RouterInterface
+	11, // 29: weft.node.v1.Router.gateway:type_name -> weft.node.v1.Gateway
+	10, // 30: weft.node.v1.Router.routes:type_name -> weft.node.v1.Route
+	9,  // 31: weft.node.v1.RouterInterface.device:type_name -> weft.node.v1.Device
+	11, // 32: weft.node.v1.Snat.gateway:type_name -> weft.node.v1.Gateway
+	9,  // 33: weft.node.v1.Snat.interfaces:type_name -> weft.node.v1.Device
+	10, // 34: weft.node.v1.Snat.routes:type_name -> weft.node.v1.Route
+	9,  // 35: weft.node.v1.FipNamespace.device:type_name -> weft.node.v1.Device
+	9,  // 36: weft.node.v1.Dhcp.device:type_name -> weft.node.v1.Device
+	19, // 37: weft.node.v1.Dhcp.subnets:type_name -> weft.node.v1.DhcpSubnet
+	10, // 38: weft.node.v1.DhcpSubnet.host_routes:type_name -> weft.node.v1.Route
+	21, // 39: weft.node.v1.Endpoint.addresses:type_name -> weft.node.v1.EndpointAddress
+	22, // 40: weft.node.v1.Endpoint.dhcp_options:type_name -> weft.node.v1.DhcpOption
+	23, // 41: weft.node.v1.Endpoint.instance:type_name -> weft.node.v1.InstanceData
+	49, // 42: weft.node.v1.InstanceData.public_keys:type_name -> weft.node.v1.InstanceData.PublicKeysEntry
+	50, // 43: weft.node.v1.InstanceData.meta:type_name -> weft.node.v1.InstanceData.MetaEntry
+	25, // 44: weft.node.v1.PortFirewall.senders:type_name -> weft.node.v1.Sender
+	27, // 45: weft.node.v1.GroupSet.rules:type_name -> weft.node.v1.FirewallRule
+	31, // 46: weft.node.v1.Ask.trace:type_name -> weft.node.v1.TraceQuestion
+	33, // 47: weft.node.v1.Ask.route:type_name -> weft.node.v1.RouteQuestion
+	32, // 48: weft.node.v1.TraceQuestion.tunnel:type_name -> weft.node.v1.Encapsulation
+	39, // 49: weft.node.v1.Answer.lines:type_name -> weft.node.v1.NamespaceLine
+	37, // 50: weft.node.v1.Answer.rules:type_name -> weft.node.v1.RuleCounter
+	38, // 51: weft.node.v1.Answer.refused_ingress:type_name -> weft.node.v1.Counter
+	38, // 52: weft.node.v1.Answer.refused_egress:type_name -> weft.node.v1.Counter
+	35, // 53: weft.node.v1.Answer.trace:type_name -> weft.node.v1.TraceAnswer
+	36, // 54: weft.node.v1.Answer.route:type_name -> weft.node.v1.RouteAnswer
+	38, // 55: weft.node.v1.RuleCounter.counter:type_name -> weft.node.v1.Counter
+	42, // 56: weft.node.v1.Nack.errors:type_name -> weft.node.v1.ResourceError
+	44, // 57: weft.node.v1.Inventory.interfaces:type_name -> weft.node.v1.InterfaceFact
+	0,  // 58: weft.node.v1.NodeService.Sync:input_type -> weft.node.v1.SyncRequest
+	1,  // 59: weft.node.v1.NodeService.Sync:output_type -> weft.node.v1.SyncResponse
+	59, // [59:60] is the sub-list for method output_type
+	58, // [58:59] is the sub-list for method input_type
+	58, // [58:58] is the sub-list for extension type_name
+	58, // [58:58] is the sub-list for extension extendee
+	0,  // [0:58] is the sub-list for field type_name
 }
 
 func init() { file_weft_node_v1_node_proto_init() }
@@ -4416,8 +4474,9 @@ func file_weft_node_v1_node_proto_init() {
 		(*SyncResponse_Delta)(nil),
 		(*SyncResponse_Checkpoint)(nil),
 		(*SyncResponse_Ask)(nil),
+		(*SyncResponse_Beat)(nil),
 	}
-	file_weft_node_v1_node_proto_msgTypes[4].OneofWrappers = []any{
+	file_weft_node_v1_node_proto_msgTypes[5].OneofWrappers = []any{
 		(*Resource_Bridge)(nil),
 		(*Resource_Tunnel)(nil),
 		(*Resource_Port)(nil),
@@ -4433,15 +4492,15 @@ func file_weft_node_v1_node_proto_init() {
 		(*Resource_RemoteGroup)(nil),
 		(*Resource_RemoteAddress)(nil),
 	}
-	file_weft_node_v1_node_proto_msgTypes[26].OneofWrappers = []any{}
-	file_weft_node_v1_node_proto_msgTypes[42].OneofWrappers = []any{}
+	file_weft_node_v1_node_proto_msgTypes[27].OneofWrappers = []any{}
+	file_weft_node_v1_node_proto_msgTypes[43].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_weft_node_v1_node_proto_rawDesc), len(file_weft_node_v1_node_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   50,
+			NumMessages:   51,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
