@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/weft-sdn/weft/cmd/internal/program"
+	"github.com/weft-sdn/weft/controller/store"
 )
 
 func main() {
@@ -41,5 +42,29 @@ func command() *cobra.Command {
 		},
 	}
 	cfg.flags(cmd.Flags())
+	cmd.CompletionOptions.DisableDefaultCmd = true
+	cmd.AddCommand(etcdCommand())
+	return cmd
+}
+
+// etcdCommand makes "weft-controller etcd".
+func etcdCommand() *cobra.Command {
+	var dir, listen string
+	var log program.Log
+	cmd := &cobra.Command{
+		Use:   "etcd",
+		Short: "An etcd for several controllers on this machine, to try them; of one member, without TLS, on loopback only",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			l, err := log.Logger(os.Stderr)
+			if err != nil {
+				return err
+			}
+			return store.ServeEtcd(cmd.Context(), dir, listen, l)
+		},
+	}
+	cmd.Flags().StringVar(&dir, "data-dir", "/var/lib/weft-etcd", "directory of its data")
+	cmd.Flags().StringVar(&listen, "listen", "http://127.0.0.1:2379", "where controllers reach it: http://127.0.0.1:PORT or unix:///PATH")
+	log.Flags(cmd.Flags())
 	return cmd
 }

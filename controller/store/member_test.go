@@ -134,3 +134,12 @@ func TestMembersUnreadable(t *testing.T) {
 		t.Errorf("among the objects: %v, %v", res, err)
 	}
 }
+
+// An etcd without TLS is for this machine only.
+func TestServeEtcdIsLocal(t *testing.T) {
+	for _, listen := range []string{"http://192.0.2.1:2379", "http://0.0.0.0:2379", "https://127.0.0.1:2379", "x"} {
+		if err := ServeEtcd(t.Context(), t.TempDir(), listen, quiet()); err == nil || !strings.Contains(err.Error(), "is not local") {
+			t.Errorf("%s: error %v", listen, err)
+		}
+	}
+}

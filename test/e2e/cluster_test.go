@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"go.etcd.io/etcd/server/v3/embed"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
@@ -25,27 +23,6 @@ import (
 	"github.com/weft-sdn/weft/test/lab/checks"
 	"github.com/weft-sdn/weft/test/lab/cloud"
 )
-
-// etcdApplet makes this program an etcd server: etcdApplet DIR URL.
-const etcdApplet = "test-etcd"
-
-func runEtcd(dir, at string) error {
-	u, err := url.Parse(at)
-	if err != nil {
-		return err
-	}
-	c := embed.NewConfig()
-	c.Dir, c.LogLevel = dir, "error"
-	// One without peers: an address for them only has to be one.
-	c.ListenPeerUrls, c.AdvertisePeerUrls = nil, []url.URL{{Scheme: "http", Host: "127.0.0.1:2380"}}
-	c.InitialCluster = c.InitialClusterFromName(c.Name)
-	c.ListenClientUrls, c.AdvertiseClientUrls = []url.URL{*u}, []url.URL{*u}
-	e, err := embed.StartEtcd(c)
-	if err != nil {
-		return err
-	}
-	return <-e.Err()
-}
 
 // cluster is a lab with several controllers.
 type cluster struct {
@@ -68,12 +45,8 @@ func newCluster(t *testing.T) *cluster {
 	if err != nil {
 		t.Fatal(err)
 	}
-	me, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
 	l, err := lab.Up(t.Context(), lab.Config{Dir: filepath.Join(dir, "lab"), Hosts: []string{"compute1", "network1"}, Bin: bin,
-		ControllerArgs: checks.ControllerArgs(), AgentArgs: checks.AgentArgs(), Controllers: 3, Etcd: []string{me, etcdApplet}})
+		ControllerArgs: checks.ControllerArgs(), AgentArgs: checks.AgentArgs(), Controllers: 3})
 	if err != nil {
 		t.Fatal(err)
 	}

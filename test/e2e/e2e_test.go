@@ -26,10 +26,6 @@ var shared struct {
 
 func TestMain(m *testing.M) {
 	lab.Main()
-	if len(os.Args) == 4 && os.Args[1] == etcdApplet {
-		fmt.Fprintln(os.Stderr, runEtcd(os.Args[2], os.Args[3]))
-		os.Exit(1)
-	}
 	code := m.Run()
 	if err := end(); err != nil {
 		fmt.Fprintln(os.Stderr, err)

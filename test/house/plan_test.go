@@ -79,7 +79,7 @@ var owners = []struct {
 	{"github.com/ovn-kubernetes/libovsdb", []string{"ovsdb/..."}, "its cache and its traps stay in one place"},
 	{"github.com/vishvananda/netlink", []string{"nsagent/kernel/...", "test/lab/..."}, "the kernel is changed in one place"},
 	{"github.com/vishvananda/netns", []string{"nsagent/kernel/...", "test/lab/..."}, "a thread in the wrong namespace is a bug that wanders"},
-	{"go.etcd.io/etcd", []string{"controller/store/...", "test/bench/...", "test/e2e/..."}, "what is in etcd is one package's secret"},
+	{"go.etcd.io/etcd", []string{"controller/store/...", "test/bench/..."}, "what is in etcd is one package's secret"},
 }
 
 // pureFloor is the highest floor without goroutines, clocks, input, output and logs.

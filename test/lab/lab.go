@@ -64,10 +64,8 @@ type Config struct {
 	Bin string
 	// ControllerArgs go to the end of weft-controller's command line, AgentArgs to that of each weft-nsagent.
 	ControllerArgs, AgentArgs []string
-	// Controllers is how many weft-controllers there are, at most 9; 0 means one. Several share an etcd, which the command line Etcd
-	// starts: to its end go a data directory and the URL at which to listen for clients.
+	// Controllers is how many weft-controllers there are, at most 9; 0 means one. Several share an etcd.
 	Controllers int
-	Etcd        []string
 }
 
 // Lab is a running lab. Methods may be called from many goroutines.
@@ -96,7 +94,6 @@ type record struct {
 	ControllerArgs []string     `json:"controller_args,omitempty"`
 	AgentArgs      []string     `json:"agent_args,omitempty"`
 	Controllers    int          `json:"controllers,omitempty"`
-	Etcd           []string     `json:"etcd,omitempty"`
 	// NextHost is the number of the next host: none is used twice, and so no address between hosts.
 	NextHost int `json:"next_host"`
 }
@@ -155,10 +152,7 @@ func (cfg Config) check() error {
 		return fmt.Errorf("run directory %q: need an absolute path of at most 60 bytes", cfg.Dir)
 	}
 	if cfg.Controllers < 0 || cfg.Controllers > 9 {
-		return fmt.Errorf("%d controllers: at most 9", cfg.Controllers)
-	}
-	if cfg.Controllers > 1 && len(cfg.Etcd) == 0 {
-		return errors.New("several controllers share an etcd: Etcd must say how to start one")
+		return fmt.Errorf("%d controllers: 1 to 9", cfg.Controllers)
 	}
 	if len(cfg.Hosts) > 200 {
 		return fmt.Errorf("%d hosts: at most 200", len(cfg.Hosts))
@@ -212,7 +206,7 @@ func clear(dir string) error {
 }
 
 func (l *Lab) build(ctx context.Context, cfg Config) error {
-	l.record = record{Bin: cfg.Bin, ControllerArgs: cfg.ControllerArgs, AgentArgs: cfg.AgentArgs, Controllers: max(cfg.Controllers, 1), Etcd: cfg.Etcd, NextHost: firstNumber}
+	l.record = record{Bin: cfg.Bin, ControllerArgs: cfg.ControllerArgs, AgentArgs: cfg.AgentArgs, Controllers: max(cfg.Controllers, 1), NextHost: firstNumber}
 	for _, name := range cfg.Hosts {
 		l.Hosts = append(l.Hosts, newHost(l, HostConfig{Name: name}))
 	}
@@ -238,8 +232,8 @@ func (l *Lab) build(ctx context.Context, cfg Config) error {
 	return l.WarmTunnels(ctx)
 }
 
-// Open finds the lab that is up in a run directory. The error wraps fs.ErrNotExist when there is none.
-func Open(dir string) (*Lab, error) {
+// read finds what was written of a lab.
+func read(dir string) (*Lab, error) {
 	text, err := os.ReadFile(filepath.Join(dir, "lab.json"))
 	if err != nil {
 		return nil, fmt.Errorf("no lab: %w", err)
@@ -248,7 +242,27 @@ func Open(dir string) (*Lab, error) {
 	if err := json.Unmarshal(text, &r); err != nil {
 		return nil, fmt.Errorf("%s/lab.json: %w", dir, err)
 	}
-	l := &Lab{Dir: dir, Bin: r.Bin, record: r}
+	return &Lab{Dir: dir, Bin: r.Bin, record: r}, nil
+}
+
+// APISockets are the paths of the unix sockets that lead to the controllers of the lab in a run directory; none when there is no lab.
+func APISockets(dir string) (paths []string) {
+	l, err := read(dir)
+	if err != nil {
+		return nil
+	}
+	for _, c := range l.Controllers() {
+		paths = append(paths, c.APISocket)
+	}
+	return paths
+}
+
+// Open finds the lab that is up in a run directory. The error wraps fs.ErrNotExist when there is none.
+func Open(dir string) (*Lab, error) {
+	l, err := read(dir)
+	if err != nil {
+		return nil, err
+	}
 	if l.Fabric, err = nsbox.Connect("fabric", socket(dir, "fabric")); dead(err) {
 		// What a lab left that was killed, or died with its machine.
 		return nil, fmt.Errorf("no lab: %w: %w", err, fs.ErrNotExist)
@@ -260,7 +274,7 @@ func Open(dir string) (*Lab, error) {
 			return nil, fmt.Errorf("the lab is broken, end it: %w", err)
 		}
 	}
-	for _, cfg := range r.Hosts {
+	for _, cfg := range l.record.Hosts {
 		h := newHost(l, cfg)
 		if h.Box, err = nsbox.Connect(cfg.Name, socket(dir, cfg.Name)); err != nil && !dead(err) {
 			return nil, err

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"path/filepath"
@@ -71,20 +72,37 @@ func (l *Lab) APISocket() string { return filepath.Join(l.Dir, "api.sock") }
 // HTTPSocket is a unix socket that leads to the controller's REST door.
 func (l *Lab) HTTPSocket() string { return filepath.Join(l.Dir, "http.sock") }
 
-// Metrics is what the controller tells Prometheus.
+// Metrics is what the controller that leads tells Prometheus.
 func (l *Lab) Metrics(ctx context.Context) (string, error) {
-	return l.Controller.Exec(ctx, "curl", "-sS", "-f", "-m", "10", "http://127.0.0.1:"+httpPort+"/metrics")
+	var errs []error
+	for _, c := range l.Controllers() {
+		text, err := l.Controller.Exec(ctx, "curl", "-sS", "-f", "-m", "10", c.REST()+"/metrics")
+		if strings.Contains(text, "\nweft_leader 1\n") {
+			return text, err
+		}
+		errs = append(errs, err)
+	}
+	return "", errors.Join(append(errs, errors.New("no controller leads"))...)
 }
 
-// StartController starts all controllers; extra goes to the end of their command lines. When one dies it is started again, as
-// by systemd. It does not wait until one answers.
+// StartController starts all controllers that do not run; extra goes to the end of their command lines. When one dies it is started
+// again, as by systemd. It does not wait until one answers.
 func (l *Lab) StartController(ctx context.Context, extra ...string) error {
 	if l.Shared() {
-		if err := l.StartEtcd(ctx); err != nil {
+		if runs, err := Runs(ctx, l.Controller, etcdProcess); err != nil {
 			return err
+		} else if !runs {
+			if err := l.StartEtcd(ctx); err != nil {
+				return err
+			}
 		}
 	}
 	for _, c := range l.Controllers() {
+		if runs, err := Runs(ctx, l.Controller, c.Process); err != nil {
+			return err
+		} else if runs {
+			continue
+		}
 		if err := l.StartOne(ctx, c, extra...); err != nil {
 			return err
 		}
@@ -94,7 +112,7 @@ func (l *Lab) StartController(ctx context.Context, extra ...string) error {
 
 // StartEtcd starts the etcd that several controllers share. It does not wait until it answers.
 func (l *Lab) StartEtcd(ctx context.Context) error {
-	argv := append(slices.Clone(l.record.Etcd), filepath.Join(l.Dir, "etcd"), etcdURL)
+	argv := []string{filepath.Join(l.Bin, "weft-controller"), "etcd", "--data-dir", filepath.Join(l.Dir, "etcd"), "--listen", etcdURL}
 	_, err := l.Controller.Start(ctx, nsbox.Command{Name: etcdProcess, Argv: argv, Log: l.log("etcd")})
 	return err
 }

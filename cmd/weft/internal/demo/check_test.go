@@ -66,7 +66,7 @@ func TestCheckNamesAreUniqueAndShort(t *testing.T) {
 func TestUpWantsHosts(t *testing.T) {
 	for _, hosts := range [][]string{nil, {"compute1", "compute2"}} {
 		var e *exit.Error
-		if err := (&demo{dir: t.TempDir()}).up(t.Context(), hosts, false, false); !errors.As(err, &e) || e.Code != exit.Usage {
+		if err := (&demo{dir: t.TempDir()}).up(t.Context(), hosts, 1, false, false); !errors.As(err, &e) || e.Code != exit.Usage {
 			t.Errorf("%q: got %v, want an error of usage", hosts, err)
 		}
 	}

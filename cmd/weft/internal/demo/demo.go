@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -20,14 +21,17 @@ import (
 // defaultDir is the run directory of the demo. /run is empty after a reboot, and so is the demo.
 const defaultDir = "/run/weft-demo"
 
-// API finds the API of the demo that runs on this machine, if one does.
-func API() (address string, ok bool) {
-	path := (&lab.Lab{Dir: defaultDir}).APISocket()
-	conn, err := net.Dial("unix", path)
-	if err != nil {
-		return "", false
+// API finds the API of the demo that runs on this machine, if one does: of all its controllers, separated by commas.
+func API() (addresses string, ok bool) {
+	var all []string
+	for _, socket := range lab.APISockets(defaultDir) {
+		conn, err := net.Dial("unix", socket)
+		if err != nil || conn.Close() != nil {
+			return "", false
+		}
+		all = append(all, "unix:"+socket)
 	}
-	return "unix:" + path, conn.Close() == nil
+	return strings.Join(all, ","), len(all) > 0
 }
 
 // demo is one run of the command.

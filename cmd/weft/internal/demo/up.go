@@ -3,6 +3,7 @@ package demo
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/weft-sdn/weft/cmd/weft/internal/exit"
 	"github.com/weft-sdn/weft/cmd/weft/internal/screen"
+	weftv1 "github.com/weft-sdn/weft/proto/weft/v1"
 	"github.com/weft-sdn/weft/test/lab"
 	"github.com/weft-sdn/weft/test/lab/checks"
 	"github.com/weft-sdn/weft/test/lab/cloud"
@@ -21,24 +23,30 @@ import (
 func (d *demo) upCommand() *cobra.Command {
 	var hosts []string
 	var empty, check bool
+	var controllers int
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Start the demo; it stays up until \"weft demo down\"",
 		Args:  cobra.NoArgs,
 		Example: `  weft demo up
-  weft demo up --hosts compute1,compute2 --empty`,
+  weft demo up --hosts compute1,compute2 --empty
+  weft demo up --controllers 3`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return d.up(cmd.Context(), hosts, empty, check)
+			return d.up(cmd.Context(), hosts, controllers, empty, check)
 		},
 	}
 	cmd.Flags().StringSliceVar(&hosts, "hosts", []string{"compute1", "compute2", "network1"}, "names of the hosts; those that begin with network serve DHCP and the way out")
+	cmd.Flags().IntVar(&controllers, "controllers", 1, "how many controllers; several share an etcd, and one of them leads")
 	cmd.Flags().BoolVar(&empty, "empty", false, "no networks and no VMs")
 	cmd.Flags().BoolVar(&check, "check", false, "check it when it is up, as \"weft demo check\" does")
 	return cmd
 }
 
 // up starts everything. Until the end the demo is tied to this process: interrupted or killed, it leaves nothing.
-func (d *demo) up(ctx context.Context, hosts []string, empty, check bool) (err error) {
+func (d *demo) up(ctx context.Context, hosts []string, controllers int, empty, check bool) (err error) {
+	if controllers < 1 {
+		return exit.New(exit.Usage, fmt.Sprintf("--controllers: %d is less than 1", controllers))
+	}
 	if len(hosts) == 0 {
 		return exit.New(exit.Usage, "--hosts: name at least one host, e.g. compute1")
 	}
@@ -51,7 +59,7 @@ func (d *demo) up(ctx context.Context, hosts []string, empty, check bool) (err e
 	}
 	var l *lab.Lab
 	if err := d.step("hosts", func() (string, error) {
-		l, err = lab.Up(ctx, lab.Config{Dir: d.dir, Hosts: hosts, Bin: bin, ControllerArgs: checks.ControllerArgs(), AgentArgs: checks.AgentArgs()})
+		l, err = lab.Up(ctx, lab.Config{Dir: d.dir, Hosts: hosts, Bin: bin, ControllerArgs: checks.ControllerArgs(), AgentArgs: checks.AgentArgs(), Controllers: controllers})
 		return strings.Join(hosts, " ") + " (own Open vSwitch each, userspace datapath)", err
 	}); err != nil {
 		return refused(err)
@@ -108,7 +116,11 @@ func (d *demo) fill(ctx context.Context, l *lab.Lab, empty, check bool) (failed 
 	}
 	defer c.Close()
 	if err := d.step("controller", func() (string, error) {
-		return "etcd embedded, API at unix:" + l.APISocket(), c.StartController(ctx)
+		if err := c.StartController(ctx); err != nil || !l.Shared() {
+			return "etcd embedded, API at unix:" + l.APISocket(), err
+		}
+		st, err := c.Diagnostics.GetStatus(ctx, &weftv1.GetStatusRequest{})
+		return leads(st.GetControllers()), err
 	}); err != nil {
 		return false, err
 	}
@@ -128,6 +140,19 @@ func (d *demo) fill(ctx context.Context, l *lab.Lab, empty, check bool) (failed 
 	}
 	d.out.Printf("\n")
 	return d.checks(ctx, c, nil)
+}
+
+// leads tells which of several controllers does.
+func leads(all []*weftv1.Controller) string {
+	var names []string
+	for _, c := range all {
+		name := c.GetName()
+		if c.GetLeader() {
+			name += " (leads)"
+		}
+		names = append(names, name)
+	}
+	return strings.Join(names, ", ") + ", with an etcd that they share"
 }
 
 // step does one part and prints a line about it: what, how it looks, how long it took.
@@ -159,6 +184,9 @@ func (d *demo) lookAround(l *lab.Lab, empty bool) {
 		d.out.Printf("                %s describe securitygroup web;  %s describe port vma\n", weft, weft)
 		d.out.Printf("                %s where edge;  %s demo exec %s -- ip netns\n", weft, weft, host)
 		d.out.Printf("                %s trace vmb vma --tcp 22;  %s trace vmb %s;  %s why vma\n", weft, weft, lab.Far, weft)
+	}
+	if l.Shared() {
+		d.out.Printf("  Who leads:    %s status;  then end it: %s demo exec controller -- pkill -9 -f -- '--name c1 '\n", weft, weft)
 	}
 	d.out.Printf("  Logs:         %s\n  Stop:         %s demo down\n", filepath.Join(l.Dir, "log"), weft)
 }
