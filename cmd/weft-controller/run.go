@@ -24,6 +24,7 @@ import (
 	"github.com/weft-sdn/weft/controller/hostsync"
 	"github.com/weft-sdn/weft/controller/journal"
 	"github.com/weft-sdn/weft/controller/ofconn"
+	"github.com/weft-sdn/weft/controller/report"
 	"github.com/weft-sdn/weft/controller/store"
 	"github.com/weft-sdn/weft/openflow/channel"
 )
@@ -126,6 +127,9 @@ func (c *controller) reign(ctx context.Context) error {
 		return errors.Join(fmt.Errorf("mastership epoch: %w", err), m.Leave())
 	}
 	j := journal.New(c.log, c.reg)
+	if c.shared() {
+		j.Record(report.Event{Reason: "ControllerLeads", Message: fmt.Sprintf("controller %s leads, with epoch %d", c.cfg.name, c.epoch)})
+	}
 	c.fleet = hostsync.New(hostsync.Config{Store: c.store, Epoch: c.epoch, Controllers: c.targets, AuditInterval: c.cfg.auditInterval,
 		HostTimeout: c.cfg.hostTimeout, Tolerated: c.tolerated, Journal: j, Registry: c.reg, Log: c.log})
 	c.api = api.New(api.Config{Store: c.store, Fleet: c.fleet, Journal: j, Tables: tables, Version: program.Version(),

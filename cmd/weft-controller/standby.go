@@ -33,7 +33,7 @@ const (
 
 // lead waits until this controller leads, and stands by meanwhile. With an embedded store there is nobody else.
 func (c *controller) lead(ctx context.Context) (membership, error) {
-	if c.cfg.store != "external" {
+	if !c.shared() {
 		return alone{}, nil
 	}
 	m, err := c.store.Join(ctx, store.Member{Name: c.cfg.name, Version: program.Version(), API: addrs(c.doors.grpc), Since: time.Now()}, c.cfg.lease)
@@ -52,9 +52,11 @@ func (c *controller) lead(ctx context.Context) (membership, error) {
 	if err := g.Wait(); err != nil {
 		return nil, errors.Join(err, m.Leave())
 	}
-	c.log.Info("leads", "name", c.cfg.name)
 	return m, nil
 }
+
+// shared says whether there may be other controllers with the same store.
+func (c *controller) shared() bool { return c.cfg.store == "external" }
 
 // membership is the place of a controller among others.
 type membership interface {

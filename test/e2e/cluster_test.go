@@ -186,6 +186,12 @@ func TestAnotherControllerLeads(t *testing.T) {
 		if err := c.Settle(ctx); err != nil {
 			t.Fatal(err)
 		}
+		events, err := c.Diagnostics.ListEvents(ctx, &weftv1.ListEventsRequest{})
+		if err != nil || !slices.ContainsFunc(events.GetEvents(), func(e *weftv1.Event) bool {
+			return e.GetReason() == "ControllerLeads" && strings.Contains(e.GetMessage(), after.Name)
+		}) {
+			t.Errorf("no event tells that %s leads: %v, %v", after.Name, events, err)
+		}
 		if n := c.drift(); n != 0 {
 			t.Errorf("%s has found %d rows wrong", after.Name, n)
 		}
