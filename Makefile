@@ -43,10 +43,12 @@ test: race ## all tests; end-to-end as root, on virtual hosts
 bench: bootstrap ## benchmarks, as ratios against a reference in the same run
 	go test -count=1 -timeout 60m -run '^$$' -bench . ./openflow ./test/bench/...
 
-demo: ## three virtual hosts, a controller, VMs; checks that they talk; stays up
+CHECK ?= brief
+
+demo: ## three virtual hosts, a controller, VMs; checks that they talk (all with CHECK=all); stays up
 	@scripts/bootstrap.sh
 	@$(MAKE) --no-print-directory build
-	@bin/weft demo up --check
+	@bin/weft demo up --check=$(CHECK)
 
 demo-down: ## end what "make demo" started; nothing remains
 	@bin/weft demo down

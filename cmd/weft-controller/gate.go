@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -13,13 +14,17 @@ import (
 // gate keeps the switches that connect while this controller stands by, and gives them to the fleet when it leads: nobody need wait
 // until switches have connected then. Until that time they have no orders from here; whoever leads is their master.
 type gate struct {
+	// known says whether a datapath id is that of a host's bridge.
+	known func(datapathID uint64) bool
 	// fleet is nil until this controller leads; mu guards that it becomes something else, and those that wait until then.
 	fleet   atomic.Pointer[hostsync.Fleet]
 	mu      sync.Mutex
 	waiting map[*channel.Conn]bool
 }
 
-func newGate() *gate { return &gate{waiting: map[*channel.Conn]bool{}} }
+func newGate(known func(datapathID uint64) bool) *gate {
+	return &gate{known: known, waiting: map[*channel.Conn]bool{}}
+}
 
 // open gives the fleet the switches that wait, and those that come later. A switch that it does not know is cut off.
 func (g *gate) open(fleet *hostsync.Fleet) {
@@ -40,6 +45,9 @@ func (g *gate) open(fleet *hostsync.Fleet) {
 func (g *gate) Admit(datapathID uint64, remote net.Addr) error {
 	if fleet := g.fleet.Load(); fleet != nil {
 		return fleet.Admit(datapathID, remote)
+	}
+	if !g.known(datapathID) {
+		return fmt.Errorf("datapath id %016x belongs to no host", datapathID)
 	}
 	return nil
 }

@@ -26,6 +26,7 @@ import (
 	"github.com/weft-sdn/weft/controller/ofconn"
 	"github.com/weft-sdn/weft/controller/report"
 	"github.com/weft-sdn/weft/controller/store"
+	"github.com/weft-sdn/weft/controller/view"
 	"github.com/weft-sdn/weft/openflow/channel"
 )
 
@@ -98,12 +99,17 @@ func (e *noStore) Unwrap() error { return e.error }
 // serveTerm stands by until this controller leads, if there are several, and then runs until the context ends or another leads.
 func (c *controller) serveTerm(ctx context.Context, sc store.Config) (err error) {
 	defer roomToStart(ctx)()
-	c.term = &term{reg: prometheus.NewRegistry(), gate: newGate()}
+	c.term = &term{reg: prometheus.NewRegistry()}
 	c.reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if c.store, err = store.Open(ctx, sc, c.log); err != nil {
 		return &noStore{err}
 	}
 	defer c.store.Close()
+	c.gate = newGate(func(id uint64) bool {
+		snap, _ := c.store.Snapshot()
+		_, _, known := view.Datapath(snap, id)
+		return known
+	})
 	g, ctx := errgroup.WithContext(ctx)
 	of := ofconn.Config{TLS: c.tls, Log: c.log,
 		Channel: channel.Config{Events: c.gate, EchoInterval: c.cfg.echo(), EchoTimeout: c.cfg.echoTimeout}}

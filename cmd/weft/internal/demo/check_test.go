@@ -66,8 +66,20 @@ func TestCheckNamesAreUniqueAndShort(t *testing.T) {
 func TestUpWantsHosts(t *testing.T) {
 	for _, hosts := range [][]string{nil, {"compute1", "compute2"}} {
 		var e *exit.Error
-		if err := (&demo{dir: t.TempDir()}).up(t.Context(), hosts, 1, false, false); !errors.As(err, &e) || e.Code != exit.Usage {
+		if err := (&demo{dir: t.TempDir()}).up(t.Context(), hosts, 1, false, ""); !errors.As(err, &e) || e.Code != exit.Usage {
 			t.Errorf("%q: got %v, want an error of usage", hosts, err)
+		}
+	}
+}
+
+func TestUpWantsToKnowHowToCheck(t *testing.T) {
+	for _, c := range []struct {
+		controllers int
+		check       string
+	}{{1, "some"}, {0, ""}, {-1, briefly}} {
+		var e *exit.Error
+		if err := (&demo{dir: t.TempDir()}).up(t.Context(), []string{"compute1", "network1"}, c.controllers, false, c.check); !errors.As(err, &e) || e.Code != exit.Usage {
+			t.Errorf("%v: got %v, want an error of usage", c, err)
 		}
 	}
 }

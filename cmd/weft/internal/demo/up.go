@@ -22,7 +22,8 @@ import (
 
 func (d *demo) upCommand() *cobra.Command {
 	var hosts []string
-	var empty, check bool
+	var empty bool
+	var check string
 	var controllers int
 	cmd := &cobra.Command{
 		Use:   "up",
@@ -38,12 +39,22 @@ func (d *demo) upCommand() *cobra.Command {
 	cmd.Flags().StringSliceVar(&hosts, "hosts", []string{"compute1", "compute2", "network1"}, "names of the hosts; those that begin with network serve DHCP and the way out")
 	cmd.Flags().IntVar(&controllers, "controllers", 1, "how many controllers; several share an etcd, and one of them leads")
 	cmd.Flags().BoolVar(&empty, "empty", false, "no networks and no VMs")
-	cmd.Flags().BoolVar(&check, "check", false, "check it when it is up, as \"weft demo check\" does")
+	cmd.Flags().StringVar(&check, "check", "", "check it when it is up: brief (a minute or two), or all, as \"weft demo check\" does (some nine minutes)")
+	cmd.Flags().Lookup("check").NoOptDefVal = briefly
 	return cmd
 }
 
+// What "up --check" may be told.
+const (
+	briefly = "brief"
+	wholly  = "all"
+)
+
 // up starts everything. Until the end the demo is tied to this process: interrupted or killed, it leaves nothing.
-func (d *demo) up(ctx context.Context, hosts []string, controllers int, empty, check bool) (err error) {
+func (d *demo) up(ctx context.Context, hosts []string, controllers int, empty bool, check string) (err error) {
+	if !slices.Contains([]string{"", briefly, wholly}, check) {
+		return exit.New(exit.Usage, fmt.Sprintf("--check: %q is neither %s nor %s", check, briefly, wholly))
+	}
 	if controllers < 1 {
 		return exit.New(exit.Usage, fmt.Sprintf("--controllers: %d is less than 1", controllers))
 	}
@@ -109,7 +120,7 @@ func refused(err error) error {
 }
 
 // fill starts what runs on the hosts, and answers whether a check failed.
-func (d *demo) fill(ctx context.Context, l *lab.Lab, empty, check bool) (failed bool, err error) {
+func (d *demo) fill(ctx context.Context, l *lab.Lab, empty bool, check string) (failed bool, err error) {
 	c, err := cloud.Dial(l)
 	if err != nil {
 		return false, err
@@ -135,11 +146,15 @@ func (d *demo) fill(ctx context.Context, l *lab.Lab, empty, check bool) (failed 
 		}
 	}
 	d.lookAround(l, empty)
-	if !check {
-		return false, nil
+	switch d.out.Printf("\n"); check {
+	case briefly:
+		if failed, err = d.checks(ctx, c, checks.Brief()); err == nil {
+			d.out.Printf("  All %d checks:  %s demo check\n", len(checks.All()), os.Args[0])
+		}
+	case wholly:
+		failed, err = d.checks(ctx, c, checks.All())
 	}
-	d.out.Printf("\n")
-	return d.checks(ctx, c, nil)
+	return failed, err
 }
 
 // leads tells which of several controllers does.
