@@ -286,8 +286,8 @@ func (c *cluster) plug(s *cloud.Scope, n *cloud.Network, name string) (vm *lab.V
 	return vm
 }
 
-// maxPause is how long two answers of a pulse may be apart on a busy machine, which change of leaders takes far longer.
-const maxPause = 300 * time.Millisecond
+// maxPause is how long two answers of a pulse may be apart on a busy machine. To wait for another leader takes more than two seconds.
+const maxPause = time.Second
 
 // drift counts the rows that the present leader has found wrong.
 func (c *cluster) drift() int64 {
