@@ -56,10 +56,10 @@ func (p *process) said() string {
 }
 
 // start starts a controller on a data directory, with doors of its own in the directory at.
-func start(t *testing.T, data, at string) *process {
+func start(t *testing.T, data, at string, more ...string) *process {
 	t.Helper()
-	p := &process{doors: at, done: make(chan struct{}), Cmd: exec.Command(os.Args[0], "--data-dir", data, "--listen-openflow", "127.0.0.1:0",
-		"--listen-grpc", "unix:"+at+"/grpc", "--listen-http", "unix:"+at+"/http", "--listen-node", "unix:"+at+"/node")}
+	p := &process{doors: at, done: make(chan struct{}), Cmd: exec.Command(os.Args[0], append([]string{"--data-dir", data, "--listen-openflow", "127.0.0.1:0",
+		"--listen-grpc", "unix:" + at + "/grpc", "--listen-http", "unix:" + at + "/http", "--listen-node", "unix:" + at + "/node"}, more...)...)}
 	p.Env = append(os.Environ(), "WEFT_TEST_CONTROLLER=1")
 	p.Stdout, p.Stderr = p, p
 	p.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}

@@ -125,7 +125,10 @@ func (c *controller) reign(ctx context.Context) error {
 	leads := prometheus.NewGauge(prometheus.GaugeOpts{Name: "weft_leader", Help: "1 while this controller leads, 0 while it stands by."})
 	c.reg.MustRegister(leads)
 	m, err := c.lead(ctx)
-	if err != nil {
+	switch {
+	case ctx.Err() != nil && err != nil:
+		return nil // it was told to end while it stood by
+	case err != nil:
 		return &noStore{err}
 	}
 	leads.Set(1)

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
-	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -21,15 +19,12 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/weft-sdn/weft/cmd/internal/program"
+	"github.com/weft-sdn/weft/controller/api"
 	"github.com/weft-sdn/weft/controller/store"
 )
 
-const (
-	// asked is how long an answer to the question who leads is good for, and the longest that it may take.
-	asked = time.Second
-	// headerTimeout is how long a client of the HTTP door may take to say what it wants.
-	headerTimeout = 10 * time.Second
-)
+// asked is how long an answer to the question who leads is good for, and the longest that it may take.
+const asked = time.Second
 
 // lead waits until this controller leads, and stands by meanwhile. With an embedded store there is nobody else.
 func (c *controller) lead(ctx context.Context) (membership, error) {
@@ -90,15 +85,7 @@ func (c *controller) standBy(ctx context.Context) error {
 			g.Go(func() error { return serveGRPC(ctx, s, lend(ln)) })
 		}
 	}
-	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(c.reg, promhttp.HandlerOpts{}))
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		w.WriteHeader(http.StatusServiceUnavailable)
-		// A client that went away needs no answer.
-		_, _ = io.WriteString(w, who.leads(r.Context())+"\n")
-	})
-	rest := &http.Server{Handler: mux, ReadHeaderTimeout: headerTimeout}
+	rest := api.NewStandby(promhttp.HandlerFor(c.reg, promhttp.HandlerOpts{}), who.leads)
 	g.Go(func() error {
 		<-ctx.Done()
 		return rest.Close()

@@ -81,12 +81,21 @@ func (s *Server) NewREST(metrics http.Handler) (*REST, error) {
 		_, _ = w.Write(apidocs.OpenAPI)
 	})
 	mux.HandleFunc("GET /healthz", s.healthz)
-	return &REST{grpc: g, conn: conn, Server: &http.Server{
-		Handler:           guarded(mux),
-		ReadHeaderTimeout: headerTimeout,
-		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    maxHeader,
-	}}, nil
+	return &REST{grpc: g, conn: conn, Server: newHTTP(mux)}, nil
+}
+
+// NewStandby makes the HTTP door of a controller that stands by: /metrics is there, all else is refused with what leads says.
+func NewStandby(metrics http.Handler, leads func(context.Context) string) *http.Server {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", metrics)
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		refuseHTTP(w, http.StatusServiceUnavailable, codes.Unavailable, leads(r.Context()))
+	})
+	return newHTTP(mux)
+}
+
+func newHTTP(h http.Handler) *http.Server {
+	return &http.Server{Handler: guarded(h), ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader}
 }
 
 // Close ends all connections at once.

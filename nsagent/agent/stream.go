@@ -163,9 +163,11 @@ func (a *Agent) heedSilence(ctx context.Context, s *stream) {
 			beating = beating || beat
 			timer.Reset(silence)
 		case <-timer.C:
-			if other := a.leads(ctx, s.addr); beating && other != "" {
-				s.cancel(&leadsElsewhere{other})
-				return
+			if beating {
+				if other := a.leads(ctx, s.addr); other != "" {
+					s.cancel(&leadsElsewhere{other})
+					return
+				}
 			}
 			timer.Reset(askEvery)
 		}

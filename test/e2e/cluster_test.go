@@ -33,15 +33,8 @@ type cluster struct {
 // newCluster builds a lab of two hosts and three controllers that share an etcd.
 func newCluster(t *testing.T) *cluster {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "weft-e2e-")
-	if err != nil {
-		t.Fatal(err)
-	}
+	dir, bin, err := workshop(t.Context())
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o711); err != nil { // DHCP servers, who give up root, go through it to their files
-		t.Fatal(err)
-	}
-	bin, err := buildPrograms(t.Context(), dir)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -49,15 +49,9 @@ func up(t *testing.T) *cloud.Cloud {
 }
 
 func begin(ctx context.Context) (*cloud.Cloud, error) {
+	var bin string
 	var err error
-	if shared.dir, err = os.MkdirTemp("", "weft-e2e-"); err != nil {
-		return nil, err
-	}
-	if err := os.Chmod(shared.dir, 0o711); err != nil { // DHCP servers, who give up root, go through it to their files
-		return nil, err
-	}
-	bin, err := buildPrograms(ctx, shared.dir)
-	if err != nil {
+	if shared.dir, bin, err = workshop(ctx); err != nil {
 		return nil, err
 	}
 	l, err := lab.Up(ctx, lab.Config{
@@ -83,14 +77,20 @@ func begin(ctx context.Context) (*cloud.Cloud, error) {
 	return c, nil
 }
 
-// buildPrograms builds those of a lab, in a directory of a directory.
-func buildPrograms(ctx context.Context, dir string) (bin string, err error) {
+// workshop makes a directory for a lab, with the lab's programs in bin. It is to be removed also after an error.
+func workshop(ctx context.Context) (dir, bin string, err error) {
+	if dir, err = os.MkdirTemp("", "weft-e2e-"); err != nil {
+		return "", "", err
+	}
+	if err := os.Chmod(dir, 0o711); err != nil { // DHCP servers, who give up root, go through it to their files
+		return dir, "", err
+	}
 	bin = filepath.Join(dir, "bin")
 	build := exec.CommandContext(ctx, "go", "build", "-o", bin+"/", "../../cmd/weft-controller", "../../cmd/weft-nsagent")
 	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build: %w\n%s", err, out)
+		return dir, "", fmt.Errorf("build: %w\n%s", err, out)
 	}
-	return bin, nil
+	return dir, bin, nil
 }
 
 // end takes the lab away.

@@ -126,12 +126,15 @@ func (d *demo) fill(ctx context.Context, l *lab.Lab, empty bool, check string) (
 		return false, err
 	}
 	defer c.Close()
+	leader := "" // of several
 	if err := d.step("controller", func() (string, error) {
 		if err := c.StartController(ctx); err != nil || !l.Shared() {
 			return "etcd embedded, API at unix:" + l.APISocket(), err
 		}
 		st, err := c.Diagnostics.GetStatus(ctx, &weftv1.GetStatusRequest{})
-		return leads(st.GetControllers()), err
+		var told string
+		told, leader = leads(st.GetControllers())
+		return told, err
 	}); err != nil {
 		return false, err
 	}
@@ -145,7 +148,7 @@ func (d *demo) fill(ctx context.Context, l *lab.Lab, empty bool, check string) (
 			return false, err
 		}
 	}
-	d.lookAround(l, empty)
+	d.lookAround(l, empty, leader)
 	switch d.out.Printf("\n"); check {
 	case briefly:
 		if failed, err = d.checks(ctx, c, checks.Brief()); err == nil {
@@ -158,16 +161,17 @@ func (d *demo) fill(ctx context.Context, l *lab.Lab, empty bool, check string) (
 }
 
 // leads tells which of several controllers does.
-func leads(all []*weftv1.Controller) string {
+func leads(all []*weftv1.Controller) (told, leader string) {
 	var names []string
 	for _, c := range all {
 		name := c.GetName()
 		if c.GetLeader() {
+			leader = name
 			name += " (leads)"
 		}
 		names = append(names, name)
 	}
-	return strings.Join(names, ", ") + ", with an etcd that they share"
+	return strings.Join(names, ", ") + ", with an etcd that they share", leader
 }
 
 // step does one part and prints a line about it: what, how it looks, how long it took.
@@ -184,7 +188,7 @@ func (d *demo) step(what string, do func() (string, error)) error {
 }
 
 // lookAround says what to type next.
-func (d *demo) lookAround(l *lab.Lab, empty bool) {
+func (d *demo) lookAround(l *lab.Lab, empty bool, leader string) {
 	weft, host := os.Args[0], l.Hosts[0].Name
 	d.out.Printf("\n  Look around:  %s status;  %s get networks;  %s flows %s br-tun\n", weft, weft, weft, host)
 	d.out.Printf("                %s demo exec %s -- ovs-ofctl dump-flows br-tun\n", weft, host)
@@ -200,8 +204,8 @@ func (d *demo) lookAround(l *lab.Lab, empty bool) {
 		d.out.Printf("                %s where edge;  %s demo exec %s -- ip netns\n", weft, weft, host)
 		d.out.Printf("                %s trace vmb vma --tcp 22;  %s trace vmb %s;  %s why vma\n", weft, weft, lab.Far, weft)
 	}
-	if l.Shared() {
-		d.out.Printf("  Who leads:    %s status;  then end it: %s demo exec controller -- pkill -9 -f -- '--name c1 '\n", weft, weft)
+	if leader != "" {
+		d.out.Printf("  Who leads:    %s status;  end it: %s demo exec controller -- pkill -9 -f -- '--name %s '\n", weft, weft, leader)
 	}
 	d.out.Printf("  Logs:         %s\n  Stop:         %s demo down\n", filepath.Join(l.Dir, "log"), weft)
 }
