@@ -70,6 +70,9 @@ func StartDBOnly(t testing.TB) *Switch {
 	}
 	s := &Switch{Dir: dir, t: t}
 	t.Cleanup(func() {
+		if why := s.vsw.ended(); why != "" {
+			t.Logf("ovs-vswitchd ran no more at the end: %s", why)
+		}
 		s.vsw.stop()
 		s.db.stop()
 		if t.Failed() {
@@ -209,6 +212,19 @@ func (s *Switch) start(name string, args ...string) *daemon {
 		close(d.done)
 	}()
 	return d
+}
+
+// ended says how a process ended; "" while it lives.
+func (d *daemon) ended() string {
+	if d == nil {
+		return ""
+	}
+	select {
+	case <-d.done:
+		return d.cmd.ProcessState.String()
+	default:
+		return ""
+	}
 }
 
 // stop kills the process if it lives. A daemon that was never started is none to stop.
