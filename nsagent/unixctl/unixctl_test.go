@@ -15,6 +15,7 @@ import (
 
 func TestCall(t *testing.T) {
 	s := ovs.Start(t)
+	s.Vsctl("add-br", "br0") // ovs-vswitchd knows all its commands once it has made a bridge
 	// What a killed predecessor left.
 	ln, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(s.Dir, "ovs-vswitchd.1.ctl"), Net: "unix"})
 	if err != nil {
