@@ -50,6 +50,7 @@ func TestCopies(t *testing.T) {
 	w := startWire(t, overheard(t).Snapshot(), tap(2), tap(3), tap(4), tap(5), tap(6), tap(8), tap(9), tap(10))
 	w.port("br-ex", "eth1", 10)
 	w.listen("eth1")
+	w.Appctl("dpctl/ipf-set-max-nfrags", "5000") // each copy of what is refused waits for 15 s
 	id := uint16(0)
 	send := func(by string, from byte, mac net.HardwareAddr, port uint16, size int) (sent int) {
 		ip := fmt.Sprintf("10.1.0.%d", from)

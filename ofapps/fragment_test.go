@@ -215,3 +215,39 @@ func (w *wire) become(c *viewtest.Cloud, change func(viewtest.Tx)) {
 	}
 	w.Appctl("revalidator/wait")
 }
+
+// Nothing of a connection that has been allowed gets out once its rule is gone, also not a datagram of which the connection tracker hands
+// out 32 fragments, and the others with whatever it looks at next.
+func TestLargeDatagramsOfACutConnection(t *testing.T) {
+	c := bigPackets(t)
+	w := startWire(t, c.Snapshot(), tap(1), tap(6), tap(10))
+	id := 0
+	heard := func(from, to byte, size int) (got, sent int) {
+		src, dst := fmt.Sprintf("10.1.0.%d", from), fmt.Sprintf("10.1.0.%d", to)
+		question, answer := uint16(40000), uint16(80)
+		if to == 1 {
+			question, answer = answer, question
+		}
+		id++
+		frames := fragments4(t, hw(from), hw(to), src, dst, 17, datagram(t, src, dst, question, answer, size), uint16(id), 1480)
+		w.send(tap(int(from)), frames...)
+		return len(w.left(tap(int(to)))), len(frames)
+	}
+	ways := []struct{ from, to byte }{{1, 6}, {1, 10}, {6, 1}, {10, 1}}
+	for _, way := range ways {
+		if got, sent := heard(way.from, way.to, 20000); got != sent {
+			t.Fatalf("%d of %d fragments from %d arrive at %d while that is allowed", got, sent, way.from, way.to)
+		}
+	}
+	w.become(c, func(tx viewtest.Tx) {
+		tx.Delete(state.SecurityGroupRules, viewtest.RuleID(1, 1))
+		tx.Delete(state.SecurityGroupRules, viewtest.RuleID(2, 3))
+	})
+	for range 2 {
+		for _, way := range ways {
+			if got, sent := heard(way.from, way.to, 60000); got != 0 {
+				t.Errorf("%d of %d fragments from %d arrive at %d", got, sent, way.from, way.to)
+			}
+		}
+	}
+}

@@ -25,7 +25,7 @@ const (
 	fwClients  = fw + "clients" // what DHCP clients send
 )
 
-// cutMark is the bit of a connection's mark which says that it was allowed and is not any more (docs/decisions/0061).
+// How rules look at cutBit, and write it.
 const (
 	notCut  = "-m connmark --mark 0x0/0x1 "
 	isCut   = "-m connmark --mark 0x1/0x1 "

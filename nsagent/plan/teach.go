@@ -11,14 +11,11 @@ type Packet struct {
 	Mark  uint32
 }
 
-// Bits of the mark of a connection in br-int: that it has been allowed, and that it is not any more (docs/decisions/0061, 0077).
-const (
-	begunMark = 0x2
-	cutMark   = 0x1
-)
+// cutBit is the bit of a connection's mark which says that it was allowed and is not any more (docs/decisions/0061).
+const cutBit = 0x1
 
 // BrIntMark is the mark that br-int is to have of a connection which a firewall bridge has judged.
-func (c Connection) BrIntMark() uint32 { return c.Mark&cutMark | begunMark }
+func (c Connection) BrIntMark() uint32 { return c.Mark & cutBit }
 
 // end is what tells one connection from another, seen from its beginner.
 type end struct {

@@ -17,6 +17,8 @@ const (
 	vlan = openflow.Reg6
 	// groups is the number of the set of groups of the judged port, and statelessSet.
 	groups = openflow.Reg7
+	// waits is the zone in which fragments of a copy wait for each other.
+	waits = openflow.Reg8
 )
 
 // Values of phase. 0 is what a sender may send.
@@ -32,11 +34,11 @@ const (
 // statelessSet is the bit of the register groups which says that the groups are stateless.
 const statelessSet uint32 = 1 << 31
 
-// Bits of the mark of a connection: begun that it has been allowed, cut that it is not any more.
-const (
-	cut   = 1
-	begun = 2
-)
+// cut is the bit of a connection's mark which says that it was allowed, and is not any more.
+const cut = 1
+
+// passed is the bit of a packet's mark which says that it has come to the end of the rules, while the connection tracker is told.
+const passed uint32 = 1 << 31
 
 // zone is the connection tracker's zone: the local VLAN.
 var zone = vlan.Range(0, 15)
@@ -77,8 +79,12 @@ var (
 	Copies = &flow.Table{
 		ID: 77, Name: "Copies", About: "A copy for each judged port, or for each set of groups",
 		Match: []openflow.Field{vlan, openflow.EthDst, openflow.EthType, openflow.IPFrag, openflow.CTState},
-		Set:   []openflow.Field{phase, judged, groups},
+		Set:   []openflow.Field{phase, judged, groups, waits},
 		Next:  []string{"ToPort", "Refused"},
+	}
+	Together = &flow.Table{
+		ID: 78, Name: "Together", About: "Fragments of a copy, once all have come: the connection is looked up again",
+		Match: []openflow.Field{openflow.EthType}, Next: []string{"RulesIngress", "Refused"},
 	}
 	ToPort = &flow.Table{
 		ID: 80, Name: "ToPort", About: "For a judged port: without a tag from here on",
@@ -89,7 +95,7 @@ var (
 	BaseIngress = &flow.Table{
 		ID: 81, Name: "BaseIngress", About: "What every judged port hears: ARP, neighbour discovery, answers to DHCP; of the rest the connection is looked up",
 		Match: []openflow.Field{phase, groups, openflow.EthType, openflow.CTState, openflow.IPProto, openflow.IPFrag, openflow.ICMPv6Type, openflow.UDPSrc, openflow.UDPDst},
-		Next:  []string{"RulesIngress", "AcceptIngress", "Refused"},
+		Next:  []string{"Together", "RulesIngress", "AcceptIngress", "Refused"},
 	}
 	RulesIngress = ruleTable(82, "RulesIngress", "What the groups of the receiver allow; a connection that nothing allows any more is marked and cut",
 		[]openflow.Field{openflow.IPv4Src, openflow.IPv6Src}, []string{"RepliesIngress", "AcceptIngress", "Refused"})
@@ -97,17 +103,23 @@ var (
 		[]openflow.Field{openflow.IPv4Src, openflow.IPv6Src}, []string{"AcceptIngress", "Refused"})
 	AcceptIngress = &flow.Table{
 		ID: 84, Name: "AcceptIngress", About: "Allowed to the judged port: a new connection is remembered, one that was cut and is allowed again is restored",
-		Match: accepted, Set: []openflow.Field{openflow.CTMark}, Next: []string{"Deliver"},
+		Match: accepted, Set: acceptedAs, Next: []string{"Passed", "Deliver"},
+	}
+	Passed = &flow.Table{
+		ID: 85, Name: "Passed", About: "Allowed, and the connection tracker has been told: what it hands out of others' goes no further",
+		Match: []openflow.Field{phase, openflow.PktMark, openflow.EthType, openflow.IPFrag, openflow.CTState},
+		Set:   []openflow.Field{openflow.PktMark},
+		Next:  []string{"Deliver", "Refused", "Forward"},
 	}
 	AcceptedEgress = &flow.Table{
 		ID: 91, Name: "AcceptedEgress", About: "Goes to somebody that nobody judges here: connections as in AcceptIngress",
-		Match: accepted, Set: []openflow.Field{openflow.CTMark}, Next: []string{"Forward"},
+		Match: accepted, Set: acceptedAs, Next: []string{"Passed", "Forward"},
 	}
 	Deliver = &flow.Table{
 		ID: 92, Name: "Deliver", About: "Out of the judged port, or of those with the same groups",
-		Match: append([]openflow.Field{vlan, judged, groups}, accepted...),
+		Match: []openflow.Field{phase, vlan, judged, groups},
 		Set:   []openflow.Field{judged},
-		Next:  []string{"Refused", "Apart"},
+		Next:  []string{"Apart"},
 	}
 	Refused = &flow.Table{
 		ID: 93, Name: "Refused", About: "Dropped, and counted by direction: what a port may not hear, and what it may not send",
@@ -115,19 +127,22 @@ var (
 	}
 	Forward = &flow.Table{
 		ID: 94, Name: "Forward", About: "Forwarded by MAC and VLAN; what judged ports have their copies of goes to the others of the network",
-		Match: []openflow.Field{phase, judged, vlan, openflow.VlanVID, openflow.InPort, openflow.EthDst, openflow.EthType, openflow.ARPOp, openflow.IPProto, openflow.IPFrag, openflow.ICMPv6Type, openflow.ICMPv6Code, openflow.CTState, openflow.CTMark},
+		Match: []openflow.Field{phase, judged, vlan, openflow.VlanVID, openflow.InPort, openflow.EthDst, openflow.EthType, openflow.ARPOp, openflow.IPProto, openflow.IPFrag, openflow.ICMPv6Type, openflow.ICMPv6Code},
 		Set:   []openflow.Field{openflow.VlanVID, openflow.EthDst, judged},
 		Next:  []string{"Apart"},
 	}
 )
 
 var firewallTables = []*flow.Table{
-	BaseEgress, RulesEgress, RepliesEgress, AcceptOrIngress, NdSender, ToEach, Copies, ToPort, BaseIngress, RulesIngress, RepliesIngress, AcceptIngress, AcceptedEgress, Deliver,
-	Refused, Forward,
+	BaseEgress, RulesEgress, RepliesEgress, AcceptOrIngress, NdSender, ToEach, Copies, Together, ToPort, BaseIngress, RulesIngress, RepliesIngress, AcceptIngress, Passed, AcceptedEgress,
+	Deliver, Refused, Forward,
 }
 
-// accepted are the fields that tell what the connection tracker must be told of an allowed packet.
-var accepted = []openflow.Field{phase, openflow.EthType, openflow.IPFrag, openflow.CTState, openflow.CTMark}
+// accepted are the fields that tell what the connection tracker must be told of an allowed packet, acceptedAs those that this sets.
+var (
+	accepted   = []openflow.Field{openflow.EthType, openflow.IPFrag, openflow.CTState, openflow.CTMark}
+	acceptedAs = []openflow.Field{openflow.PktMark, openflow.CTMark}
+)
 
 func ruleTable(id uint8, name, about string, addresses []openflow.Field, next []string) *flow.Table {
 	return &flow.Table{

@@ -42,8 +42,9 @@ func firewallBase() []flow.Flow {
 		receiverRows(),
 		aroundRules(RulesIngress, RepliesIngress, byReceiver, AcceptIngress),
 		aroundReplies(RepliesIngress, byReceiver, AcceptIngress),
-		acceptedRows(AcceptIngress, byReceiver, Deliver, flow.Goto(Refused)),
-		acceptedRows(AcceptedEgress, bySender, Forward),
+		acceptedRows(AcceptIngress, Deliver),
+		acceptedRows(AcceptedEgress, Forward),
+		passedRows(),
 		[]flow.Flow{
 			Deliver.Row(0).Drop(),
 			sent,
@@ -189,26 +190,39 @@ func receiverRows() []flow.Flow {
 		// What the tracker has kept and lets go of must not come back to it (docs/decisions/0077).
 		both(Copies, 110, flow.And(flow.Fragment(), flow.CTState(ctInv, 0)), flow.SetReg(phase, toEach), flow.Goto(Refused)),
 		both(BaseIngress, 90, flow.And(flow.CTState(0, ctTrk), stateful()), flow.TrackApart(zone, RulesIngress)),
-		// Fragments of a copy wait for its first apart from those of the other copies: in Open vSwitch only what came by the same way
-		// from the tracker belongs to one datagram.
-		both(BaseIngress, 90, flow.And(flow.CTState(ctTrk, 0), flow.Fragment(), flow.Reg(phase, toEach), stateful()), flow.Track(zone, RulesIngress)),
+		// Fragments of a copy wait for its first apart from those of the other copies: in Open vSwitch what came by the same way from the
+		// tracker, and is in one zone, belongs to one datagram. From there they come by a way of their own.
+		both(BaseIngress, 90, flow.And(flow.CTState(ctTrk, 0), flow.Fragment(), flow.Reg(phase, toEach), stateful()), flow.Track(waits.Range(0, 15), Together)),
+		both(Together, 1, nil, flow.Track(zone, RulesIngress)),
+		[]flow.Flow{Together.Row(0).Goto(Refused)},
 	)
 }
 
 // acceptedRows tell the connection tracker of what is allowed, and let it go on.
-//
-// The tracker of the userspace datapath, before Open vSwitch 4.0, hands fragments that it has kept, of whatever datagram, to the next
-// packet that it looks at, and they go the way of that one: parts of a datagram that was never whole, when it has waited for
-// 15 s (+inv, without +trk), and those beyond the 32nd. So all are looked at again.
-func acceptedRows(t *flow.Table, by judging, next *flow.Table, refuse ...openflow.Action) []flow.Flow {
+func acceptedRows(t, next *flow.Table) []flow.Flow {
+	commit := func(mark ...openflow.Action) []openflow.Action {
+		return []openflow.Action{flow.SetPktMark(passed, passed), flow.CommitTo(zone, Passed, mark...)}
+	}
 	rows := slices.Concat(
-		both(t, 40, flow.CTState(ctNew|ctTrk, 0), flow.CommitTo(zone, next, flow.SetCTMark(begun, begun))),
-		both(t, 40, flow.And(flow.CTState(ctEst|ctTrk, ctRpl|ctRel), flow.CTMark(cut, cut)), flow.CommitTo(zone, next, flow.SetCTMark(0, cut))),
+		both(t, 40, flow.CTState(ctNew|ctTrk, 0), commit()...),
+		both(t, 40, flow.And(flow.CTState(ctEst|ctTrk, ctRpl|ctRel), flow.CTMark(cut, cut)), commit(flow.SetCTMark(0, cut))...),
 		// Fragments of one datagram meet again in the connection tracker, or none goes on.
-		both(t, 30, flow.And(flow.CTState(ctEst|ctTrk, ctRpl|ctRel), flow.Fragment()), flow.CommitTo(zone, next)),
-		both(t, 30, flow.And(flow.CTState(ctEst|ctRpl|ctTrk, ctRel), flow.Fragment(), by.phase), flow.CommitTo(zone, next)),
-		both(next, 100, flow.And(flow.Fragment(), flow.CTState(ctInv, 0)), refuse...),
-		both(next, 100, flow.And(flow.LaterFragment(), flow.CTState(ctNew|ctTrk, 0), flow.CTMark(0, begun)), refuse...),
+		both(t, 30, flow.And(flow.CTState(ctEst|ctTrk, ctRel), flow.Fragment()), commit()...),
 	)
 	return append(rows, t.Row(0).Goto(next))
+}
+
+// passedRows look at what comes out of the connection tracker when it has been told of a packet.
+//
+// The tracker of the userspace datapath, before Open vSwitch 4.0, hands fragments that it has kept, of whatever datagram, to the next
+// packet that it looks at, and they go the way of that one: those beyond the 32nd of a datagram, which nobody has judged, and parts of
+// one that was never whole, when it has waited for 15 s (+inv, without +trk).
+func passedRows() []flow.Flow {
+	on := func(priority uint16, phase openflow.Match, next *flow.Table) flow.Flow {
+		return Passed.Row(priority, phase, flow.PktMark(passed, passed)).Do(flow.SetPktMark(0, passed), flow.Goto(next))
+	}
+	return append(both(Passed, 3, flow.And(flow.Fragment(), flow.CTState(ctInv, 0)), flow.Goto(Refused)),
+		on(2, byReceiver.phase, Deliver),
+		on(1, nil, Forward),
+		Passed.Row(0).Goto(Refused))
 }

@@ -30,12 +30,16 @@ func Station(s view.Station) []flow.Flow {
 // receivers are copies of a packet for judged ports: those that nobody tracks, and those that are judged by their connection.
 type receivers struct{ untracked, tracked []openflow.Action }
 
+// apart is the first zone in which copies wait, above those of networks: nothing is remembered in them.
+const apart = 1 << 15
+
 func (to *receivers) add(port uint32, s view.Set) {
-	do := &to.tracked
+	as := judge(toEach, port, s)
 	if s.Stateless {
-		do = &to.untracked
+		to.untracked = append(to.untracked, flow.Copy(ToPort, as...))
+		return
 	}
-	*do = append(*do, flow.Copy(ToPort, judge(toEach, port, s)...))
+	to.tracked = append(to.tracked, flow.Copy(ToPort, append(as, flow.SetReg(waits, uint32(apart+len(to.tracked))))...))
 }
 
 // rows renders what makes the copies, and lets the rest of the network have the packet. That comes first: where the packet's connection

@@ -55,6 +55,17 @@ func SetCTMark(mark, mask uint32) openflow.Action {
 	return set(openflow.U32Masked(openflow.CTMark, mark, mask))
 }
 
+// PktMark matches bits of the mark that the packet itself carries, through the connection tracker as well: it is the one thing that
+// fragments keep which the tracker hands out with another packet.
+func PktMark(mark, mask uint32) openflow.Match {
+	return one(openflow.U32Masked(openflow.PktMark, mark, mask))
+}
+
+// SetPktMark writes bits of the packet's mark.
+func SetPktMark(mark, mask uint32) openflow.Action {
+	return set(openflow.U32Masked(openflow.PktMark, mark, mask))
+}
+
 // Reg matches a register.
 func Reg(reg openflow.Field, value uint32) openflow.Match { return one(openflow.U32(reg, value)) }
 
