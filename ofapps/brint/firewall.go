@@ -82,20 +82,16 @@ var (
 		Set:   []openflow.Field{phase, judged, groups, waits},
 		Next:  []string{"ToPort", "Refused"},
 	}
-	Together = &flow.Table{
-		ID: 78, Name: "Together", About: "Fragments of a copy, once all have come: the connection is looked up again",
-		Match: []openflow.Field{openflow.EthType}, Next: []string{"RulesIngress", "Refused"},
-	}
 	ToPort = &flow.Table{
-		ID: 80, Name: "ToPort", About: "For a judged port: without a tag from here on",
-		Match: []openflow.Field{openflow.VlanVID},
+		ID: 80, Name: "ToPort", About: "For a judged port: without a tag from here on; fragments of a copy wait for each other",
+		Match: []openflow.Field{phase, groups, openflow.VlanVID, openflow.EthType, openflow.IPFrag, openflow.CTState},
 		Set:   []openflow.Field{openflow.VlanVID},
 		Next:  []string{"BaseIngress"},
 	}
 	BaseIngress = &flow.Table{
 		ID: 81, Name: "BaseIngress", About: "What every judged port hears: ARP, neighbour discovery, answers to DHCP; of the rest the connection is looked up",
 		Match: []openflow.Field{phase, groups, openflow.EthType, openflow.CTState, openflow.IPProto, openflow.IPFrag, openflow.ICMPv6Type, openflow.UDPSrc, openflow.UDPDst},
-		Next:  []string{"Together", "RulesIngress", "AcceptIngress", "Refused"},
+		Next:  []string{"RulesIngress", "AcceptIngress", "Refused"},
 	}
 	RulesIngress = ruleTable(82, "RulesIngress", "What the groups of the receiver allow; a connection that nothing allows any more is marked and cut",
 		[]openflow.Field{openflow.IPv4Src, openflow.IPv6Src}, []string{"RepliesIngress", "AcceptIngress", "Refused"})
@@ -105,15 +101,15 @@ var (
 		ID: 84, Name: "AcceptIngress", About: "Allowed to the judged port: a new connection is remembered, one that was cut and is allowed again is restored",
 		Match: accepted, Set: acceptedAs, Next: []string{"Passed", "Deliver"},
 	}
+	AcceptedEgress = &flow.Table{
+		ID: 90, Name: "AcceptedEgress", About: "Goes to somebody that nobody judges here: connections as in AcceptIngress",
+		Match: accepted, Set: acceptedAs, Next: []string{"Passed", "Forward"},
+	}
 	Passed = &flow.Table{
-		ID: 85, Name: "Passed", About: "Allowed, and the connection tracker has been told: what it hands out of others' goes no further",
+		ID: 91, Name: "Passed", About: "Allowed, and the connection tracker has been told: what it hands out of others' goes no further",
 		Match: []openflow.Field{phase, openflow.PktMark, openflow.EthType, openflow.IPFrag, openflow.CTState},
 		Set:   []openflow.Field{openflow.PktMark},
 		Next:  []string{"Deliver", "Refused", "Forward"},
-	}
-	AcceptedEgress = &flow.Table{
-		ID: 91, Name: "AcceptedEgress", About: "Goes to somebody that nobody judges here: connections as in AcceptIngress",
-		Match: accepted, Set: acceptedAs, Next: []string{"Passed", "Forward"},
 	}
 	Deliver = &flow.Table{
 		ID: 92, Name: "Deliver", About: "Out of the judged port, or of those with the same groups",
@@ -134,7 +130,7 @@ var (
 )
 
 var firewallTables = []*flow.Table{
-	BaseEgress, RulesEgress, RepliesEgress, AcceptOrIngress, NdSender, ToEach, Copies, Together, ToPort, BaseIngress, RulesIngress, RepliesIngress, AcceptIngress, Passed, AcceptedEgress,
+	BaseEgress, RulesEgress, RepliesEgress, AcceptOrIngress, NdSender, ToEach, Copies, ToPort, BaseIngress, RulesIngress, RepliesIngress, AcceptIngress, AcceptedEgress, Passed,
 	Deliver, Refused, Forward,
 }
 

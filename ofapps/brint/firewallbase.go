@@ -184,6 +184,7 @@ func receiverRows() []flow.Flow {
 		// For all: flooded as on any network.
 		rows = append(rows, AcceptOrIngress.Row(90, m, flow.Multicast()).Goto(Forward), BaseIngress.Row(100, m).Goto(AcceptIngress))
 	}
+	ofCopy := flow.And(flow.CTState(ctTrk, 0), flow.Fragment(), flow.Reg(phase, toEach), stateful())
 	return slices.Concat(rows,
 		both(ToEach, 2, flow.And(flow.CTState(0, ctTrk), flow.Tagged()), flow.PopVLAN(), flow.TrackApart(zone, Copies)),
 		both(ToEach, 1, flow.CTState(0, ctTrk), flow.TrackApart(zone, Copies)),
@@ -191,10 +192,10 @@ func receiverRows() []flow.Flow {
 		both(Copies, 110, flow.And(flow.Fragment(), flow.CTState(ctInv, 0)), flow.SetReg(phase, toEach), flow.Goto(Refused)),
 		both(BaseIngress, 90, flow.And(flow.CTState(0, ctTrk), stateful()), flow.TrackApart(zone, RulesIngress)),
 		// Fragments of a copy wait for its first apart from those of the other copies: in Open vSwitch what came by the same way from the
-		// tracker, and is in one zone, belongs to one datagram. From there they come by a way of their own.
-		both(BaseIngress, 90, flow.And(flow.CTState(ctTrk, 0), flow.Fragment(), flow.Reg(phase, toEach), stateful()), flow.Track(waits.Range(0, 15), Together)),
-		both(Together, 1, nil, flow.Track(zone, RulesIngress)),
-		[]flow.Flow{Together.Row(0).Goto(Refused)},
+		// tracker, and is in one zone, belongs to one datagram. From there on they come by a way of their own.
+		both(ToPort, 3, flow.And(ofCopy, flow.Tagged()), flow.PopVLAN(), flow.Track(waits.Range(0, 15), BaseIngress)),
+		both(ToPort, 2, ofCopy, flow.Track(waits.Range(0, 15), BaseIngress)),
+		both(BaseIngress, 90, ofCopy, flow.Track(zone, RulesIngress)),
 	)
 }
 
