@@ -162,7 +162,7 @@ func (a *affected) policy(c state.Change) {
 // stationOf adds the MACs that one side of a port may have and the other may not, and that are another port's own: whether
 // rows lead to that one hangs on whether it is alone.
 func (a *affected) stationOf(o, n *model.Port) {
-	was, is := securedStations(o), securedStations(n)
+	was, is := claims(o), claims(n)
 	for at := range was {
 		if !is[at] {
 			a.ownerOf(at)
@@ -180,13 +180,16 @@ type station struct {
 	mac     model.MAC
 }
 
-func securedStations(p *model.Port) map[station]bool {
-	if p == nil || !p.Secured() {
+// claims are the MACs that a port may have: its own and, if it is judged, those of its allowed address pairs.
+func claims(p *model.Port) map[station]bool {
+	if p == nil {
 		return nil
 	}
-	out := map[station]bool{}
-	for _, mac := range p.Stations() {
-		out[station{p.NetworkID, mac}] = true
+	out := map[station]bool{{p.NetworkID, p.MAC}: true}
+	if p.Secured() {
+		for _, mac := range p.Stations() {
+			out[station{p.NetworkID, mac}] = true
+		}
 	}
 	return out
 }
