@@ -73,7 +73,7 @@ func limits(h *model.Host, facts *model.HostFacts, of *model.SwitchFacts) []stri
 		major, _, _ := strings.Cut(facts.OVSVersion, ".")
 		if n, err := strconv.Atoi(major); err == nil && n < wholeDatagrams {
 			out = append(out, fmt.Sprintf("the userspace datapath of Open vSwitch %s loses datagrams of more than 32 fragments of ports with port security (46 kB at an MTU of 1,450): "+
-				"use Open vSwitch %d.0, its kernel datapath, or firewall_driver=%s", facts.OVSVersion, wholeDatagrams, model.FirewallHybrid))
+				"use Open vSwitch %d.0, its kernel datapath, networks with an MTU of 2,100, or firewall_driver=%s", facts.OVSVersion, wholeDatagrams, model.FirewallHybrid))
 		}
 	}
 	if of == nil {

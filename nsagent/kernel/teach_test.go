@@ -24,7 +24,7 @@ func lessons() []plan.Connection {
 		a, b := netip.MustParseAddr(ip[0]), netip.MustParseAddr(ip[1])
 		add := func(protocol uint8, orig, reply plan.Tuple, state string) {
 			orig.Src, orig.Dst, reply.Src, reply.Dst = a, b, b, a
-			out = append(out, plan.Connection{Protocol: protocol, Orig: orig, Reply: reply, State: state, Mark: 4})
+			out = append(out, plan.Connection{Protocol: protocol, Orig: orig, Reply: reply, State: state, Mark: 5})
 		}
 		add(unix.IPPROTO_TCP, plan.Tuple{SrcPort: 40000, DstPort: 80}, plan.Tuple{SrcPort: 80, DstPort: 40000}, "ESTABLISHED")
 		add(unix.IPPROTO_UDP, plan.Tuple{SrcPort: 40000, DstPort: 53}, plan.Tuple{SrcPort: 53, DstPort: 40000}, "")
@@ -90,7 +90,7 @@ func TestSwitchLearns(t *testing.T) {
 			t.Errorf("zone %d: missing %v, wrong %v; known %v", zone, missing, wrong, known)
 		}
 		for _, c := range known {
-			if c.Mark != 2 || c.Protocol == unix.IPPROTO_TCP && c.State != "ESTABLISHED" {
+			if c.Mark != 1 || c.Protocol == unix.IPPROTO_TCP && c.State != "ESTABLISHED" {
 				t.Errorf("zone %d: %+v", zone, c)
 			}
 		}
