@@ -38,7 +38,9 @@ type Switch struct {
 
 // daemon is a process, and the channel that is closed when it has ended.
 type daemon struct {
-	cmd  *exec.Cmd
+	cmd *exec.Cmd
+	// said is what it has written to standard error; to be read when done is closed. The C library does when it gives up.
+	said bytes.Buffer
 	done chan struct{}
 }
 
@@ -203,10 +205,11 @@ func (s *Switch) start(name string, args ...string) *daemon {
 	cmd := exec.Command(name, args...)
 	cmd.Env = s.env()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	d := &daemon{cmd: cmd, done: make(chan struct{})}
+	cmd.Stderr = &d.said
 	if err := cmd.Start(); err != nil {
 		s.t.Fatalf("%s: %v", name, err)
 	}
-	d := &daemon{cmd: cmd, done: make(chan struct{})}
 	go func() {
 		cmd.Wait()
 		close(d.done)
@@ -214,14 +217,14 @@ func (s *Switch) start(name string, args ...string) *daemon {
 	return d
 }
 
-// ended says how a process ended; "" while it lives.
+// ended says how a process ended, and what it said last; "" while it lives.
 func (d *daemon) ended() string {
 	if d == nil {
 		return ""
 	}
 	select {
 	case <-d.done:
-		return d.cmd.ProcessState.String()
+		return d.cmd.ProcessState.String() + "\n" + d.said.String()
 	default:
 		return ""
 	}
