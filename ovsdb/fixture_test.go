@@ -64,6 +64,16 @@ func (h *host) settle(d Desired) Outcome {
 	return out
 }
 
+// seen waits until the session knows what others have written of an interface of br-int, which reaches it some time after it is in the
+// database.
+func (h *host) seen(name string, is func(Interface) bool) {
+	h.t.Helper()
+	h.Await(name, func() bool {
+		st, err := h.s.State()
+		return err == nil && is(st.Interfaces("br-int")[name])
+	})
+}
+
 func (h *host) get(table, record, column string) string {
 	h.t.Helper()
 	return strings.ReplaceAll(h.Vsctl("--if-exists", "get", table, record, column), `"`, "")

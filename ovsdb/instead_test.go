@@ -15,6 +15,8 @@ func TestPlugTakesAPlace(t *testing.T) {
 	d.Prune = true
 	h.settle(d)
 	h.Vsctl("add-port", "br-int", tapA, "--", "set", "Interface", tapA, "external_ids:iface-id=port-a", "external_ids:vm-uuid=vm", "ofport=12")
+	numbered := func(i Interface) bool { return i.OFPort == 12 }
+	h.seen(tapA, numbered)
 	d.Bindings = []Binding{{PortID: "port-a", Interface: tapA, MAC: "fa:16:3e:00:00:0a", VLAN: 7, Installed: 9}}
 	h.apply(d)
 	h.want("port", tapA, "tag", "7")
@@ -48,6 +50,7 @@ func TestPlugTakesAPlace(t *testing.T) {
 			t.Errorf("%s: once more %q", name, texts(again.Changes))
 		}
 		h.Vsctl("set", "Interface", name, "ofport=12")
+		h.seen(name, numbered)
 	}
 	// It was lent: nobody takes it away.
 	d.Plugs, d.Bindings[0].Interface = nil, tapA

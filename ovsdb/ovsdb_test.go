@@ -87,9 +87,9 @@ func TestBindingOfAPort(t *testing.T) {
 	h.plug("tap1", "port1")
 	h.plug("tap2", "")
 	h.plug("tap3", "somebody-else")
-	h.Vsctl("set", "interface", "tap3", "external_ids:attached-mac=fa:16:3e:00:00:03")
 	// As os-vif leaves a port until it is bound.
 	h.Vsctl("set", "port", "tap1", "vlan_mode=trunk", "trunks=4095", "tag=4095")
+	h.Vsctl("set", "interface", "tap3", "external_ids:attached-mac=fa:16:3e:00:00:03")
 	d.Bindings = []Binding{
 		{PortID: "port1", Interface: "tap1", MAC: "fa:16:3e:00:00:09", VLAN: 7},
 		{PortID: "port2", Interface: "tap2", MAC: "fa:16:3e:00:00:01", VLAN: 8, Installed: 44},
@@ -97,6 +97,7 @@ func TestBindingOfAPort(t *testing.T) {
 		{PortID: "port4", Interface: "tap4", MAC: "fa:16:3e:00:00:09", VLAN: 9},
 		{PortID: "port5", Interface: "tap2", MAC: "fa:16:3e:00:00:01", VLAN: 9},
 	}
+	h.seen("tap3", func(i Interface) bool { return i.AttachedMAC == "fa:16:3e:00:00:03" })
 	out := h.apply(d)
 	if out.Transactions != 1 {
 		t.Errorf("%d transactions, want 1", out.Transactions)
