@@ -54,6 +54,10 @@ type bridge struct {
 	hasMeters bool
 	// meters are those that the switch has been told to have, by their numbers.
 	meters map[uint32]flow.Meter
+	// left are those that nobody wants any more, and that are still there.
+	left map[uint32]bool
+	// limitedAt is when meters were last changed by what is wanted, removedAt when any were removed.
+	limitedAt, removedAt time.Time
 	// metersAt is when they are looked at again.
 	metersAt time.Time
 	// refusesMeters says that the switch has refused one since the last comparison.
@@ -239,7 +243,13 @@ func (b *bridge) compareAndApply(ctx context.Context) ([]flow.Difference, error)
 	}
 	b.failed, b.refusesMeters = map[view.Part]string{}, false
 	change := limits.change(wanted.meters)
+	if !b.fresh && slices.ContainsFunc(change.add, func(m flow.Meter) bool { _, told := b.meters[m.ID]; return told }) {
+		b.removedAt = time.Now() // by somebody else, a moment ago
+	}
 	if err := b.applyLimited(ctx, change, ordered(groups)); err != nil {
+		return nil, err
+	}
+	if err := b.removeMeters(ctx, change.remove); err != nil {
 		return nil, err
 	}
 	if !b.fresh {
@@ -248,13 +258,14 @@ func (b *bridge) compareAndApply(ctx context.Context) ([]flow.Difference, error)
 		}
 	}
 	b.base, b.all, b.pending = h.snap, false, nil
-	b.rows, b.meters = rows, nil
+	drifted := change.without(b.left)
+	b.rows, b.meters, b.left = rows, nil, nil
 	b.told(meterChange{add: wanted.meters})
 	b.auditAt, b.metersAt = time.Now().Add(h.fleet.cfg.AuditInterval), time.Now().Add(h.fleet.cfg.MeterInterval)
 	if b.changed == 0 || len(diffs) > 0 || !change.empty() {
 		b.changed = h.rev
 	}
-	b.drifted = change
+	b.drifted = drifted
 	return diffs, nil
 }
 
@@ -291,6 +302,7 @@ func (b *bridge) applyPending(ctx context.Context) error {
 		return err
 	}
 	b.told(change)
+	b.leave(change)
 	if err := b.forgetGone(ctx); err != nil {
 		return err
 	}

@@ -216,7 +216,7 @@ func (b *bridge) drift(ctx context.Context) ([]report.Drift, error) {
 		return nil, err
 	}
 	var out []report.Drift
-	for _, d := range limits.change(wanted.meters).drifts() {
+	for _, d := range limits.change(wanted.meters).without(b.left).drifts() {
 		out = append(out, report.Drift{Host: b.host.name, Bridge: b.name, Kind: d.kind.String(), Text: d.text, Action: "being repaired"})
 		b.auditAt = time.Time{}
 	}

@@ -105,7 +105,7 @@ func (b *bridge) told(c meterChange) {
 // watchesMeters says whether the bridge's meters are looked at between two comparisons. One that the switch refuses is not
 // found as it should be, however often one looks.
 func (b *bridge) watchesMeters() bool {
-	return b.conn != nil && !b.fresh && b.hasMeters && !b.refusesMeters && len(b.meters) > 0
+	return b.conn != nil && !b.fresh && b.hasMeters && !b.refusesMeters && len(b.meters)+len(b.left) > 0
 }
 
 // lookAtMeters puts meters right that somebody changed: no switch announces that. A removed one took its rows along, so that
@@ -121,6 +121,12 @@ func (b *bridge) lookAtMeters(ctx context.Context) error {
 	if len(c.add) > 0 {
 		return b.audit(ctx)
 	}
+	if len(b.left) > 0 && len(b.pending) == 0 && time.Since(b.limitedAt) >= b.host.fleet.cfg.MeterInterval {
+		if err := b.removeMeters(ctx, slices.Sorted(maps.Keys(b.left))); err != nil {
+			return err
+		}
+		b.left = nil
+	}
 	if c.remove = nil; c.empty() {
 		return nil
 	}
@@ -135,7 +141,7 @@ func (b *bridge) lookAtMeters(ctx context.Context) error {
 	return nil
 }
 
-// pendingMeters leads from the meters of pending parts as they were to what they are to be.
+// pendingMeters leads from the meters of pending parts as they were to what they are to be. Those that are left are there.
 func (b *bridge) pendingMeters() meterChange {
 	before := observedMeters{configs: map[uint32]openflow.MeterConfig{}, named: map[uint32]bool{}}
 	if !b.limits() {
@@ -148,26 +154,76 @@ func (b *bridge) pendingMeters() meterChange {
 		}
 		after = append(after, ofapps.Meters(b.host.snap, b.host.name, p)...)
 	}
-	return before.change(after)
+	c := before.change(after)
+	was := func(m flow.Meter) bool { return b.left[m.ID] }
+	for _, m := range c.add {
+		if was(m) {
+			c.modify = append(c.modify, m)
+		}
+	}
+	c.add = slices.DeleteFunc(c.add, was)
+	return c
 }
 
-// applyLimited makes the groups true with the meters that they name: these must be there before the rows, and can go when the
-// rows have gone. A meter cannot be part of a bundle.
+// leave takes note of meters that nobody wants any more, and of those that are wanted again. They go when nothing has changed for a
+// while: see removeMeters.
+func (b *bridge) leave(c meterChange) {
+	if c.empty() {
+		return
+	}
+	b.limitedAt = time.Now()
+	for _, m := range c.modify {
+		delete(b.left, m.ID)
+	}
+	for _, id := range c.remove {
+		if b.left == nil {
+			b.left = map[uint32]bool{}
+		}
+		b.left[id] = true
+	}
+}
+
+// meterRest is how long no meter is added to a switch after one was removed. Open vSwitch, from 3.1 to 4.0 at least, gives the numbers
+// of meters back in a thread of its own some milliseconds later, without a lock against the one that takes such numbers: meters
+// that come right then can end ovs-vswitchd (docs/decisions/0083).
+const meterRest = time.Second
+
+// removeMeters removes meters that no row names.
+func (b *bridge) removeMeters(ctx context.Context, ids []uint32) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	gone := make([]flow.Meter, len(ids))
+	for i, id := range ids {
+		gone[i].ID = id
+	}
+	err := b.tellSwitch(ctx, gone, openflow.MeterDelete)
+	b.removedAt = time.Now()
+	return err
+}
+
+// addMeters adds meters, not right after others were removed.
+func (b *bridge) addMeters(ctx context.Context, meters []flow.Meter) error {
+	if rest := meterRest - time.Since(b.removedAt); len(meters) > 0 && rest > 0 {
+		select {
+		case <-time.After(rest):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return b.tellSwitch(ctx, meters, openflow.MeterAdd)
+}
+
+// applyLimited makes the groups true with the meters that they name: these must be there before the rows. Those to remove stay as yet.
+// A meter cannot be part of a bundle.
 func (b *bridge) applyLimited(ctx context.Context, c meterChange, groups []*group) error {
-	if err := b.tellSwitch(ctx, c.add, openflow.MeterAdd); err != nil {
+	if err := b.addMeters(ctx, c.add); err != nil {
 		return err
 	}
 	if err := b.tellSwitch(ctx, c.modify, openflow.MeterModify); err != nil {
 		return err
 	}
-	if err := b.apply(ctx, groups); err != nil {
-		return err
-	}
-	var gone []flow.Meter
-	for _, id := range c.remove {
-		gone = append(gone, flow.Meter{ID: id})
-	}
-	return b.tellSwitch(ctx, gone, openflow.MeterDelete)
+	return b.apply(ctx, groups)
 }
 
 // tellSwitch sends meter-mods. A meter that an agent has replayed meanwhile is changed instead of added, and one that somebody
@@ -212,6 +268,12 @@ func (b *bridge) tellSwitch(ctx context.Context, meters []flow.Meter, command op
 type meterDrift struct {
 	kind flow.Kind
 	text string
+}
+
+// without leaves out the removal of some meters.
+func (c meterChange) without(left map[uint32]bool) meterChange {
+	c.remove = slices.DeleteFunc(slices.Clone(c.remove), func(id uint32) bool { return left[id] })
+	return c
 }
 
 func (c meterChange) drifts() []meterDrift {

@@ -84,6 +84,31 @@ func TestMetersFollowTheirPolicy(t *testing.T) {
 	c.await("no meter is left", func() bool { return len(sw.Meters()) == 0 })
 }
 
+// Open vSwitch can end when meters are added right after others were removed. So those that nobody wants stay until nothing has changed
+// for a while, whoever gets the port's number has them changed, and after a removal none is added for a second.
+func TestMetersAreNotAddedRightAfterOthersWent(t *testing.T) {
+	c := start(t, func(cfg *Config) { cfg.AuditInterval, cfg.MeterInterval = time.Hour, 500*time.Millisecond })
+	sw := c.host("host1", "10.0.0.1").switches[view.BrInt]
+	_, p := c.limitedPort("host1", 2000)
+	c.await("the port is active", func() bool { return c.status(p.ID) == model.PortActive })
+	c.settle()
+	before := sw.Meters()
+	c.update(func(tx *store.Tx) error { return tx.DeletePort(p.ID, 0) })
+	c.settle()
+	if d := cmp.Diff(before, sw.Meters()); d != "" {
+		t.Errorf("right after the port meters (-before +after):\n%s", d)
+	}
+	c.await("no meter is left", func() bool { return len(sw.Meters()) == 0 })
+	if told := c.toldMeters(); len(told) > 0 {
+		t.Errorf("told as drift: %v", told)
+	}
+	_, p = c.limitedPort("host1", 3000)
+	c.await("another is active", func() bool { return c.status(p.ID) == model.PortActive })
+	if rest := sw.MeterRest(); rest < meterRest {
+		t.Errorf("a meter was added %v after one had gone", rest)
+	}
+}
+
 // toldMeters are the drifts of meters that were told, by what the switch had in their place.
 func (c *cloud) toldMeters() map[string]string {
 	out := map[string]string{}

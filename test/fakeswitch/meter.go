@@ -3,6 +3,7 @@ package fakeswitch
 import (
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/weft-sdn/weft/openflow"
 )
@@ -25,6 +26,7 @@ func (s *Switch) meterMod(m *openflow.MeterMod) *openflow.Error {
 	case s.cfg.NoMeters:
 		return errNoMeters
 	case m.Command == openflow.MeterDelete:
+		s.metersGone = time.Now()
 		delete(s.meters, m.MeterID)
 		s.removeMetered(m.MeterID)
 	case m.Command == openflow.MeterAdd && there:
@@ -32,6 +34,9 @@ func (s *Switch) meterMod(m *openflow.MeterMod) *openflow.Error {
 	case m.Command == openflow.MeterModify && !there:
 		return errMeterUnknown
 	default:
+		if rest := time.Since(s.metersGone); m.Command == openflow.MeterAdd && !s.metersGone.IsZero() && (s.meterRest == 0 || rest < s.meterRest) {
+			s.meterRest = rest
+		}
 		s.meters[m.MeterID] = config
 	}
 	return nil
@@ -66,6 +71,14 @@ func (s *Switch) Meters() map[uint32]openflow.MeterConfig {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return maps.Clone(s.meters)
+}
+
+// MeterRest is the least time that passed between a meter that a controller removed and one that it added; 0 if it never did both.
+// In Open vSwitch such meters can end the process when they come right after each other.
+func (s *Switch) MeterRest() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.meterRest
 }
 
 // SetMeter changes a meter behind everybody's back; one without bands goes, with the rows that name it.

@@ -34,9 +34,12 @@ type Config struct {
 type Switch struct {
 	cfg Config
 
-	mu         sync.Mutex
-	table      table
-	meters     map[uint32]openflow.MeterConfig
+	mu     sync.Mutex
+	table  table
+	meters map[uint32]openflow.MeterConfig
+	// metersGone is when a controller last removed one; meterRest is what MeterRest tells.
+	metersGone time.Time
+	meterRest  time.Duration
 	conns      map[*conn]context.CancelFunc
 	generation uint64
 	generated  bool // whether generation means anything

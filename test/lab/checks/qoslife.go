@@ -103,12 +103,15 @@ func policyLives(ctx context.Context, s *cloud.Scope) (string, error) {
 		return "", err
 	}
 	for _, h := range s.Lab.Hosts {
-		left, err := meters(ctx, h)
-		if err != nil {
+		// They go when nothing has changed for some seconds (docs/decisions/0083).
+		if err := lab.Poll(ctx, 30*time.Second, func() error {
+			left, err := meters(ctx, h)
+			if err == nil && left != "" {
+				err = fmt.Errorf("%s has meters that nobody wants: %s", h.Name, left)
+			}
+			return err
+		}); err != nil {
 			return "", err
-		}
-		if left != "" {
-			return "", fmt.Errorf("%s has meters that nobody wants: %s", h.Name, left)
 		}
 	}
 	return fmt.Sprintf("%s Mbit/s; a meter was changed for %s, and gone for %s", strings.Join(told, ", "), ms(mended[0]), ms(mended[1])), nil
