@@ -253,3 +253,33 @@ func TestLargeDatagramsOfACutConnection(t *testing.T) {
 		}
 	}
 }
+
+// An error about a connection may be large, too. What the connection tracker keeps of it goes nowhere with the packets of others.
+func TestLargeErrors(t *testing.T) {
+	w := startWire(t, bigPackets(t).Snapshot(), tap(1), tap(6))
+	about := datagram(t, "10.1.0.1", "10.1.0.6", 40000, 80, 10)
+	packet := ethernet(hw(1), hw(6), layers.EthernetTypeIPv4, bytesOf(t, ip4Layer("10.1.0.1", "10.1.0.6", 17), gopacketPayload(about)))
+	unreachable := func(id uint16, size int) [][]byte {
+		quoted := append(packet[14:len(packet):len(packet)], make([]byte, size)...)
+		icmp := bytesOf(t, &layers.ICMPv4{TypeCode: layers.CreateICMPv4TypeCode(layers.ICMPv4TypeDestinationUnreachable, layers.ICMPv4CodePort)}, gopacketPayload(quoted))
+		return fragments4(t, hw(6), hw(1), "10.1.0.6", "10.1.0.1", 1, icmp, id, 1480)
+	}
+	w.send(tap(6), unreachable(1, 4000)...)
+	if got := w.left(tap(1)); len(got) != 0 {
+		t.Errorf("%d fragments of an error about nothing arrive", len(got))
+	}
+	w.send(tap(1), packet)
+	if got := w.left(tap(6)); len(got) != 1 {
+		t.Fatalf("the connection does not begin: %d packets", len(got))
+	}
+	w.send(tap(6), unreachable(2, 4000)...)
+	if got := w.left(tap(1)); len(got) != 3 {
+		t.Errorf("%d of 3 fragments of an error arrive", len(got))
+	}
+	w.send(tap(6), unreachable(3, 60000)...)
+	w.left(tap(1))
+	w.send(tap(10), ethernet(hw(10), hw(6), layers.EthernetTypeIPv4, bytesOf(t, ip4Layer("10.1.0.10", "10.1.0.6", 17), gopacketPayload(datagram(t, "10.1.0.10", "10.1.0.6", 40000, 80, 10)))))
+	if got := w.left(tap(6)); len(got) != 1 {
+		t.Errorf("%d packets arrive with one from another", len(got))
+	}
+}

@@ -208,7 +208,7 @@ func acceptedRows(t, next *flow.Table) []flow.Flow {
 		both(t, 40, flow.CTState(ctNew|ctTrk, 0), commit()...),
 		both(t, 40, flow.And(flow.CTState(ctEst|ctTrk, ctRpl|ctRel), flow.CTMark(cut, cut)), commit(flow.SetCTMark(0, cut))...),
 		// Fragments of one datagram meet again in the connection tracker, or none goes on.
-		both(t, 30, flow.And(flow.CTState(ctEst|ctTrk, ctRel), flow.Fragment()), commit()...),
+		both(t, 30, flow.And(flow.CTState(ctTrk, 0), flow.Fragment()), commit()...),
 	)
 	return append(rows, t.Row(0).Goto(next))
 }
