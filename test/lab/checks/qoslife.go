@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -103,15 +104,12 @@ func policyLives(ctx context.Context, s *cloud.Scope) (string, error) {
 		return "", err
 	}
 	for _, h := range s.Lab.Hosts {
-		// They go when nothing has changed for some seconds (docs/decisions/0083).
-		if err := lab.Poll(ctx, 30*time.Second, func() error {
-			left, err := meters(ctx, h)
-			if err == nil && left != "" {
-				err = fmt.Errorf("%s has meters that nobody wants: %s", h.Name, left)
-			}
-			return err
-		}); err != nil {
+		left, err := namedMeters(ctx, h)
+		if err != nil {
 			return "", err
+		}
+		if left != "" {
+			return "", fmt.Errorf("%s has meters that nobody wants: %s", h.Name, left)
 		}
 	}
 	return fmt.Sprintf("%s Mbit/s; a meter was changed for %s, and gone for %s", strings.Join(told, ", "), ms(mended[0]), ms(mended[1])), nil
@@ -120,7 +118,7 @@ func policyLives(ctx context.Context, s *cloud.Scope) (string, error) {
 // metersMended changes the meters of a host by hand, and then removes them: how long each lasts. Changes are found by looking
 // every 5 s, what is removed is announced.
 func metersMended(ctx context.Context, h *lab.Host) (took []time.Duration, err error) {
-	before, err := meters(ctx, h)
+	before, err := namedMeters(ctx, h)
 	if err != nil {
 		return nil, err
 	}
@@ -162,7 +160,7 @@ func outlives(ctx context.Context, s *cloud.Scope, policy *weftv1.QosPolicy, vms
 	if err := s.Settle(ctx); err != nil {
 		return err
 	}
-	before, err := meters(ctx, h)
+	before, err := namedMeters(ctx, h)
 	if err != nil {
 		return err
 	}
@@ -219,6 +217,29 @@ func meters(ctx context.Context, h *lab.Host) (string, error) {
 	_, list, _ := strings.Cut(out, "\n")
 	return strings.TrimSpace(list), nil
 }
+
+// namedMeters waits until all meters of a host's br-int are named by rows, and returns them. Others go when nothing has changed for
+// some seconds (docs/decisions/0083).
+func namedMeters(ctx context.Context, h *lab.Host) (list string, err error) {
+	err = lab.Poll(ctx, 30*time.Second, func() error {
+		if list, err = meters(ctx, h); err != nil {
+			return err
+		}
+		rows, err := h.Exec(ctx, "ovs-ofctl", "-O", "OpenFlow13", "dump-flows", "br-int")
+		if err != nil {
+			return err
+		}
+		for _, m := range meterID.FindAllStringSubmatch(list, -1) {
+			if !regexp.MustCompile(`\bmeter:` + m[1] + `\b`).MatchString(rows) {
+				return fmt.Errorf("%s has meters that no row names: %s", h.Name, list)
+			}
+		}
+		return nil
+	})
+	return list, err
+}
+
+var meterID = regexp.MustCompile(`(?m)^meter=(\d+)`)
 
 // metersSaved waits until the agent has a meter with that rate on disk.
 func metersSaved(ctx context.Context, h *lab.Host, rate uint32) error {
