@@ -41,7 +41,7 @@ func firewallExample(rows Rows, h view.Host, n view.Network, p view.LocalPort) {
 	two.OFPort = 9004
 	rows.add(view.BrInt, brint.Station(view.Station{Network: n, MAC: p.MAC, Receivers: []view.Receiver{one}, Alone: true}))
 	rows.add(view.BrInt, brint.Station(view.Station{Network: n, MAC: virtual, Receivers: []view.Receiver{one, two}}))
-	rows.add(view.BrInt, brint.Multicast(view.Multicast{Network: n, Judged: []view.Hearers{{Set: set, Ports: []uint32{9003}}},
+	rows.add(view.BrInt, brint.Multicast(h, view.Multicast{Network: n, Judged: []view.Hearers{{Set: set, Ports: []uint32{9003}}},
 		Ports: []uint32{9004}, Uplink: h.PatchTun}))
 }
 

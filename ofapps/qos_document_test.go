@@ -22,6 +22,6 @@ func qosExample(rows Rows, h view.Host, n view.Network, p view.LocalPort) {
 		rows.add(view.BrInt, brint.LocalPort(h, n, p))
 	}
 	rows.add(view.BrInt, brint.Station(view.Station{Network: n, MAC: p.MAC, Limited: &view.Receiver{ID: "port", OFPort: p.OFPort}}))
-	rows.add(view.BrInt, brint.Multicast(view.Multicast{Network: n, Judged: []view.Hearers{{Set: set, Limited: []uint32{p.OFPort}}},
+	rows.add(view.BrInt, brint.Multicast(h, view.Multicast{Network: n, Judged: []view.Hearers{{Set: set, Limited: []uint32{p.OFPort}}},
 		Ports: []uint32{9004}, Limited: []uint32{p.OFPort}, Uplink: h.PatchTun}))
 }

@@ -99,7 +99,7 @@ func render(s state.Snapshot, h view.Host, p view.Part, l *view.Lookup, to func(
 			}
 		}
 	default:
-		to(view.BrInt, firewall(p, l))
+		to(view.BrInt, firewall(h, p, l))
 	}
 }
 
@@ -131,7 +131,7 @@ func meters(p view.Part, l *view.Lookup) []flow.Meter {
 }
 
 // firewall renders the parts that br-int's firewall is made of.
-func firewall(p view.Part, l *view.Lookup) []flow.Flow {
+func firewall(h view.Host, p view.Part, l *view.Lookup) []flow.Flow {
 	switch p.Kind {
 	case view.GroupSetPart:
 		if gs, ok := l.GroupSet(p.ID); ok {
@@ -151,7 +151,7 @@ func firewall(p view.Part, l *view.Lookup) []flow.Flow {
 		}
 	case view.MulticastPart:
 		if m, ok := l.Multicast(p.ID); ok {
-			return brint.Multicast(m)
+			return brint.Multicast(h, m)
 		}
 	}
 	return nil

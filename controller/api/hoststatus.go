@@ -4,10 +4,9 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
-
-	"github.com/coreos/go-semver/semver"
 
 	"github.com/weft-sdn/weft/controller/model"
 	"github.com/weft-sdn/weft/controller/report"
@@ -71,8 +70,10 @@ func hostStatus(s *sight, h *model.Host, out *weftv1.Host) {
 func limits(h *model.Host, facts *model.HostFacts, of *model.SwitchFacts) []string {
 	var out []string
 	if facts != nil && facts.DatapathType == model.DatapathNetdev && h.FirewallDriver != model.FirewallHybrid {
-		if v, err := semver.NewVersion(facts.OVSVersion); err == nil {
-			out = append(out, fragmentLimits(*v)...)
+		major, _, _ := strings.Cut(facts.OVSVersion, ".")
+		if n, err := strconv.Atoi(major); err == nil && n < wholeDatagrams {
+			out = append(out, fmt.Sprintf("the userspace datapath of Open vSwitch %s loses datagrams of more than 32 fragments of ports with port security (46 kB at an MTU of 1,450): "+
+				"use Open vSwitch %d.0, its kernel datapath, networks with an MTU of 2,100, or firewall_driver=%s", facts.OVSVersion, wholeDatagrams, model.FirewallHybrid))
 		}
 	}
 	if of == nil {
@@ -91,28 +92,9 @@ func limits(h *model.Host, facts *model.HostFacts, of *model.SwitchFacts) []stri
 	return out
 }
 
-var (
-	// wholeDatagrams is the version of Open vSwitch from which its userspace datapath takes a datagram's fragments together, however many
-	// they are (docs/decisions/0077).
-	wholeDatagrams = semver.Version{Major: 4}
-	// ownBatches are those from which it hands out no fragments together with packets that came by another port, a version for each
-	// branch (commit 484208bd1).
-	ownBatches = []semver.Version{{Major: 3, Minor: 3, Patch: 5}, {Major: 3, Minor: 4, Patch: 3}, {Major: 3, Minor: 5, Patch: 1}}
-)
-
-// fragmentLimits are what the userspace datapath does to fragments of ports with port security.
-func fragmentLimits(v semver.Version) (out []string) {
-	const instead = "its kernel datapath, or firewall_driver=" + model.FirewallHybrid
-	if v.LessThan(wholeDatagrams) {
-		out = append(out, fmt.Sprintf("the userspace datapath of Open vSwitch %s loses datagrams of more than 32 fragments of ports with port security (46 kB at an MTU of 1,450): "+
-			"use Open vSwitch %s, networks with an MTU of 2,100, %s", v, wholeDatagrams, instead))
-	}
-	fixed := slices.ContainsFunc(ownBatches, func(f semver.Version) bool { return v.Major == f.Major && v.Minor == f.Minor && !v.LessThan(f) })
-	if last := ownBatches[len(ownBatches)-1]; !fixed && v.LessThan(last) {
-		out = append(out, fmt.Sprintf("the userspace datapath of Open vSwitch %s may, when it is busy, judge fragments of one port by the rules of another: use Open vSwitch %s, %s", v, last, instead))
-	}
-	return out
-}
+// wholeDatagrams is the version of Open vSwitch from which its userspace datapath takes a datagram's fragments together, however many
+// they are (docs/decisions/0077).
+const wholeDatagrams = 4
 
 // clock is a time of day, and the date unless it is today.
 func clock(t, now time.Time) string {

@@ -2,7 +2,6 @@ package api
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -169,14 +168,11 @@ func TestHostStatus(t *testing.T) {
 		{"3.7.0", model.DatapathNetdev, "", model.SwitchFacts{MeterKbps: true, MeterPktps: true}, []string{"loses datagrams of more than 32 fragments"}},
 		{"3.7.0", "system", "", model.SwitchFacts{MeterKbps: true, Reason: "it is old"}, []string{"cannot enforce packet_rate_limit of QoS policies: it is old"}},
 		{"3.7.0", model.DatapathNetdev, model.FirewallHybrid, model.SwitchFacts{}, []string{"cannot enforce bandwidth_limit and packet_rate_limit"}},
-		{"3.5.0", model.DatapathNetdev, "", model.SwitchFacts{MeterKbps: true, MeterPktps: true}, []string{"loses datagrams", "fragments of one port by the rules of another: use Open vSwitch 3.5.1,"}},
-		{"3.3.5", model.DatapathNetdev, "", model.SwitchFacts{MeterKbps: true, MeterPktps: true}, []string{"loses datagrams"}},
-		{"3.1.0", "system", "", model.SwitchFacts{MeterKbps: true, MeterPktps: true}, nil},
 		{"4.0.0", model.DatapathNetdev, model.FirewallOpenFlow, model.SwitchFacts{MeterKbps: true, MeterPktps: true}, nil},
 		{"", model.DatapathNetdev, "", model.SwitchFacts{MeterKbps: true, MeterPktps: true}, nil},
 	} {
 		got := limits(&model.Host{FirewallDriver: tc.driver}, &model.HostFacts{OVSVersion: tc.version, DatapathType: tc.datapath}, &tc.meters)
-		if !slices.EqualFunc(got, tc.want, strings.Contains) {
+		if len(got) != len(tc.want) || len(got) > 0 && !strings.Contains(got[0], tc.want[0]) {
 			t.Errorf("limits of %+v: %q", tc, got)
 		}
 	}

@@ -31,6 +31,8 @@ type Host struct {
 	DVRMAC model.MAC
 	// TunnelIP is where tunnels of this host end; the zero Addr when it has none.
 	TunnelIP netip.Addr
+	// Userspace says that br-int has Open vSwitch's userspace datapath (netdev).
+	Userspace bool
 	// AnswersND says whether the host's datapath can turn a neighbour solicitation into its answer. Open vSwitch's
 	// userspace datapath (netdev) can; the kernel's cannot set the fields of ND's options, and Open vSwitch refuses
 	// every row that tries (ofproto-dpif.c, check_actions).
@@ -72,7 +74,8 @@ func ForHost(s state.Snapshot, name string) (Host, bool) {
 		h.TunnelIP = tunnelIP(o, f)
 		h.mappings = bridgeMappings(o, f)
 		h.ports = f.Ports
-		h.AnswersND = f.DatapathType == model.DatapathNetdev
+		h.Userspace = f.DatapathType == model.DatapathNetdev
+		h.AnswersND = h.Userspace
 	}
 	h.PatchTun = h.ports[PatchTun]
 	h.PatchInt = h.ports[PatchInt]

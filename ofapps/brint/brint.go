@@ -75,7 +75,7 @@ func Host(h view.Host, peers []view.Peer) []flow.Flow {
 		DvrDstMac.Row(0).Drop(),
 		DvrDstMacPhysical.Row(0).Drop(),
 	)
-	rows = append(rows, flow.Owned(flow.Cookie(flow.PipelineCookie, Role), firewallBase()...)...)
+	rows = append(rows, flow.Owned(flow.Cookie(flow.PipelineCookie, Role), firewallBase(h)...)...)
 	rows = append(rows, flow.Owned(flow.Cookie(flow.PipelineCookie, Role), qosBase()...)...)
 	if h.PatchTun != 0 {
 		rows = append(rows, flow.Owned(flow.Cookie(flow.PipelineCookie, Role),
@@ -126,7 +126,7 @@ func LocalPort(h view.Host, n view.Network, p view.LocalPort) []flow.Flow {
 	if !p.Up || p.OFPort == 0 {
 		return nil
 	}
-	rows := append([]flow.Flow{sentBy(n, p)}, judgedPort(p)...)
+	rows := append([]flow.Flow{sentBy(n, p)}, judgedPort(h, p)...)
 	rows = append(rows, routedTo(n, p)...)
 	rows = append(rows, heard(h, n, p)...)
 	return append(flow.Owned(flow.Cookie(flow.PortCookie, p.ID), rows...), limitedPort(p)...)

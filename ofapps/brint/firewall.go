@@ -37,8 +37,24 @@ const statelessSet uint32 = 1 << 31
 // cut is the bit of a connection's mark which says that it was allowed, and is not any more.
 const cut = 1
 
-// passed is the bit of a packet's mark which says that it has come to the end of the rules, while the connection tracker is told.
-const passed uint32 = 1 << 31
+// The mark of a packet. While the connection tracker is told, it says that the packet has come to the end of the rules (passed). On the
+// userspace datapath it also says, from when the connection is looked up, who is judged: the number of a port, which is the sender's
+// or, with asReceiver, the receiver's; or, with asCopy, the local VLAN of the network.
+const (
+	passed     uint32 = 1 << 31
+	asReceiver uint32 = 1 << 30
+	asCopy     uint32 = 1 << 29
+)
+
+// marked is a packet's mark of whom it is judged for.
+func marked(as, number uint32) []openflow.Action {
+	return []openflow.Action{flow.SetPktMark(as|number, ^uint32(0))}
+}
+
+// markedBy is the same with the number in a register.
+func markedBy(as uint32, reg openflow.Field) []openflow.Action {
+	return append(marked(as, 0), openflow.Move{Src: reg.Range(0, 15), Dst: openflow.PktMark.Range(0, 15)})
+}
 
 // zone is the connection tracker's zone: the local VLAN.
 var zone = vlan.Range(0, 15)
@@ -51,6 +67,7 @@ var (
 			openflow.InPort, openflow.EthSrc, openflow.EthType, openflow.ARPSPA, openflow.ARPSHA, openflow.IPv4Src, openflow.IPv4Dst,
 			openflow.IPv6Src, openflow.IPProto, openflow.UDPSrc, openflow.UDPDst, openflow.ICMPv6Type,
 		},
+		Set:  []openflow.Field{openflow.PktMark},
 		Next: []string{"RulesEgress", "AcceptOrIngress", "Refused"},
 	}
 	RulesEgress = ruleTable(72, "RulesEgress", "What the groups of the sender allow; a connection that nothing allows any more is marked and cut",
@@ -73,7 +90,7 @@ var (
 	ToEach = &flow.Table{
 		ID: 76, Name: "ToEach", About: "For several judged ports with stateful groups: the connection is looked up once for all, if it has not been",
 		Match: []openflow.Field{openflow.VlanVID, openflow.EthType, openflow.CTState},
-		Set:   []openflow.Field{openflow.VlanVID},
+		Set:   []openflow.Field{openflow.VlanVID, openflow.PktMark},
 		Next:  []string{"Copies"},
 	}
 	Copies = &flow.Table{
@@ -91,6 +108,7 @@ var (
 	BaseIngress = &flow.Table{
 		ID: 81, Name: "BaseIngress", About: "What every judged port hears: ARP, neighbour discovery, answers to DHCP; of the rest the connection is looked up",
 		Match: []openflow.Field{phase, groups, openflow.EthType, openflow.CTState, openflow.IPProto, openflow.IPFrag, openflow.ICMPv6Type, openflow.UDPSrc, openflow.UDPDst},
+		Set:   []openflow.Field{openflow.PktMark},
 		Next:  []string{"RulesIngress", "AcceptIngress", "Refused"},
 	}
 	RulesIngress = ruleTable(82, "RulesIngress", "What the groups of the receiver allow; a connection that nothing allows any more is marked and cut",
@@ -107,7 +125,7 @@ var (
 	}
 	Passed = &flow.Table{
 		ID: 91, Name: "Passed", About: "Allowed, and the connection tracker has been told: what it hands out of others' goes no further",
-		Match: []openflow.Field{phase, openflow.PktMark, openflow.EthType, openflow.IPFrag, openflow.CTState},
+		Match: []openflow.Field{phase, judged, vlan, openflow.InPort, openflow.PktMark, openflow.EthType, openflow.IPFrag, openflow.CTState},
 		Set:   []openflow.Field{openflow.PktMark},
 		Next:  []string{"Deliver", "Refused", "Forward"},
 	}

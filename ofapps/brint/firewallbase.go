@@ -27,7 +27,7 @@ const (
 )
 
 // firewallBase renders the rows that all judged ports share.
-func firewallBase() []flow.Flow {
+func firewallBase(h view.Host) []flow.Flow {
 	sent, heard := Drops()
 	return slices.Concat(
 		[]flow.Flow{
@@ -39,12 +39,12 @@ func firewallBase() []flow.Flow {
 		senderRows(),
 		aroundRules(RulesEgress, RepliesEgress, bySender, AcceptOrIngress),
 		aroundReplies(RepliesEgress, bySender, AcceptOrIngress),
-		receiverRows(),
+		receiverRows(h),
 		aroundRules(RulesIngress, RepliesIngress, byReceiver, AcceptIngress),
 		aroundReplies(RepliesIngress, byReceiver, AcceptIngress),
 		acceptedRows(AcceptIngress, Deliver),
 		acceptedRows(AcceptedEgress, Forward),
-		passedRows(),
+		passedRows(h),
 		[]flow.Flow{
 			Deliver.Row(0).Drop(),
 			sent,
@@ -168,7 +168,11 @@ func always() []openflow.Match {
 }
 
 // receiverRows are what leads to a judged port.
-func receiverRows() []flow.Flow {
+func receiverRows(h view.Host) []flow.Flow {
+	var asCopies, asOne []openflow.Action
+	if h.Userspace {
+		asCopies, asOne = markedBy(asCopy, vlan), markedBy(asReceiver, judged)
+	}
 	rows := []flow.Flow{
 		AcceptOrIngress.Row(95, flow.LinkReserved()).Goto(Forward),
 		AcceptOrIngress.Row(0).Goto(AcceptedEgress),
@@ -186,11 +190,11 @@ func receiverRows() []flow.Flow {
 	}
 	ofCopy := flow.And(flow.CTState(ctTrk, 0), flow.Fragment(), flow.Reg(phase, toEach), stateful())
 	return slices.Concat(rows,
-		both(ToEach, 2, flow.And(flow.CTState(0, ctTrk), flow.Tagged()), flow.PopVLAN(), flow.TrackApart(zone, Copies)),
-		both(ToEach, 1, flow.CTState(0, ctTrk), flow.TrackApart(zone, Copies)),
+		both(ToEach, 2, flow.And(flow.CTState(0, ctTrk), flow.Tagged()), flow.PopVLAN(), flow.TrackApart(zone, Copies, asCopies...)),
+		both(ToEach, 1, flow.CTState(0, ctTrk), flow.TrackApart(zone, Copies, asCopies...)),
 		// What the tracker has kept and lets go of must not come back to it (docs/decisions/0077).
 		both(Copies, 110, flow.And(flow.Fragment(), flow.CTState(ctInv, 0)), flow.SetReg(phase, toEach), flow.Goto(Refused)),
-		both(BaseIngress, 90, flow.And(flow.CTState(0, ctTrk), stateful()), flow.TrackApart(zone, RulesIngress)),
+		both(BaseIngress, 90, flow.And(flow.CTState(0, ctTrk), stateful()), flow.TrackApart(zone, RulesIngress, asOne...)),
 		// Fragments of a copy wait for its first apart from those of the other copies: in Open vSwitch what came by the same way from the
 		// tracker, and is in one zone, belongs to one datagram. From there on they come by a way of their own.
 		both(ToPort, 3, flow.And(ofCopy, flow.Tagged()), flow.PopVLAN(), flow.Track(waits.Range(0, 15), BaseIngress)),
@@ -218,12 +222,32 @@ func acceptedRows(t, next *flow.Table) []flow.Flow {
 // The tracker of the userspace datapath, before Open vSwitch 4.0, hands fragments that it has kept, of whatever datagram, to the next
 // packet that it looks at, and they go the way of that one: those beyond the 32nd of a datagram, which nobody has judged, and parts of
 // one that was never whole, when it has waited for 15 s (+inv, without +trk).
-func passedRows() []flow.Flow {
-	on := func(priority uint16, phase openflow.Match, next *flow.Table) flow.Flow {
-		return Passed.Row(priority, phase, flow.PktMark(passed, passed)).Do(flow.SetPktMark(0, passed), flow.Goto(next))
+//
+// Before 3.3.5 the packet may be of any port and network: there each port that is judged has rows of its own.
+func passedRows(h view.Host) []flow.Flow {
+	rows := append(both(Passed, 3, flow.And(flow.Fragment(), flow.CTState(ctInv, 0)), flow.Goto(Refused)), Passed.Row(0).Goto(Refused))
+	if h.Userspace {
+		return rows
 	}
-	return append(both(Passed, 3, flow.And(flow.Fragment(), flow.CTState(ctInv, 0)), flow.Goto(Refused)),
-		on(2, byReceiver.phase, Deliver),
-		on(1, nil, Forward),
-		Passed.Row(0).Goto(Refused))
+	return append(rows, passedOn(passed, passed, 1, nil)...)
+}
+
+// passedOn lets on what has a mark: to the receivers or, in an earlier phase, to whom nobody judges here.
+func passedOn(mark, mask uint32, priority uint16, is openflow.Match) []flow.Flow {
+	on := func(priority uint16, m openflow.Match, next *flow.Table) flow.Flow {
+		return Passed.Row(priority, m, flow.PktMark(mark, mask)).Do(flow.SetPktMark(0, mask), flow.Goto(next))
+	}
+	return []flow.Flow{on(priority+1, flow.And(is, byReceiver.phase), Deliver), on(priority, is, Forward)}
+}
+
+// passedByOne lets on what one port has sent, or is to hear, and passedCopies what several of a network are to.
+func passedByOne(ofport uint32) []flow.Flow {
+	const all = ^uint32(0)
+	return append(passedOn(passed|ofport, all, 1, flow.InPort(ofport)),
+		Passed.Row(2, flow.Reg(phase, toOne), flow.Reg(judged, ofport), flow.PktMark(passed|asReceiver|ofport, all)).Do(flow.SetPktMark(0, all), flow.Goto(Deliver)))
+}
+
+func passedCopies(vlanID uint32) flow.Flow {
+	const all = ^uint32(0)
+	return Passed.Row(2, flow.Reg(phase, toEach), flow.Reg(vlan, vlanID), flow.PktMark(passed|asCopy|vlanID, all)).Do(flow.SetPktMark(0, all), flow.Goto(Deliver))
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/weft-sdn/weft/controller/model"
 	"github.com/weft-sdn/weft/controller/view"
 	"github.com/weft-sdn/weft/ofapps/flow"
+	"github.com/weft-sdn/weft/openflow"
 )
 
 var (
@@ -25,23 +26,29 @@ func sentBy(n view.Network, p view.LocalPort) flow.Flow {
 
 // judgedPort renders what a judged port has for itself: the addresses that it may send from (its own, its allowed address
 // pairs, and the link-local ones that belong to their MACs), and the way out to it.
-func judgedPort(p view.LocalPort) []flow.Flow {
+func judgedPort(h view.Host, p view.LocalPort) []flow.Flow {
 	if p.Security == nil {
 		return nil
 	}
 	in := flow.InPort(p.OFPort)
-	judge := flow.Track(zone, RulesEgress)
-	if p.Security.Set.Stateless {
-		judge = flow.Goto(RulesEgress)
+	judge := []openflow.Action{flow.Track(zone, RulesEgress)}
+	switch {
+	case p.Security.Set.Stateless:
+		judge = []openflow.Action{flow.Goto(RulesEgress)}
+	case h.Userspace:
+		judge = append(marked(0, p.OFPort), judge...)
 	}
 	way := flow.Output(p.OFPort)
 	if p.LimitsHearing() {
 		way = flow.Goto(Apart)
 	}
 	rows := []flow.Flow{Deliver.Row(10, flow.Reg(judged, p.OFPort)).Do(way)}
+	if h.Userspace {
+		rows = append(rows, passedByOne(p.OFPort)...)
+	}
 	for _, s := range senders(p) {
 		from := flow.And(in, flow.DlSrc(s.MAC))
-		rows = append(rows, BaseEgress.Row(70, from, flow.From(s.IP)).Do(judge))
+		rows = append(rows, BaseEgress.Row(70, from, flow.From(s.IP)).Do(judge...))
 		if s.IP.Addr().Is4() {
 			rows = append(rows, BaseEgress.Row(80, from, flow.ARPFrom(s.IP), flow.ARPSHA(s.MAC)).Goto(AcceptOrIngress))
 			continue

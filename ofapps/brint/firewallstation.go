@@ -62,19 +62,22 @@ func judge(as, port uint32, s view.Set) []openflow.Action {
 
 // Multicast renders how a network with judged ports is flooded: ports with the same groups are judged at once, and what no
 // port's rules are asked about goes to all others.
-func Multicast(m view.Multicast) []flow.Flow {
+func Multicast(h view.Host, m view.Multicast) []flow.Flow {
 	mine := flow.Reg(vlan, uint32(m.Network.VLAN))
 	var rows []flow.Flow
 	var to receivers
-	for _, h := range m.Judged {
-		if h.Set.Number == 0 {
+	for _, j := range m.Judged {
+		if j.Set.Number == 0 {
 			continue // nothing is allowed to them
 		}
-		to.add(0, h.Set)
-		rows = append(rows, Deliver.Row(50, flow.Reg(phase, toEach), flow.Reg(judged, 0), mine, flow.Reg(groups, register(h.Set))).
-			Do(then(outputs(h.Ports), limited(h.Limited)...)...))
+		to.add(0, j.Set)
+		rows = append(rows, Deliver.Row(50, flow.Reg(phase, toEach), flow.Reg(judged, 0), mine, flow.Reg(groups, register(j.Set))).
+			Do(then(outputs(j.Ports), limited(j.Limited)...)...))
 	}
 	if len(m.Judged) > 0 {
+		if h.Userspace {
+			rows = append(rows, passedCopies(uint32(m.Network.VLAN)))
+		}
 		rows = append(rows, to.rows(80, flow.And(mine, flow.Multicast()))...)
 		rows = append(rows, flood(m, 10, flow.And(flow.Reg(phase, flooded), mine), nil, m.Ports, m.Limited)...)
 	}

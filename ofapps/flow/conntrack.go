@@ -36,8 +36,9 @@ func Track(zone openflow.Subfield, t *Table) openflow.Action {
 
 // TrackApart is Track for a packet that others are still to be sent, by this bridge or by one that is patched to it. Fragments that the
 // tracker of Open vSwitch's userspace datapath keeps are sent to the others all the same, and those that it lets go of are not.
-func TrackApart(zone openflow.Subfield, t *Table) openflow.Action {
-	return openflow.Clone{Actions: []openflow.Action{Track(zone, t)}}
+// first comes before that.
+func TrackApart(zone openflow.Subfield, t *Table, first ...openflow.Action) openflow.Action {
+	return openflow.Clone{Actions: append(first[:len(first):len(first)], Track(zone, t))}
 }
 
 // Commit makes the tracker remember the packet's connection, and set what the actions set: only CTMark may be.
