@@ -64,6 +64,10 @@ func TestMarksOfConnections(t *testing.T) {
 		{"allowed no more: cut", in("23"), "trk|est", 0, nil, cuts},
 		{"cut already", in("23"), "trk|est", 1, nil, ""},
 		{"new, and not allowed", in("23"), "trk|new", 0, nil, ""},
+		// What the tracker has handed out with a packet that was for another port, or another network's.
+		{"looked up for another port", judgedAs{strings.Replace(in("22").packet, toOne, toSeven, 1), ""}, "trk|new", 0, nil, ""},
+		{"looked up for several", judgedAs{strings.Replace(in("22").packet, toOne, toSeveral, 1), ""}, "trk|new", 0, nil, ""},
+		{"new, and allowed", in("22"), "trk|new", 0, []string{tap(1)}, ""},
 		{"error about a connection", in("23"), "trk|rel", 0, []string{tap(1)}, ""},
 		{"error about a cut connection, where a rule would let it in", in("22"), "trk|rel", 1, nil, ""},
 
