@@ -70,7 +70,7 @@ func TestWhatAPartHolds(t *testing.T) {
 	s := threeHosts(t).Snapshot()
 	h, _ := ForHost(s, "host1")
 	wantHost := Host{
-		Name: "host1", DVRMAC: viewtest.DVRMAC(1), TunnelIP: netip.MustParseAddr("10.0.0.1"), AnswersND: true,
+		Name: "host1", DVRMAC: viewtest.DVRMAC(1), TunnelIP: netip.MustParseAddr("10.0.0.1"), Userspace: true, AnswersND: true,
 		Meters: Meters{Kbps: true, Pktps: true}, PatchTun: 1, PatchInt: 2, Physical: []Physical{{Bridge: "br-ex", Int: 3, Phy: 4}},
 	}
 	if d := cmp.Diff(wantHost, h, same); d != "" {
