@@ -878,15 +878,23 @@ type Subnet struct {
 	GatewayIp *string `protobuf:"bytes,5,opt,name=gateway_ip,json=gatewayIp,proto3,oneof" json:"gateway_ip,omitempty"`
 	// Ranges that automatic addresses come from. Empty: the whole block but network, broadcast and gateway address.
 	AllocationPools []*AllocationPool `protobuf:"bytes,6,rep,name=allocation_pools,json=allocationPools,proto3" json:"allocation_pools,omitempty"`
-	// True: ports of the subnet get their address, and more, by DHCP. Default: true for IPv4, false for IPv6, for which true is
-	// refused.
+	// True: ports of the subnet get their address, and more, by DHCP. Default: true for IPv4; for IPv6 it is what the modes say:
+	// true when ipv6_address_mode is one of DHCPv6.
 	EnableDhcp *bool `protobuf:"varint,7,opt,name=enable_dhcp,json=enableDhcp,proto3,oneof" json:"enable_dhcp,omitempty"`
 	// Name servers that DHCP announces. Empty: the DHCP servers themselves; 0.0.0.0 alone: none.
 	DnsNameservers []string `protobuf:"bytes,8,rep,name=dns_nameservers,json=dnsNameservers,proto3" json:"dns_nameservers,omitempty"`
-	// Routes that DHCP announces besides the default route.
-	HostRoutes    []*Route `protobuf:"bytes,9,rep,name=host_routes,json=hostRoutes,proto3" json:"host_routes,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// Routes that DHCP announces besides the default route. IPv4 only.
+	HostRoutes []*Route `protobuf:"bytes,9,rep,name=host_routes,json=hostRoutes,proto3" json:"host_routes,omitempty"`
+	// IPv6 only: what routers on the subnet tell machines by router advertisements. "slaac": make yourself an address;
+	// "dhcpv6-stateless": do so, and ask DHCPv6 for the rest; "dhcpv6-stateful": ask DHCPv6 for everything. Empty: they are silent.
+	// Immutable.
+	Ipv6RaMode string `protobuf:"bytes,10,opt,name=ipv6_ra_mode,json=ipv6RaMode,proto3" json:"ipv6_ra_mode,omitempty"`
+	// IPv6 only: how machines come to the addresses of their ports. "slaac": they make them of the prefix and their MAC (EUI-64),
+	// so that such ports have just those; "dhcpv6-stateless": likewise, and DHCPv6 tells them the rest; "dhcpv6-stateful": DHCPv6
+	// gives each port its addresses. Empty: by other means. With ipv6_ra_mode, it is the same as that. Immutable.
+	Ipv6AddressMode string `protobuf:"bytes,11,opt,name=ipv6_address_mode,json=ipv6AddressMode,proto3" json:"ipv6_address_mode,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *Subnet) Reset() {
@@ -980,6 +988,20 @@ func (x *Subnet) GetHostRoutes() []*Route {
 		return x.HostRoutes
 	}
 	return nil
+}
+
+func (x *Subnet) GetIpv6RaMode() string {
+	if x != nil {
+		return x.Ipv6RaMode
+	}
+	return ""
+}
+
+func (x *Subnet) GetIpv6AddressMode() string {
+	if x != nil {
+		return x.Ipv6AddressMode
+	}
+	return ""
 }
 
 // Route leads to a block of addresses by a next hop.
@@ -3229,7 +3251,7 @@ const file_weft_v1_common_proto_rawDesc = "" +
 	"\x04vlan\x18\x02 \x01(\rR\x04vlan\"8\n" +
 	"\x0eAllocationPool\x12\x14\n" +
 	"\x05start\x18\x01 \x01(\tR\x05start\x12\x10\n" +
-	"\x03end\x18\x02 \x01(\tR\x03end\"\xa5\x03\n" +
+	"\x03end\x18\x02 \x01(\tR\x03end\"\xfd\x03\n" +
 	"\x06Subnet\x12-\n" +
 	"\bmetadata\x18\x01 \x01(\v2\x11.weft.v1.MetadataR\bmetadata\x12%\n" +
 	"\n" +
@@ -3244,7 +3266,11 @@ const file_weft_v1_common_proto_rawDesc = "" +
 	"enableDhcp\x88\x01\x01\x12'\n" +
 	"\x0fdns_nameservers\x18\b \x03(\tR\x0ednsNameservers\x12/\n" +
 	"\vhost_routes\x18\t \x03(\v2\x0e.weft.v1.RouteR\n" +
-	"hostRoutesB\r\n" +
+	"hostRoutes\x12%\n" +
+	"\fipv6_ra_mode\x18\n" +
+	" \x01(\tB\x03\xe0A\x05R\n" +
+	"ipv6RaMode\x12/\n" +
+	"\x11ipv6_address_mode\x18\v \x01(\tB\x03\xe0A\x05R\x0fipv6AddressModeB\r\n" +
 	"\v_gateway_ipB\x0e\n" +
 	"\f_enable_dhcp\"C\n" +
 	"\x05Route\x12 \n" +

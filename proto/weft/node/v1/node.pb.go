@@ -1392,6 +1392,8 @@ type RouterInterface struct {
 	// Distributed only: where traffic without a floating IP leaves to, the address of the snat namespace's sg- on the same
 	// subnet; one for each address of the device that has one, of the same family. Empty without a gateway.
 	SnatAddresses []string `protobuf:"bytes,2,rep,name=snat_addresses,json=snatAddresses,proto3" json:"snat_addresses,omitempty"`
+	// What the router tells machines by router advertisements; unset: it sends none.
+	Advertisement *RouterAdvertisement `protobuf:"bytes,3,opt,name=advertisement,proto3" json:"advertisement,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1440,6 +1442,149 @@ func (x *RouterInterface) GetSnatAddresses() []string {
 	return nil
 }
 
+func (x *RouterInterface) GetAdvertisement() *RouterAdvertisement {
+	if x != nil {
+		return x.Advertisement
+	}
+	return nil
+}
+
+// RouterAdvertisement is what a router sends on a device (RFC 4861, section 4.2).
+type RouterAdvertisement struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Machines may take the router as their default router; false: its lifetime is 0.
+	DefaultRouter bool `protobuf:"varint,1,opt,name=default_router,json=defaultRouter,proto3" json:"default_router,omitempty"`
+	// Addresses come by DHCPv6 (flag M).
+	Managed bool `protobuf:"varint,2,opt,name=managed,proto3" json:"managed,omitempty"`
+	// Other configuration comes by DHCPv6 (flag O).
+	OtherConfig bool `protobuf:"varint,3,opt,name=other_config,json=otherConfig,proto3" json:"other_config,omitempty"`
+	// Subnets of the device, which are on-link; at least one.
+	Prefixes []*AdvertisedPrefix `protobuf:"bytes,4,rep,name=prefixes,proto3" json:"prefixes,omitempty"`
+	// IPv6 name servers (RFC 8106).
+	DnsNameservers []string `protobuf:"bytes,5,rep,name=dns_nameservers,json=dnsNameservers,proto3" json:"dns_nameservers,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *RouterAdvertisement) Reset() {
+	*x = RouterAdvertisement{}
+	mi := &file_weft_node_v1_node_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RouterAdvertisement) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RouterAdvertisement) ProtoMessage() {}
+
+func (x *RouterAdvertisement) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_node_v1_node_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RouterAdvertisement.ProtoReflect.Descriptor instead.
+func (*RouterAdvertisement) Descriptor() ([]byte, []int) {
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *RouterAdvertisement) GetDefaultRouter() bool {
+	if x != nil {
+		return x.DefaultRouter
+	}
+	return false
+}
+
+func (x *RouterAdvertisement) GetManaged() bool {
+	if x != nil {
+		return x.Managed
+	}
+	return false
+}
+
+func (x *RouterAdvertisement) GetOtherConfig() bool {
+	if x != nil {
+		return x.OtherConfig
+	}
+	return false
+}
+
+func (x *RouterAdvertisement) GetPrefixes() []*AdvertisedPrefix {
+	if x != nil {
+		return x.Prefixes
+	}
+	return nil
+}
+
+func (x *RouterAdvertisement) GetDnsNameservers() []string {
+	if x != nil {
+		return x.DnsNameservers
+	}
+	return nil
+}
+
+// AdvertisedPrefix is a subnet in an advertisement (RFC 4861, section 4.6.2).
+type AdvertisedPrefix struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Prefix string                 `protobuf:"bytes,1,opt,name=prefix,proto3" json:"prefix,omitempty"`
+	// Machines make themselves an address of it (flag A; RFC 4862); the prefix has 64 bits then.
+	Autonomous    bool `protobuf:"varint,2,opt,name=autonomous,proto3" json:"autonomous,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AdvertisedPrefix) Reset() {
+	*x = AdvertisedPrefix{}
+	mi := &file_weft_node_v1_node_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AdvertisedPrefix) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AdvertisedPrefix) ProtoMessage() {}
+
+func (x *AdvertisedPrefix) ProtoReflect() protoreflect.Message {
+	mi := &file_weft_node_v1_node_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AdvertisedPrefix.ProtoReflect.Descriptor instead.
+func (*AdvertisedPrefix) Descriptor() ([]byte, []int) {
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *AdvertisedPrefix) GetPrefix() string {
+	if x != nil {
+		return x.Prefix
+	}
+	return ""
+}
+
+func (x *AdvertisedPrefix) GetAutonomous() bool {
+	if x != nil {
+		return x.Autonomous
+	}
+	return false
+}
+
 // Snat is the namespace snat-<router id>: the centralised part of a distributed router with a gateway.
 type Snat struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
@@ -1454,7 +1599,7 @@ type Snat struct {
 
 func (x *Snat) Reset() {
 	*x = Snat{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[14]
+	mi := &file_weft_node_v1_node_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1466,7 +1611,7 @@ func (x *Snat) String() string {
 func (*Snat) ProtoMessage() {}
 
 func (x *Snat) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[14]
+	mi := &file_weft_node_v1_node_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1479,7 +1624,7 @@ func (x *Snat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Snat.ProtoReflect.Descriptor instead.
 func (*Snat) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{14}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Snat) GetRouterId() string {
@@ -1523,7 +1668,7 @@ type FipNamespace struct {
 
 func (x *FipNamespace) Reset() {
 	*x = FipNamespace{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[15]
+	mi := &file_weft_node_v1_node_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1535,7 +1680,7 @@ func (x *FipNamespace) String() string {
 func (*FipNamespace) ProtoMessage() {}
 
 func (x *FipNamespace) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[15]
+	mi := &file_weft_node_v1_node_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1548,7 +1693,7 @@ func (x *FipNamespace) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FipNamespace.ProtoReflect.Descriptor instead.
 func (*FipNamespace) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{15}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *FipNamespace) GetNetworkId() string {
@@ -1592,7 +1737,7 @@ type FloatingIp struct {
 
 func (x *FloatingIp) Reset() {
 	*x = FloatingIp{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[16]
+	mi := &file_weft_node_v1_node_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1604,7 +1749,7 @@ func (x *FloatingIp) String() string {
 func (*FloatingIp) ProtoMessage() {}
 
 func (x *FloatingIp) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[16]
+	mi := &file_weft_node_v1_node_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1617,7 +1762,7 @@ func (x *FloatingIp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FloatingIp.ProtoReflect.Descriptor instead.
 func (*FloatingIp) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{16}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *FloatingIp) GetId() string {
@@ -1690,7 +1835,7 @@ type PortForwarding struct {
 
 func (x *PortForwarding) Reset() {
 	*x = PortForwarding{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[17]
+	mi := &file_weft_node_v1_node_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1702,7 +1847,7 @@ func (x *PortForwarding) String() string {
 func (*PortForwarding) ProtoMessage() {}
 
 func (x *PortForwarding) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[17]
+	mi := &file_weft_node_v1_node_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1715,7 +1860,7 @@ func (x *PortForwarding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PortForwarding.ProtoReflect.Descriptor instead.
 func (*PortForwarding) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{17}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *PortForwarding) GetId() string {
@@ -1805,7 +1950,7 @@ type Dhcp struct {
 
 func (x *Dhcp) Reset() {
 	*x = Dhcp{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[18]
+	mi := &file_weft_node_v1_node_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1817,7 +1962,7 @@ func (x *Dhcp) String() string {
 func (*Dhcp) ProtoMessage() {}
 
 func (x *Dhcp) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[18]
+	mi := &file_weft_node_v1_node_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1830,7 +1975,7 @@ func (x *Dhcp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Dhcp.ProtoReflect.Descriptor instead.
 func (*Dhcp) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{18}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Dhcp) GetNetworkId() string {
@@ -1868,12 +2013,12 @@ func (x *Dhcp) GetMetadata() bool {
 	return false
 }
 
-// DhcpSubnet is a subnet whose ports are served.
+// DhcpSubnet is a subnet whose ports are served: by DHCP (IPv4), or by DHCPv6.
 type DhcpSubnet struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
 	SubnetId string                 `protobuf:"bytes,1,opt,name=subnet_id,json=subnetId,proto3" json:"subnet_id,omitempty"`
 	Cidr     string                 `protobuf:"bytes,2,opt,name=cidr,proto3" json:"cidr,omitempty"`
-	// Empty: no router option.
+	// Empty: no router option. Always empty for IPv6, where routers tell of themselves.
 	GatewayIp string `protobuf:"bytes,3,opt,name=gateway_ip,json=gatewayIp,proto3" json:"gateway_ip,omitempty"`
 	// Empty: the DHCP servers themselves; 0.0.0.0 alone: none.
 	DnsNameservers []string `protobuf:"bytes,4,rep,name=dns_nameservers,json=dnsNameservers,proto3" json:"dns_nameservers,omitempty"`
@@ -1882,13 +2027,15 @@ type DhcpSubnet struct {
 	MetadataVia string `protobuf:"bytes,6,opt,name=metadata_via,json=metadataVia,proto3" json:"metadata_via,omitempty"`
 	// Addresses of all DHCP ports of the network on the subnet, for dns-server when dns_nameservers is empty.
 	DhcpAddresses []string `protobuf:"bytes,7,rep,name=dhcp_addresses,json=dhcpAddresses,proto3" json:"dhcp_addresses,omitempty"`
+	// IPv6 only: machines make their addresses themselves, and ask for the rest alone (stateless DHCPv6, RFC 8415, section 6.1).
+	Stateless     bool `protobuf:"varint,8,opt,name=stateless,proto3" json:"stateless,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *DhcpSubnet) Reset() {
 	*x = DhcpSubnet{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[19]
+	mi := &file_weft_node_v1_node_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1900,7 +2047,7 @@ func (x *DhcpSubnet) String() string {
 func (*DhcpSubnet) ProtoMessage() {}
 
 func (x *DhcpSubnet) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[19]
+	mi := &file_weft_node_v1_node_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1913,7 +2060,7 @@ func (x *DhcpSubnet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DhcpSubnet.ProtoReflect.Descriptor instead.
 func (*DhcpSubnet) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{19}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *DhcpSubnet) GetSubnetId() string {
@@ -1965,6 +2112,13 @@ func (x *DhcpSubnet) GetDhcpAddresses() []string {
 	return nil
 }
 
+func (x *DhcpSubnet) GetStateless() bool {
+	if x != nil {
+		return x.Stateless
+	}
+	return false
+}
+
 // Endpoint is a port of a network that some namespace of this host must know.
 type Endpoint struct {
 	state      protoimpl.MessageState `protogen:"open.v1"`
@@ -1991,7 +2145,7 @@ type Endpoint struct {
 
 func (x *Endpoint) Reset() {
 	*x = Endpoint{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[20]
+	mi := &file_weft_node_v1_node_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2003,7 +2157,7 @@ func (x *Endpoint) String() string {
 func (*Endpoint) ProtoMessage() {}
 
 func (x *Endpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[20]
+	mi := &file_weft_node_v1_node_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2016,7 +2170,7 @@ func (x *Endpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Endpoint.ProtoReflect.Descriptor instead.
 func (*Endpoint) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{20}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Endpoint) GetPortId() string {
@@ -2114,7 +2268,7 @@ type EndpointAddress struct {
 
 func (x *EndpointAddress) Reset() {
 	*x = EndpointAddress{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[21]
+	mi := &file_weft_node_v1_node_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2126,7 +2280,7 @@ func (x *EndpointAddress) String() string {
 func (*EndpointAddress) ProtoMessage() {}
 
 func (x *EndpointAddress) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[21]
+	mi := &file_weft_node_v1_node_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2139,7 +2293,7 @@ func (x *EndpointAddress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndpointAddress.ProtoReflect.Descriptor instead.
 func (*EndpointAddress) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{21}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *EndpointAddress) GetSubnetId() string {
@@ -2167,7 +2321,7 @@ type DhcpOption struct {
 
 func (x *DhcpOption) Reset() {
 	*x = DhcpOption{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[22]
+	mi := &file_weft_node_v1_node_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2179,7 +2333,7 @@ func (x *DhcpOption) String() string {
 func (*DhcpOption) ProtoMessage() {}
 
 func (x *DhcpOption) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[22]
+	mi := &file_weft_node_v1_node_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2192,7 +2346,7 @@ func (x *DhcpOption) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DhcpOption.ProtoReflect.Descriptor instead.
 func (*DhcpOption) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{22}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *DhcpOption) GetName() string {
@@ -2221,7 +2375,7 @@ type InstanceData struct {
 
 func (x *InstanceData) Reset() {
 	*x = InstanceData{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[23]
+	mi := &file_weft_node_v1_node_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2233,7 +2387,7 @@ func (x *InstanceData) String() string {
 func (*InstanceData) ProtoMessage() {}
 
 func (x *InstanceData) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[23]
+	mi := &file_weft_node_v1_node_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2246,7 +2400,7 @@ func (x *InstanceData) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InstanceData.ProtoReflect.Descriptor instead.
 func (*InstanceData) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{23}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *InstanceData) GetUserData() []byte {
@@ -2298,7 +2452,7 @@ type PortFirewall struct {
 
 func (x *PortFirewall) Reset() {
 	*x = PortFirewall{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[24]
+	mi := &file_weft_node_v1_node_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2310,7 +2464,7 @@ func (x *PortFirewall) String() string {
 func (*PortFirewall) ProtoMessage() {}
 
 func (x *PortFirewall) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[24]
+	mi := &file_weft_node_v1_node_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2323,7 +2477,7 @@ func (x *PortFirewall) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PortFirewall.ProtoReflect.Descriptor instead.
 func (*PortFirewall) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{24}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *PortFirewall) GetPortId() string {
@@ -2408,7 +2562,7 @@ type Sender struct {
 
 func (x *Sender) Reset() {
 	*x = Sender{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[25]
+	mi := &file_weft_node_v1_node_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2420,7 +2574,7 @@ func (x *Sender) String() string {
 func (*Sender) ProtoMessage() {}
 
 func (x *Sender) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[25]
+	mi := &file_weft_node_v1_node_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2433,7 +2587,7 @@ func (x *Sender) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Sender.ProtoReflect.Descriptor instead.
 func (*Sender) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{25}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Sender) GetMacAddress() string {
@@ -2462,7 +2616,7 @@ type GroupSet struct {
 
 func (x *GroupSet) Reset() {
 	*x = GroupSet{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[26]
+	mi := &file_weft_node_v1_node_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2474,7 +2628,7 @@ func (x *GroupSet) String() string {
 func (*GroupSet) ProtoMessage() {}
 
 func (x *GroupSet) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[26]
+	mi := &file_weft_node_v1_node_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2487,7 +2641,7 @@ func (x *GroupSet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupSet.ProtoReflect.Descriptor instead.
 func (*GroupSet) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{26}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *GroupSet) GetNumber() uint32 {
@@ -2526,7 +2680,7 @@ type FirewallRule struct {
 
 func (x *FirewallRule) Reset() {
 	*x = FirewallRule{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[27]
+	mi := &file_weft_node_v1_node_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2538,7 +2692,7 @@ func (x *FirewallRule) String() string {
 func (*FirewallRule) ProtoMessage() {}
 
 func (x *FirewallRule) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[27]
+	mi := &file_weft_node_v1_node_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2551,7 +2705,7 @@ func (x *FirewallRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FirewallRule.ProtoReflect.Descriptor instead.
 func (*FirewallRule) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{27}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *FirewallRule) GetId() string {
@@ -2620,7 +2774,7 @@ type RemoteGroup struct {
 
 func (x *RemoteGroup) Reset() {
 	*x = RemoteGroup{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[28]
+	mi := &file_weft_node_v1_node_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2632,7 +2786,7 @@ func (x *RemoteGroup) String() string {
 func (*RemoteGroup) ProtoMessage() {}
 
 func (x *RemoteGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[28]
+	mi := &file_weft_node_v1_node_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2645,7 +2799,7 @@ func (x *RemoteGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoteGroup.ProtoReflect.Descriptor instead.
 func (*RemoteGroup) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{28}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *RemoteGroup) GetGroupId() string {
@@ -2666,7 +2820,7 @@ type RemoteAddress struct {
 
 func (x *RemoteAddress) Reset() {
 	*x = RemoteAddress{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[29]
+	mi := &file_weft_node_v1_node_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2678,7 +2832,7 @@ func (x *RemoteAddress) String() string {
 func (*RemoteAddress) ProtoMessage() {}
 
 func (x *RemoteAddress) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[29]
+	mi := &file_weft_node_v1_node_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2691,7 +2845,7 @@ func (x *RemoteAddress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoteAddress.ProtoReflect.Descriptor instead.
 func (*RemoteAddress) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{29}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *RemoteAddress) GetIpPrefix() string {
@@ -2725,7 +2879,7 @@ type Ask struct {
 
 func (x *Ask) Reset() {
 	*x = Ask{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[30]
+	mi := &file_weft_node_v1_node_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2737,7 +2891,7 @@ func (x *Ask) String() string {
 func (*Ask) ProtoMessage() {}
 
 func (x *Ask) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[30]
+	mi := &file_weft_node_v1_node_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2750,7 +2904,7 @@ func (x *Ask) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ask.ProtoReflect.Descriptor instead.
 func (*Ask) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{30}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Ask) GetNonce() string {
@@ -2814,7 +2968,7 @@ type TraceQuestion struct {
 
 func (x *TraceQuestion) Reset() {
 	*x = TraceQuestion{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[31]
+	mi := &file_weft_node_v1_node_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2826,7 +2980,7 @@ func (x *TraceQuestion) String() string {
 func (*TraceQuestion) ProtoMessage() {}
 
 func (x *TraceQuestion) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[31]
+	mi := &file_weft_node_v1_node_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2839,7 +2993,7 @@ func (x *TraceQuestion) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TraceQuestion.ProtoReflect.Descriptor instead.
 func (*TraceQuestion) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{31}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *TraceQuestion) GetBridge() string {
@@ -2938,7 +3092,7 @@ type Encapsulation struct {
 
 func (x *Encapsulation) Reset() {
 	*x = Encapsulation{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[32]
+	mi := &file_weft_node_v1_node_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2950,7 +3104,7 @@ func (x *Encapsulation) String() string {
 func (*Encapsulation) ProtoMessage() {}
 
 func (x *Encapsulation) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[32]
+	mi := &file_weft_node_v1_node_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2963,7 +3117,7 @@ func (x *Encapsulation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Encapsulation.ProtoReflect.Descriptor instead.
 func (*Encapsulation) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{32}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Encapsulation) GetKey() uint64 {
@@ -3001,7 +3155,7 @@ type RouteQuestion struct {
 
 func (x *RouteQuestion) Reset() {
 	*x = RouteQuestion{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[33]
+	mi := &file_weft_node_v1_node_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3013,7 +3167,7 @@ func (x *RouteQuestion) String() string {
 func (*RouteQuestion) ProtoMessage() {}
 
 func (x *RouteQuestion) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[33]
+	mi := &file_weft_node_v1_node_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3026,7 +3180,7 @@ func (x *RouteQuestion) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RouteQuestion.ProtoReflect.Descriptor instead.
 func (*RouteQuestion) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{33}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *RouteQuestion) GetNamespace() string {
@@ -3077,7 +3231,7 @@ type Answer struct {
 
 func (x *Answer) Reset() {
 	*x = Answer{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[34]
+	mi := &file_weft_node_v1_node_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3089,7 +3243,7 @@ func (x *Answer) String() string {
 func (*Answer) ProtoMessage() {}
 
 func (x *Answer) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[34]
+	mi := &file_weft_node_v1_node_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3102,7 +3256,7 @@ func (x *Answer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Answer.ProtoReflect.Descriptor instead.
 func (*Answer) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{34}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Answer) GetNonce() string {
@@ -3174,7 +3328,7 @@ type TraceAnswer struct {
 
 func (x *TraceAnswer) Reset() {
 	*x = TraceAnswer{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[35]
+	mi := &file_weft_node_v1_node_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3186,7 +3340,7 @@ func (x *TraceAnswer) String() string {
 func (*TraceAnswer) ProtoMessage() {}
 
 func (x *TraceAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[35]
+	mi := &file_weft_node_v1_node_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3199,7 +3353,7 @@ func (x *TraceAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TraceAnswer.ProtoReflect.Descriptor instead.
 func (*TraceAnswer) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{35}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *TraceAnswer) GetText() string {
@@ -3238,7 +3392,7 @@ type RouteAnswer struct {
 
 func (x *RouteAnswer) Reset() {
 	*x = RouteAnswer{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[36]
+	mi := &file_weft_node_v1_node_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3250,7 +3404,7 @@ func (x *RouteAnswer) String() string {
 func (*RouteAnswer) ProtoMessage() {}
 
 func (x *RouteAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[36]
+	mi := &file_weft_node_v1_node_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3263,7 +3417,7 @@ func (x *RouteAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RouteAnswer.ProtoReflect.Descriptor instead.
 func (*RouteAnswer) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{36}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *RouteAnswer) GetKind() string {
@@ -3333,7 +3487,7 @@ type RuleCounter struct {
 
 func (x *RuleCounter) Reset() {
 	*x = RuleCounter{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[37]
+	mi := &file_weft_node_v1_node_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3345,7 +3499,7 @@ func (x *RuleCounter) String() string {
 func (*RuleCounter) ProtoMessage() {}
 
 func (x *RuleCounter) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[37]
+	mi := &file_weft_node_v1_node_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3358,7 +3512,7 @@ func (x *RuleCounter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RuleCounter.ProtoReflect.Descriptor instead.
 func (*RuleCounter) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{37}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *RuleCounter) GetRuleId() string {
@@ -3386,7 +3540,7 @@ type Counter struct {
 
 func (x *Counter) Reset() {
 	*x = Counter{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[38]
+	mi := &file_weft_node_v1_node_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3398,7 +3552,7 @@ func (x *Counter) String() string {
 func (*Counter) ProtoMessage() {}
 
 func (x *Counter) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[38]
+	mi := &file_weft_node_v1_node_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3411,7 +3565,7 @@ func (x *Counter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Counter.ProtoReflect.Descriptor instead.
 func (*Counter) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{38}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *Counter) GetPackets() uint64 {
@@ -3443,7 +3597,7 @@ type NamespaceLine struct {
 
 func (x *NamespaceLine) Reset() {
 	*x = NamespaceLine{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[39]
+	mi := &file_weft_node_v1_node_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3455,7 +3609,7 @@ func (x *NamespaceLine) String() string {
 func (*NamespaceLine) ProtoMessage() {}
 
 func (x *NamespaceLine) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[39]
+	mi := &file_weft_node_v1_node_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3468,7 +3622,7 @@ func (x *NamespaceLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NamespaceLine.ProtoReflect.Descriptor instead.
 func (*NamespaceLine) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{39}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *NamespaceLine) GetSection() string {
@@ -3506,7 +3660,7 @@ type Ack struct {
 
 func (x *Ack) Reset() {
 	*x = Ack{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[40]
+	mi := &file_weft_node_v1_node_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3518,7 +3672,7 @@ func (x *Ack) String() string {
 func (*Ack) ProtoMessage() {}
 
 func (x *Ack) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[40]
+	mi := &file_weft_node_v1_node_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3531,7 +3685,7 @@ func (x *Ack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ack.ProtoReflect.Descriptor instead.
 func (*Ack) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{40}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *Ack) GetNonce() string {
@@ -3561,7 +3715,7 @@ type Nack struct {
 
 func (x *Nack) Reset() {
 	*x = Nack{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[41]
+	mi := &file_weft_node_v1_node_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3573,7 +3727,7 @@ func (x *Nack) String() string {
 func (*Nack) ProtoMessage() {}
 
 func (x *Nack) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[41]
+	mi := &file_weft_node_v1_node_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3586,7 +3740,7 @@ func (x *Nack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Nack.ProtoReflect.Descriptor instead.
 func (*Nack) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{41}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *Nack) GetNonce() string {
@@ -3624,7 +3778,7 @@ type ResourceError struct {
 
 func (x *ResourceError) Reset() {
 	*x = ResourceError{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[42]
+	mi := &file_weft_node_v1_node_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3636,7 +3790,7 @@ func (x *ResourceError) String() string {
 func (*ResourceError) ProtoMessage() {}
 
 func (x *ResourceError) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[42]
+	mi := &file_weft_node_v1_node_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3649,7 +3803,7 @@ func (x *ResourceError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResourceError.ProtoReflect.Descriptor instead.
 func (*ResourceError) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{42}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *ResourceError) GetResource() string {
@@ -3696,7 +3850,7 @@ type Inventory struct {
 
 func (x *Inventory) Reset() {
 	*x = Inventory{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[43]
+	mi := &file_weft_node_v1_node_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3708,7 +3862,7 @@ func (x *Inventory) String() string {
 func (*Inventory) ProtoMessage() {}
 
 func (x *Inventory) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[43]
+	mi := &file_weft_node_v1_node_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3721,7 +3875,7 @@ func (x *Inventory) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Inventory.ProtoReflect.Descriptor instead.
 func (*Inventory) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{43}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *Inventory) GetFull() bool {
@@ -3773,7 +3927,7 @@ type InterfaceFact struct {
 
 func (x *InterfaceFact) Reset() {
 	*x = InterfaceFact{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[44]
+	mi := &file_weft_node_v1_node_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3785,7 +3939,7 @@ func (x *InterfaceFact) String() string {
 func (*InterfaceFact) ProtoMessage() {}
 
 func (x *InterfaceFact) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[44]
+	mi := &file_weft_node_v1_node_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3798,7 +3952,7 @@ func (x *InterfaceFact) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InterfaceFact.ProtoReflect.Descriptor instead.
 func (*InterfaceFact) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{44}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *InterfaceFact) GetName() string {
@@ -3869,7 +4023,7 @@ type Notice struct {
 
 func (x *Notice) Reset() {
 	*x = Notice{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[45]
+	mi := &file_weft_node_v1_node_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3881,7 +4035,7 @@ func (x *Notice) String() string {
 func (*Notice) ProtoMessage() {}
 
 func (x *Notice) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[45]
+	mi := &file_weft_node_v1_node_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3894,7 +4048,7 @@ func (x *Notice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Notice.ProtoReflect.Descriptor instead.
 func (*Notice) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{45}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *Notice) GetReason() string {
@@ -3930,7 +4084,7 @@ type Checkpoint struct {
 
 func (x *Checkpoint) Reset() {
 	*x = Checkpoint{}
-	mi := &file_weft_node_v1_node_proto_msgTypes[46]
+	mi := &file_weft_node_v1_node_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3942,7 +4096,7 @@ func (x *Checkpoint) String() string {
 func (*Checkpoint) ProtoMessage() {}
 
 func (x *Checkpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_weft_node_v1_node_proto_msgTypes[46]
+	mi := &file_weft_node_v1_node_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3955,7 +4109,7 @@ func (x *Checkpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Checkpoint.ProtoReflect.Descriptor instead.
 func (*Checkpoint) Descriptor() ([]byte, []int) {
-	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{46}
+	return file_weft_node_v1_node_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *Checkpoint) GetBridge() string {
@@ -4088,10 +4242,22 @@ const file_weft_node_v1_node_proto_rawDesc = "" +
 	"\n" +
 	"link_local\x18\x06 \x01(\tR\tlinkLocal\x12$\n" +
 	"\x0efip_network_id\x18\a \x01(\tR\ffipNetworkId\x12\x1a\n" +
-	"\bmetadata\x18\b \x01(\bR\bmetadata\"f\n" +
+	"\bmetadata\x18\b \x01(\bR\bmetadata\"\xaf\x01\n" +
 	"\x0fRouterInterface\x12,\n" +
 	"\x06device\x18\x01 \x01(\v2\x14.weft.node.v1.DeviceR\x06device\x12%\n" +
-	"\x0esnat_addresses\x18\x02 \x03(\tR\rsnatAddresses\"\xb7\x01\n" +
+	"\x0esnat_addresses\x18\x02 \x03(\tR\rsnatAddresses\x12G\n" +
+	"\radvertisement\x18\x03 \x01(\v2!.weft.node.v1.RouterAdvertisementR\radvertisement\"\xde\x01\n" +
+	"\x13RouterAdvertisement\x12%\n" +
+	"\x0edefault_router\x18\x01 \x01(\bR\rdefaultRouter\x12\x18\n" +
+	"\amanaged\x18\x02 \x01(\bR\amanaged\x12!\n" +
+	"\fother_config\x18\x03 \x01(\bR\votherConfig\x12:\n" +
+	"\bprefixes\x18\x04 \x03(\v2\x1e.weft.node.v1.AdvertisedPrefixR\bprefixes\x12'\n" +
+	"\x0fdns_nameservers\x18\x05 \x03(\tR\x0ednsNameservers\"J\n" +
+	"\x10AdvertisedPrefix\x12\x16\n" +
+	"\x06prefix\x18\x01 \x01(\tR\x06prefix\x12\x1e\n" +
+	"\n" +
+	"autonomous\x18\x02 \x01(\bR\n" +
+	"autonomous\"\xb7\x01\n" +
 	"\x04Snat\x12\x1b\n" +
 	"\trouter_id\x18\x01 \x01(\tR\brouterId\x12/\n" +
 	"\agateway\x18\x02 \x01(\v2\x15.weft.node.v1.GatewayR\agateway\x124\n" +
@@ -4133,7 +4299,7 @@ const file_weft_node_v1_node_proto_rawDesc = "" +
 	"\x06device\x18\x02 \x01(\v2\x14.weft.node.v1.DeviceR\x06device\x122\n" +
 	"\asubnets\x18\x03 \x03(\v2\x18.weft.node.v1.DhcpSubnetR\asubnets\x12\x16\n" +
 	"\x06domain\x18\x04 \x01(\tR\x06domain\x12\x1a\n" +
-	"\bmetadata\x18\x05 \x01(\bR\bmetadata\"\x85\x02\n" +
+	"\bmetadata\x18\x05 \x01(\bR\bmetadata\"\xa3\x02\n" +
 	"\n" +
 	"DhcpSubnet\x12\x1b\n" +
 	"\tsubnet_id\x18\x01 \x01(\tR\bsubnetId\x12\x12\n" +
@@ -4144,7 +4310,8 @@ const file_weft_node_v1_node_proto_rawDesc = "" +
 	"\vhost_routes\x18\x05 \x03(\v2\x13.weft.node.v1.RouteR\n" +
 	"hostRoutes\x12!\n" +
 	"\fmetadata_via\x18\x06 \x01(\tR\vmetadataVia\x12%\n" +
-	"\x0edhcp_addresses\x18\a \x03(\tR\rdhcpAddresses\"\xbb\x03\n" +
+	"\x0edhcp_addresses\x18\a \x03(\tR\rdhcpAddresses\x12\x1c\n" +
+	"\tstateless\x18\b \x01(\bR\tstateless\"\xbb\x03\n" +
 	"\bEndpoint\x12\x17\n" +
 	"\aport_id\x18\x01 \x01(\tR\x06portId\x12\x1d\n" +
 	"\n" +
@@ -4335,126 +4502,130 @@ func file_weft_node_v1_node_proto_rawDescGZIP() []byte {
 	return file_weft_node_v1_node_proto_rawDescData
 }
 
-var file_weft_node_v1_node_proto_msgTypes = make([]protoimpl.MessageInfo, 51)
+var file_weft_node_v1_node_proto_msgTypes = make([]protoimpl.MessageInfo, 53)
 var file_weft_node_v1_node_proto_goTypes = []any{
-	(*SyncRequest)(nil),     // 0: weft.node.v1.SyncRequest
-	(*SyncResponse)(nil),    // 1: weft.node.v1.SyncResponse
-	(*Beat)(nil),            // 2: weft.node.v1.Beat
-	(*Hello)(nil),           // 3: weft.node.v1.Hello
-	(*Delta)(nil),           // 4: weft.node.v1.Delta
-	(*Resource)(nil),        // 5: weft.node.v1.Resource
-	(*Bridge)(nil),          // 6: weft.node.v1.Bridge
-	(*Tunnel)(nil),          // 7: weft.node.v1.Tunnel
-	(*PortBinding)(nil),     // 8: weft.node.v1.PortBinding
-	(*Device)(nil),          // 9: weft.node.v1.Device
-	(*Route)(nil),           // 10: weft.node.v1.Route
-	(*Gateway)(nil),         // 11: weft.node.v1.Gateway
-	(*Router)(nil),          // 12: weft.node.v1.Router
-	(*RouterInterface)(nil), // 13: weft.node.v1.RouterInterface
-	(*Snat)(nil),            // 14: weft.node.v1.Snat
-	(*FipNamespace)(nil),    // 15: weft.node.v1.FipNamespace
-	(*FloatingIp)(nil),      // 16: weft.node.v1.FloatingIp
-	(*PortForwarding)(nil),  // 17: weft.node.v1.PortForwarding
-	(*Dhcp)(nil),            // 18: weft.node.v1.Dhcp
-	(*DhcpSubnet)(nil),      // 19: weft.node.v1.DhcpSubnet
-	(*Endpoint)(nil),        // 20: weft.node.v1.Endpoint
-	(*EndpointAddress)(nil), // 21: weft.node.v1.EndpointAddress
-	(*DhcpOption)(nil),      // 22: weft.node.v1.DhcpOption
-	(*InstanceData)(nil),    // 23: weft.node.v1.InstanceData
-	(*PortFirewall)(nil),    // 24: weft.node.v1.PortFirewall
-	(*Sender)(nil),          // 25: weft.node.v1.Sender
-	(*GroupSet)(nil),        // 26: weft.node.v1.GroupSet
-	(*FirewallRule)(nil),    // 27: weft.node.v1.FirewallRule
-	(*RemoteGroup)(nil),     // 28: weft.node.v1.RemoteGroup
-	(*RemoteAddress)(nil),   // 29: weft.node.v1.RemoteAddress
-	(*Ask)(nil),             // 30: weft.node.v1.Ask
-	(*TraceQuestion)(nil),   // 31: weft.node.v1.TraceQuestion
-	(*Encapsulation)(nil),   // 32: weft.node.v1.Encapsulation
-	(*RouteQuestion)(nil),   // 33: weft.node.v1.RouteQuestion
-	(*Answer)(nil),          // 34: weft.node.v1.Answer
-	(*TraceAnswer)(nil),     // 35: weft.node.v1.TraceAnswer
-	(*RouteAnswer)(nil),     // 36: weft.node.v1.RouteAnswer
-	(*RuleCounter)(nil),     // 37: weft.node.v1.RuleCounter
-	(*Counter)(nil),         // 38: weft.node.v1.Counter
-	(*NamespaceLine)(nil),   // 39: weft.node.v1.NamespaceLine
-	(*Ack)(nil),             // 40: weft.node.v1.Ack
-	(*Nack)(nil),            // 41: weft.node.v1.Nack
-	(*ResourceError)(nil),   // 42: weft.node.v1.ResourceError
-	(*Inventory)(nil),       // 43: weft.node.v1.Inventory
-	(*InterfaceFact)(nil),   // 44: weft.node.v1.InterfaceFact
-	(*Notice)(nil),          // 45: weft.node.v1.Notice
-	(*Checkpoint)(nil),      // 46: weft.node.v1.Checkpoint
-	nil,                     // 47: weft.node.v1.Hello.BridgeMappingsEntry
-	nil,                     // 48: weft.node.v1.Hello.ResourceVersionsEntry
-	nil,                     // 49: weft.node.v1.InstanceData.PublicKeysEntry
-	nil,                     // 50: weft.node.v1.InstanceData.MetaEntry
+	(*SyncRequest)(nil),         // 0: weft.node.v1.SyncRequest
+	(*SyncResponse)(nil),        // 1: weft.node.v1.SyncResponse
+	(*Beat)(nil),                // 2: weft.node.v1.Beat
+	(*Hello)(nil),               // 3: weft.node.v1.Hello
+	(*Delta)(nil),               // 4: weft.node.v1.Delta
+	(*Resource)(nil),            // 5: weft.node.v1.Resource
+	(*Bridge)(nil),              // 6: weft.node.v1.Bridge
+	(*Tunnel)(nil),              // 7: weft.node.v1.Tunnel
+	(*PortBinding)(nil),         // 8: weft.node.v1.PortBinding
+	(*Device)(nil),              // 9: weft.node.v1.Device
+	(*Route)(nil),               // 10: weft.node.v1.Route
+	(*Gateway)(nil),             // 11: weft.node.v1.Gateway
+	(*Router)(nil),              // 12: weft.node.v1.Router
+	(*RouterInterface)(nil),     // 13: weft.node.v1.RouterInterface
+	(*RouterAdvertisement)(nil), // 14: weft.node.v1.RouterAdvertisement
+	(*AdvertisedPrefix)(nil),    // 15: weft.node.v1.AdvertisedPrefix
+	(*Snat)(nil),                // 16: weft.node.v1.Snat
+	(*FipNamespace)(nil),        // 17: weft.node.v1.FipNamespace
+	(*FloatingIp)(nil),          // 18: weft.node.v1.FloatingIp
+	(*PortForwarding)(nil),      // 19: weft.node.v1.PortForwarding
+	(*Dhcp)(nil),                // 20: weft.node.v1.Dhcp
+	(*DhcpSubnet)(nil),          // 21: weft.node.v1.DhcpSubnet
+	(*Endpoint)(nil),            // 22: weft.node.v1.Endpoint
+	(*EndpointAddress)(nil),     // 23: weft.node.v1.EndpointAddress
+	(*DhcpOption)(nil),          // 24: weft.node.v1.DhcpOption
+	(*InstanceData)(nil),        // 25: weft.node.v1.InstanceData
+	(*PortFirewall)(nil),        // 26: weft.node.v1.PortFirewall
+	(*Sender)(nil),              // 27: weft.node.v1.Sender
+	(*GroupSet)(nil),            // 28: weft.node.v1.GroupSet
+	(*FirewallRule)(nil),        // 29: weft.node.v1.FirewallRule
+	(*RemoteGroup)(nil),         // 30: weft.node.v1.RemoteGroup
+	(*RemoteAddress)(nil),       // 31: weft.node.v1.RemoteAddress
+	(*Ask)(nil),                 // 32: weft.node.v1.Ask
+	(*TraceQuestion)(nil),       // 33: weft.node.v1.TraceQuestion
+	(*Encapsulation)(nil),       // 34: weft.node.v1.Encapsulation
+	(*RouteQuestion)(nil),       // 35: weft.node.v1.RouteQuestion
+	(*Answer)(nil),              // 36: weft.node.v1.Answer
+	(*TraceAnswer)(nil),         // 37: weft.node.v1.TraceAnswer
+	(*RouteAnswer)(nil),         // 38: weft.node.v1.RouteAnswer
+	(*RuleCounter)(nil),         // 39: weft.node.v1.RuleCounter
+	(*Counter)(nil),             // 40: weft.node.v1.Counter
+	(*NamespaceLine)(nil),       // 41: weft.node.v1.NamespaceLine
+	(*Ack)(nil),                 // 42: weft.node.v1.Ack
+	(*Nack)(nil),                // 43: weft.node.v1.Nack
+	(*ResourceError)(nil),       // 44: weft.node.v1.ResourceError
+	(*Inventory)(nil),           // 45: weft.node.v1.Inventory
+	(*InterfaceFact)(nil),       // 46: weft.node.v1.InterfaceFact
+	(*Notice)(nil),              // 47: weft.node.v1.Notice
+	(*Checkpoint)(nil),          // 48: weft.node.v1.Checkpoint
+	nil,                         // 49: weft.node.v1.Hello.BridgeMappingsEntry
+	nil,                         // 50: weft.node.v1.Hello.ResourceVersionsEntry
+	nil,                         // 51: weft.node.v1.InstanceData.PublicKeysEntry
+	nil,                         // 52: weft.node.v1.InstanceData.MetaEntry
 }
 var file_weft_node_v1_node_proto_depIdxs = []int32{
 	3,  // 0: weft.node.v1.SyncRequest.hello:type_name -> weft.node.v1.Hello
-	40, // 1: weft.node.v1.SyncRequest.ack:type_name -> weft.node.v1.Ack
-	41, // 2: weft.node.v1.SyncRequest.nack:type_name -> weft.node.v1.Nack
-	43, // 3: weft.node.v1.SyncRequest.inventory:type_name -> weft.node.v1.Inventory
-	45, // 4: weft.node.v1.SyncRequest.notice:type_name -> weft.node.v1.Notice
-	34, // 5: weft.node.v1.SyncRequest.answer:type_name -> weft.node.v1.Answer
+	42, // 1: weft.node.v1.SyncRequest.ack:type_name -> weft.node.v1.Ack
+	43, // 2: weft.node.v1.SyncRequest.nack:type_name -> weft.node.v1.Nack
+	45, // 3: weft.node.v1.SyncRequest.inventory:type_name -> weft.node.v1.Inventory
+	47, // 4: weft.node.v1.SyncRequest.notice:type_name -> weft.node.v1.Notice
+	36, // 5: weft.node.v1.SyncRequest.answer:type_name -> weft.node.v1.Answer
 	4,  // 6: weft.node.v1.SyncResponse.delta:type_name -> weft.node.v1.Delta
-	46, // 7: weft.node.v1.SyncResponse.checkpoint:type_name -> weft.node.v1.Checkpoint
-	30, // 8: weft.node.v1.SyncResponse.ask:type_name -> weft.node.v1.Ask
+	48, // 7: weft.node.v1.SyncResponse.checkpoint:type_name -> weft.node.v1.Checkpoint
+	32, // 8: weft.node.v1.SyncResponse.ask:type_name -> weft.node.v1.Ask
 	2,  // 9: weft.node.v1.SyncResponse.beat:type_name -> weft.node.v1.Beat
-	47, // 10: weft.node.v1.Hello.bridge_mappings:type_name -> weft.node.v1.Hello.BridgeMappingsEntry
-	48, // 11: weft.node.v1.Hello.resource_versions:type_name -> weft.node.v1.Hello.ResourceVersionsEntry
+	49, // 10: weft.node.v1.Hello.bridge_mappings:type_name -> weft.node.v1.Hello.BridgeMappingsEntry
+	50, // 11: weft.node.v1.Hello.resource_versions:type_name -> weft.node.v1.Hello.ResourceVersionsEntry
 	5,  // 12: weft.node.v1.Delta.upserts:type_name -> weft.node.v1.Resource
 	6,  // 13: weft.node.v1.Resource.bridge:type_name -> weft.node.v1.Bridge
 	7,  // 14: weft.node.v1.Resource.tunnel:type_name -> weft.node.v1.Tunnel
 	8,  // 15: weft.node.v1.Resource.port:type_name -> weft.node.v1.PortBinding
 	12, // 16: weft.node.v1.Resource.router:type_name -> weft.node.v1.Router
-	14, // 17: weft.node.v1.Resource.snat:type_name -> weft.node.v1.Snat
-	15, // 18: weft.node.v1.Resource.fip_namespace:type_name -> weft.node.v1.FipNamespace
-	16, // 19: weft.node.v1.Resource.floating_ip:type_name -> weft.node.v1.FloatingIp
-	17, // 20: weft.node.v1.Resource.port_forwarding:type_name -> weft.node.v1.PortForwarding
-	18, // 21: weft.node.v1.Resource.dhcp:type_name -> weft.node.v1.Dhcp
-	20, // 22: weft.node.v1.Resource.endpoint:type_name -> weft.node.v1.Endpoint
-	24, // 23: weft.node.v1.Resource.firewall:type_name -> weft.node.v1.PortFirewall
-	26, // 24: weft.node.v1.Resource.group_set:type_name -> weft.node.v1.GroupSet
-	28, // 25: weft.node.v1.Resource.remote_group:type_name -> weft.node.v1.RemoteGroup
-	29, // 26: weft.node.v1.Resource.remote_address:type_name -> weft.node.v1.RemoteAddress
+	16, // 17: weft.node.v1.Resource.snat:type_name -> weft.node.v1.Snat
+	17, // 18: weft.node.v1.Resource.fip_namespace:type_name -> weft.node.v1.FipNamespace
+	18, // 19: weft.node.v1.Resource.floating_ip:type_name -> weft.node.v1.FloatingIp
+	19, // 20: weft.node.v1.Resource.port_forwarding:type_name -> weft.node.v1.PortForwarding
+	20, // 21: weft.node.v1.Resource.dhcp:type_name -> weft.node.v1.Dhcp
+	22, // 22: weft.node.v1.Resource.endpoint:type_name -> weft.node.v1.Endpoint
+	26, // 23: weft.node.v1.Resource.firewall:type_name -> weft.node.v1.PortFirewall
+	28, // 24: weft.node.v1.Resource.group_set:type_name -> weft.node.v1.GroupSet
+	30, // 25: weft.node.v1.Resource.remote_group:type_name -> weft.node.v1.RemoteGroup
+	31, // 26: weft.node.v1.Resource.remote_address:type_name -> weft.node.v1.RemoteAddress
 	9,  // 27: weft.node.v1.Gateway.device:type_name -> weft.node.v1.Device
 	13, // 28: weft.node.v1.Router.interfaces:type_name -> weft.node.v1.RouterInterface
 	11, // 29: weft.node.v1.Router.gateway:type_name -> weft.node.v1.Gateway
 	10, // 30: weft.node.v1.Router.routes:type_name -> weft.node.v1.Route
 	9,  // 31: weft.node.v1.RouterInterface.device:type_name -> weft.node.v1.Device
-	11, // 32: weft.node.v1.Snat.gateway:type_name -> weft.node.v1.Gateway
-	9,  // 33: weft.node.v1.Snat.interfaces:type_name -> weft.node.v1.Device
-	10, // 34: weft.node.v1.Snat.routes:type_name -> weft.node.v1.Route
-	9,  // 35: weft.node.v1.FipNamespace.device:type_name -> weft.node.v1.Device
-	9,  // 36: weft.node.v1.Dhcp.device:type_name -> weft.node.v1.Device
-	19, // 37: weft.node.v1.Dhcp.subnets:type_name -> weft.node.v1.DhcpSubnet
-	10, // 38: weft.node.v1.DhcpSubnet.host_routes:type_name -> weft.node.v1.Route
-	21, // 39: weft.node.v1.Endpoint.addresses:type_name -> weft.node.v1.EndpointAddress
-	22, // 40: weft.node.v1.Endpoint.dhcp_options:type_name -> weft.node.v1.DhcpOption
-	23, // 41: weft.node.v1.Endpoint.instance:type_name -> weft.node.v1.InstanceData
-	49, // 42: weft.node.v1.InstanceData.public_keys:type_name -> weft.node.v1.InstanceData.PublicKeysEntry
-	50, // 43: weft.node.v1.InstanceData.meta:type_name -> weft.node.v1.InstanceData.MetaEntry
-	25, // 44: weft.node.v1.PortFirewall.senders:type_name -> weft.node.v1.Sender
-	27, // 45: weft.node.v1.GroupSet.rules:type_name -> weft.node.v1.FirewallRule
-	31, // 46: weft.node.v1.Ask.trace:type_name -> weft.node.v1.TraceQuestion
-	33, // 47: weft.node.v1.Ask.route:type_name -> weft.node.v1.RouteQuestion
-	32, // 48: weft.node.v1.TraceQuestion.tunnel:type_name -> weft.node.v1.Encapsulation
-	39, // 49: weft.node.v1.Answer.lines:type_name -> weft.node.v1.NamespaceLine
-	37, // 50: weft.node.v1.Answer.rules:type_name -> weft.node.v1.RuleCounter
-	38, // 51: weft.node.v1.Answer.refused_ingress:type_name -> weft.node.v1.Counter
-	38, // 52: weft.node.v1.Answer.refused_egress:type_name -> weft.node.v1.Counter
-	35, // 53: weft.node.v1.Answer.trace:type_name -> weft.node.v1.TraceAnswer
-	36, // 54: weft.node.v1.Answer.route:type_name -> weft.node.v1.RouteAnswer
-	38, // 55: weft.node.v1.RuleCounter.counter:type_name -> weft.node.v1.Counter
-	42, // 56: weft.node.v1.Nack.errors:type_name -> weft.node.v1.ResourceError
-	44, // 57: weft.node.v1.Inventory.interfaces:type_name -> weft.node.v1.InterfaceFact
-	0,  // 58: weft.node.v1.NodeService.Sync:input_type -> weft.node.v1.SyncRequest
-	1,  // 59: weft.node.v1.NodeService.Sync:output_type -> weft.node.v1.SyncResponse
-	59, // [59:60] is the sub-list for method output_type
-	58, // [58:59] is the sub-list for method input_type
-	58, // [58:58] is the sub-list for extension type_name
-	58, // [58:58] is the sub-list for extension extendee
-	0,  // [0:58] is the sub-list for field type_name
+	14, // 32: weft.node.v1.RouterInterface.advertisement:type_name -> weft.node.v1.RouterAdvertisement
+	15, // 33: weft.node.v1.RouterAdvertisement.prefixes:type_name -> weft.node.v1.AdvertisedPrefix
+	11, // 34: weft.node.v1.Snat.gateway:type_name -> weft.node.v1.Gateway
+	9,  // 35: weft.node.v1.Snat.interfaces:type_name -> weft.node.v1.Device
+	10, // 36: weft.node.v1.Snat.routes:type_name -> weft.node.v1.Route
+	9,  // 37: weft.node.v1.FipNamespace.device:type_name -> weft.node.v1.Device
+	9,  // 38: weft.node.v1.Dhcp.device:type_name -> weft.node.v1.Device
+	21, // 39: weft.node.v1.Dhcp.subnets:type_name -> weft.node.v1.DhcpSubnet
+	10, // 40: weft.node.v1.DhcpSubnet.host_routes:type_name -> weft.node.v1.Route
+	23, // 41: weft.node.v1.Endpoint.addresses:type_name -> weft.node.v1.EndpointAddress
+	24, // 42: weft.node.v1.Endpoint.dhcp_options:type_name -> weft.node.v1.DhcpOption
+	25, // 43: weft.node.v1.Endpoint.instance:type_name -> weft.node.v1.InstanceData
+	51, // 44: weft.node.v1.InstanceData.public_keys:type_name -> weft.node.v1.InstanceData.PublicKeysEntry
+	52, // 45: weft.node.v1.InstanceData.meta:type_name -> weft.node.v1.InstanceData.MetaEntry
+	27, // 46: weft.node.v1.PortFirewall.senders:type_name -> weft.node.v1.Sender
+	29, // 47: weft.node.v1.GroupSet.rules:type_name -> weft.node.v1.FirewallRule
+	33, // 48: weft.node.v1.Ask.trace:type_name -> weft.node.v1.TraceQuestion
+	35, // 49: weft.node.v1.Ask.route:type_name -> weft.node.v1.RouteQuestion
+	34, // 50: weft.node.v1.TraceQuestion.tunnel:type_name -> weft.node.v1.Encapsulation
+	41, // 51: weft.node.v1.Answer.lines:type_name -> weft.node.v1.NamespaceLine
+	39, // 52: weft.node.v1.Answer.rules:type_name -> weft.node.v1.RuleCounter
+	40, // 53: weft.node.v1.Answer.refused_ingress:type_name -> weft.node.v1.Counter
+	40, // 54: weft.node.v1.Answer.refused_egress:type_name -> weft.node.v1.Counter
+	37, // 55: weft.node.v1.Answer.trace:type_name -> weft.node.v1.TraceAnswer
+	38, // 56: weft.node.v1.Answer.route:type_name -> weft.node.v1.RouteAnswer
+	40, // 57: weft.node.v1.RuleCounter.counter:type_name -> weft.node.v1.Counter
+	44, // 58: weft.node.v1.Nack.errors:type_name -> weft.node.v1.ResourceError
+	46, // 59: weft.node.v1.Inventory.interfaces:type_name -> weft.node.v1.InterfaceFact
+	0,  // 60: weft.node.v1.NodeService.Sync:input_type -> weft.node.v1.SyncRequest
+	1,  // 61: weft.node.v1.NodeService.Sync:output_type -> weft.node.v1.SyncResponse
+	61, // [61:62] is the sub-list for method output_type
+	60, // [60:61] is the sub-list for method input_type
+	60, // [60:60] is the sub-list for extension type_name
+	60, // [60:60] is the sub-list for extension extendee
+	0,  // [0:60] is the sub-list for field type_name
 }
 
 func init() { file_weft_node_v1_node_proto_init() }
@@ -4492,15 +4663,15 @@ func file_weft_node_v1_node_proto_init() {
 		(*Resource_RemoteGroup)(nil),
 		(*Resource_RemoteAddress)(nil),
 	}
-	file_weft_node_v1_node_proto_msgTypes[27].OneofWrappers = []any{}
-	file_weft_node_v1_node_proto_msgTypes[43].OneofWrappers = []any{}
+	file_weft_node_v1_node_proto_msgTypes[29].OneofWrappers = []any{}
+	file_weft_node_v1_node_proto_msgTypes[45].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_weft_node_v1_node_proto_rawDesc), len(file_weft_node_v1_node_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   51,
+			NumMessages:   53,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
