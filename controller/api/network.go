@@ -121,10 +121,10 @@ func dhcpCondition(s *sight, n *model.Network) *weftv1.Condition {
 	return c
 }
 
-// wantsDHCP says whether ports of the network get their address by DHCP.
+// wantsDHCP says whether ports of the network are served by DHCP.
 func wantsDHCP(s state.Snapshot, n *model.Network) bool {
 	for sub := range s.SubnetsOf(n.ID) {
-		if sub.EnableDHCP && sub.CIDR.Addr().Is4() {
+		if sub.EnableDHCP {
 			return true
 		}
 	}

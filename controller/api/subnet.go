@@ -40,6 +40,9 @@ func spellSubnet(s *model.Subnet) *weftv1.Subnet {
 		GatewayIp:  proto.String(""),
 		EnableDhcp: proto.Bool(s.EnableDHCP),
 		HostRoutes: spellRoutes(s.HostRoutes),
+
+		Ipv6RaMode:      s.IPv6RAMode,
+		Ipv6AddressMode: s.IPv6AddressMode,
 	}
 	for _, a := range s.DNSNameservers {
 		p.DnsNameservers = append(p.DnsNameservers, a.String())
@@ -59,8 +62,8 @@ func readSubnet(r *reading, in *weftv1.Subnet) *model.Subnet {
 		NetworkID: r.ref("network_id", state.Networks, in.NetworkId, nil),
 		CIDR:      r.prefix("cidr", in.Cidr),
 	}
-	// What of IPv6 is announced is the routers' business, until somebody asks for DHCPv6.
-	s.EnableDHCP = unset(in.EnableDhcp, s.CIDR.Addr().Is4())
+	s.IPv6RAMode, s.IPv6AddressMode = in.Ipv6RaMode, in.Ipv6AddressMode
+	s.EnableDHCP = unset(in.EnableDhcp, s.CIDR.Addr().Is4() || s.WantsDHCPv6())
 	switch v := in.IpVersion; {
 	case v != 0 && v != 4 && v != 6:
 		r.add("ip_version", "%d is neither 4 nor 6; leave it out to take it from cidr", v)

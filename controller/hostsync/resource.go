@@ -106,7 +106,19 @@ func router(r view.Router) *nodev1.Router {
 		out.LinkLocal = r.LinkLocal.String()
 	}
 	for _, i := range r.Interfaces {
-		out.Interfaces = append(out.Interfaces, &nodev1.RouterInterface{Device: device(i.Device), SnatAddresses: texts(i.SNATAddresses)})
+		out.Interfaces = append(out.Interfaces, &nodev1.RouterInterface{Device: device(i.Device), SnatAddresses: texts(i.SNATAddresses),
+			Advertisement: advertisement(i.Advertisement)})
+	}
+	return out
+}
+
+func advertisement(a *view.Advertisement) *nodev1.RouterAdvertisement {
+	if a == nil {
+		return nil
+	}
+	out := &nodev1.RouterAdvertisement{DefaultRouter: a.DefaultRouter, Managed: a.Managed, OtherConfig: a.OtherConfig, DnsNameservers: texts(a.DNSNameservers)}
+	for _, p := range a.Prefixes {
+		out.Prefixes = append(out.Prefixes, &nodev1.AdvertisedPrefix{Prefix: p.CIDR.String(), Autonomous: p.Autonomous})
 	}
 	return out
 }
@@ -123,7 +135,7 @@ func dhcp(d view.DHCP) *nodev1.Dhcp {
 	for _, s := range d.Subnets {
 		out.Subnets = append(out.Subnets, &nodev1.DhcpSubnet{SubnetId: s.ID, Cidr: s.CIDR.String(), GatewayIp: text(s.GatewayIP),
 			DnsNameservers: texts(s.DNSNameservers), HostRoutes: routes(s.HostRoutes), MetadataVia: text(s.MetadataVia),
-			DhcpAddresses: texts(s.DHCPAddresses)})
+			DhcpAddresses: texts(s.DHCPAddresses), Stateless: s.Stateless})
 	}
 	return out
 }

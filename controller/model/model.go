@@ -88,8 +88,12 @@ type Subnet struct {
 	EnableDHCP      bool       `json:"enable_dhcp"`
 	// DNSNameservers are announced by DHCP; 0.0.0.0 alone announces none; empty announces the DHCP server itself.
 	DNSNameservers []netip.Addr `json:"dns_nameservers,omitempty"`
-	// HostRoutes are announced by DHCP.
+	// HostRoutes are announced by DHCP; none for IPv6.
 	HostRoutes []Route `json:"host_routes,omitempty"`
+	// IPv6RAMode is what routers advertise on an IPv6 subnet, IPv6AddressMode how machines come to their addresses there: one of
+	// the modes below, or "".
+	IPv6RAMode      string `json:"ipv6_ra_mode,omitempty"`
+	IPv6AddressMode string `json:"ipv6_address_mode,omitempty"`
 }
 
 // FixedIP is an address of a port.

@@ -60,8 +60,15 @@ func (p *Port) Stations() []MAC {
 }
 
 // LinkLocal is the link-local address that belongs to a MAC (RFC 4291, appendix A).
-func (m MAC) LinkLocal() netip.Addr {
-	return netip.AddrFrom16([16]byte{0xfe, 0x80, 8: m[0] ^ 2, m[1], m[2], 0xff, 0xfe, m[3], m[4], m[5]})
+func (m MAC) LinkLocal() netip.Addr { return m.AddressIn(linkLocals) }
+
+var linkLocals = netip.MustParsePrefix("fe80::/64")
+
+// AddressIn is the address that belongs to a MAC in an IPv6 block of 64 bits (EUI-64; RFC 4291, appendix A).
+func (m MAC) AddressIn(block netip.Prefix) netip.Addr {
+	a := block.Masked().Addr().As16()
+	copy(a[8:], []byte{m[0] ^ 2, m[1], m[2], 0xff, 0xfe, m[3], m[4], m[5]})
+	return netip.AddrFrom16(a)
 }
 
 func comparePrefix(a, b netip.Prefix) int {

@@ -6,6 +6,16 @@ import (
 	"slices"
 )
 
+// Modes of IPv6 subnets. The names are Neutron's.
+const (
+	// SLAAC: machines make their addresses of an advertised prefix and their MAC (RFC 4862).
+	SLAAC = "slaac"
+	// DHCPv6Stateless: likewise, and DHCPv6 tells them the rest.
+	DHCPv6Stateless = "dhcpv6-stateless"
+	// DHCPv6Stateful: DHCPv6 gives them their addresses, and the rest.
+	DHCPv6Stateful = "dhcpv6-stateful"
+)
+
 // noUnicast are blocks whose addresses no port can have, and why (RFC 6890, RFC 4291).
 var noUnicast = []struct {
 	block netip.Prefix
@@ -50,8 +60,39 @@ func (s *Subnet) Validate() []Violation {
 		v.inBlock("gateway_ip", g, s.CIDR)
 	}
 	v.pools(s)
+	v.modes(s)
 	v.dhcp(s)
 	return v
+}
+
+// SelfMade says whether machines make their addresses on the subnet themselves: each has the one that belongs to its MAC, and no other.
+func (s *Subnet) SelfMade() bool {
+	return selfMade(s.IPv6RAMode) || selfMade(s.IPv6AddressMode)
+}
+
+func selfMade(mode string) bool { return mode == SLAAC || mode == DHCPv6Stateless }
+
+// WantsDHCPv6 says whether the subnet's ports are served by DHCPv6.
+func (s *Subnet) WantsDHCPv6() bool {
+	return s.IPv6AddressMode == DHCPv6Stateless || s.IPv6AddressMode == DHCPv6Stateful
+}
+
+func (v *violations) modes(s *Subnet) {
+	before := len(*v)
+	for _, m := range []struct{ field, mode string }{{"ipv6_ra_mode", s.IPv6RAMode}, {"ipv6_address_mode", s.IPv6AddressMode}} {
+		switch {
+		case m.mode == "":
+		case m.mode != SLAAC && m.mode != DHCPv6Stateless && m.mode != DHCPv6Stateful:
+			v.add(m.field, "%q is none of %s, %s, %s", m.mode, SLAAC, DHCPv6Stateless, DHCPv6Stateful)
+		case s.CIDR.Addr().Is4():
+			v.add(m.field, "is for IPv6 subnets, and %s is IPv4; leave it out", s.CIDR)
+		case selfMade(m.mode) && s.CIDR.Bits() != 64:
+			v.add(m.field, "%q needs a prefix of 64 bits, of which machines make themselves an address (RFC 4862), and %s has %d", m.mode, s.CIDR, s.CIDR.Bits())
+		}
+	}
+	if len(*v) == before && s.IPv6RAMode != "" && s.IPv6AddressMode != "" && s.IPv6RAMode != s.IPv6AddressMode {
+		v.add("ipv6_address_mode", "%q is not what routers advertise by ipv6_ra_mode %q; give both the same, or only one", s.IPv6AddressMode, s.IPv6RAMode)
+	}
 }
 
 // Limits of what DHCP announces: an option holds 255 bytes (RFC 2132 2), a name server takes 4 of them and a classless
@@ -62,13 +103,23 @@ const (
 )
 
 func (v *violations) dhcp(s *Subnet) {
-	if s.EnableDHCP && s.CIDR.Addr().Is6() {
-		v.add("enable_dhcp", "is true, but %s is IPv6, for which there is no DHCP server; set it to false", s.CIDR)
+	if s.CIDR.Addr().Is6() {
+		switch {
+		case s.EnableDHCP && !s.WantsDHCPv6():
+			v.add("enable_dhcp", "is true, and %s is IPv6: give it the ipv6_address_mode %s or %s, or leave enable_dhcp out",
+				s.CIDR, DHCPv6Stateful, DHCPv6Stateless)
+		case !s.EnableDHCP && s.WantsDHCPv6():
+			v.add("enable_dhcp", "is false, and ipv6_address_mode is %q; leave one of them out", s.IPv6AddressMode)
+		}
 	}
 	if n := len(s.DNSNameservers); n > MaxNameservers {
 		v.add("dns_nameservers", "there are %d; at most %d are allowed", n, MaxNameservers)
 	} else {
 		v.nameservers(s)
+	}
+	if len(s.HostRoutes) > 0 && s.CIDR.Addr().Is6() {
+		v.add("host_routes", "are announced by DHCP for IPv4 only, and %s is IPv6; leave them out", s.CIDR)
+		return
 	}
 	if n := len(s.HostRoutes); n > MaxHostRoutes {
 		v.add("host_routes", "there are %d; at most %d are allowed", n, MaxHostRoutes)

@@ -43,6 +43,9 @@ func (t *Tx) checkFixedIPs(c *checks, list string, p *model.Port) {
 			}
 			f.SubnetID = s.ID
 		}
+		if s != nil && s.SelfMade() && !model.OwnedByWeft(p.DeviceOwner) {
+			t.checkSelfMade(c, field, s, p, i)
+		}
 		if s == nil || !f.IP.IsValid() || f.IP.Zone() != "" || f.IP.Is4In6() {
 			continue
 		}
@@ -74,6 +77,13 @@ func (t *Tx) fillFixedIPs(list string, p *model.Port, old []model.FixedIP) error
 		if f.IP.IsValid() || s == nil || s.NetworkID != p.NetworkID {
 			continue
 		}
+		if s.SelfMade() && !model.OwnedByWeft(p.DeviceOwner) {
+			var err error
+			if *f, err = t.selfMade(fmt.Sprintf("%s[%d]", list, i), s, p); err != nil {
+				return err
+			}
+			continue
+		}
 		for _, o := range old {
 			if o.SubnetID == f.SubnetID && !mine[o.IP] {
 				f.IP = o.IP
@@ -91,10 +101,13 @@ func (t *Tx) fillFixedIPs(list string, p *model.Port, old []model.FixedIP) error
 }
 
 // anyFixedIPs chooses one address of each IP version that the network has subnets of: from the oldest subnet that has
-// one left. list is the field's path.
-func (t *Tx) anyFixedIPs(list string, n *model.Network) ([]model.FixedIP, error) {
+// one left. Where machines make their addresses themselves, their ports get them by giveSelfMade. list is the field's path.
+func (t *Tx) anyFixedIPs(list string, n *model.Network, owner string) ([]model.FixedIP, error) {
 	var byVersion [2][]*model.Subnet
 	for s := range t.SubnetsOf(n.ID) {
+		if s.SelfMade() && !model.OwnedByWeft(owner) {
+			continue
+		}
 		version := 0
 		if s.CIDR.Addr().Is6() {
 			version = 1

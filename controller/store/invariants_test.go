@@ -71,6 +71,7 @@ func invariants(t failer, s state.Snapshot) {
 				t.Errorf("port %s: address %s is not of subnet %s", p.ID, f.IP, f.SubnetID)
 			}
 		}
+		madeItself(t, s, p)
 		var byMAC []*model.Interface
 		if macs[p.MAC] == 1 {
 			byMAC = claimed[p.MAC.String()]

@@ -10,7 +10,8 @@ import (
 
 // CreatePort adds a port for people. Those of model.OwnedByWeft are refused here, and only their name, description and
 // labels can be changed by UpdatePort; DeletePort names the object that they belong to. An empty id or MAC is chosen; a fixed IP may lack the subnet or the address; nil fixed IPs mean
-// one of each IP version that the network has subnets of, and a list without any means none. With port security, nil security
+// one of each IP version that the network has subnets of, and a list without any means none; addresses that machines make
+// themselves are added to either. With port security, nil security
 // groups mean the default group of the project, and a list without any means none.
 func (t *Tx) CreatePort(in *model.Port) (*model.Port, error) {
 	p := clonePort(in)
@@ -40,9 +41,12 @@ func (t *Tx) CreatePort(in *model.Port) (*model.Port, error) {
 		}
 	}
 	if in.FixedIPs == nil {
-		p.FixedIPs, err = t.anyFixedIPs("fixed_ips", n)
+		p.FixedIPs, err = t.anyFixedIPs("fixed_ips", n, p.DeviceOwner)
 	} else {
 		err = t.fillFixedIPs("fixed_ips", p, nil)
+	}
+	if err == nil {
+		err = t.giveSelfMade("mac_address", p)
 	}
 	if err == nil && p.PortSecurityEnabled && in.SecurityGroups == nil {
 		err = t.giveDefaultGroup(p)
@@ -74,6 +78,7 @@ func (t *Tx) UpdatePort(in *model.Port, expected int64) (*model.Port, error) {
 	c := checks{kind: state.Ports, violations: p.Validate()}
 	immutable(&c, "network_id", old.NetworkID, p.NetworkID)
 	if p.NetworkID == old.NetworkID {
+		t.remake(old, p)
 		t.checkMAC(&c, p)
 		t.checkFixedIPs(&c, "fixed_ips", p)
 	}
@@ -88,6 +93,9 @@ func (t *Tx) UpdatePort(in *model.Port, expected int64) (*model.Port, error) {
 	}
 	// Addresses are chosen even when there are mistakes, for what depends on them to be told too.
 	none := t.fillFixedIPs("fixed_ips", p, old.FixedIPs)
+	if none == nil {
+		none = t.giveSelfMade("mac_address", p)
+	}
 	if own {
 		t.checkOwnPort(&c, old, p)
 	} else if none == nil {

@@ -172,7 +172,7 @@ func (t *Tx) checkGateway(c *checks, old, r *model.Router) (legs []leg, none err
 	if n == nil {
 		return nil, nil
 	}
-	p := &model.Port{Meta: model.Meta{ID: g.PortID}, NetworkID: n.ID, FixedIPs: g.FixedIPs}
+	p := &model.Port{Meta: model.Meta{ID: g.PortID}, NetworkID: n.ID, FixedIPs: g.FixedIPs, DeviceOwner: model.OwnerRouterGateway}
 	switch {
 	case len(g.FixedIPs) > 0:
 		t.checkFixedIPs(c, gatewayField+".external_fixed_ips", p)
@@ -180,7 +180,7 @@ func (t *Tx) checkGateway(c *checks, old, r *model.Router) (legs []leg, none err
 	case was != nil:
 		p.FixedIPs = cloneSlice(was)
 	default:
-		p.FixedIPs, none = t.anyFixedIPs(gatewayField+".external_fixed_ips", n)
+		p.FixedIPs, none = t.anyFixedIPs(gatewayField+".external_fixed_ips", n, p.DeviceOwner)
 	}
 	g.FixedIPs = p.FixedIPs
 	for i, f := range g.FixedIPs {

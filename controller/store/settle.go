@@ -29,7 +29,8 @@ func drain[K cmp.Ordered](s *set[K]) []K {
 }
 
 // pending is what changes have left to be put right: where the centralised parts of routers are, which hosts distributed
-// routers are on, who serves networks by DHCP, and which hosts serve floating IPs.
+// routers are on, who serves networks by DHCP, which hosts serve floating IPs, and which ports lack an address that their
+// machine makes itself.
 //
 // Operations note here what they touched, and settle puts it right once, when all of a transaction's operations are done:
 // the cost follows what changed, and not how many operations it took.
@@ -45,12 +46,14 @@ type pending struct {
 	places set[place]
 	// floating are hosts that may serve other external networks now.
 	floating set[string]
+	// selfMade are subnets of which ports may lack the address that their machines make themselves.
+	selfMade set[string]
 	// freed counts by network the addresses that were given back.
 	freed map[string]int
 }
 
 func (p *pending) empty() bool {
-	return !p.fitness && len(p.routers)+len(p.networks)+len(p.spread)+len(p.places)+len(p.floating)+len(p.freed) == 0
+	return !p.fitness && len(p.routers)+len(p.networks)+len(p.spread)+len(p.places)+len(p.floating)+len(p.selfMade)+len(p.freed) == 0
 }
 
 // freedAddress notes that an address was given back.
@@ -77,6 +80,7 @@ func (p *pending) join(o pending) {
 	joinSets(&p.spread, o.spread)
 	joinSets(&p.places, o.places)
 	joinSets(&p.floating, o.floating)
+	joinSets(&p.selfMade, o.selfMade)
 	for n := range o.freed {
 		p.freedAll(n)
 	}
@@ -103,6 +107,7 @@ func (t *Tx) settle() {
 			return
 		}
 		t.while(&t.pending.routers, func(id string) { t.schedule(&f, id) })
+		t.while(&t.pending.selfMade, t.spreadSelfMade)
 		t.while(&t.pending.networks, func(id string) { t.serveDHCP(&f, id) })
 		t.spreadRouters()
 		for _, host := range drain(&t.pending.floating) {
@@ -140,6 +145,11 @@ func (t *Tx) everything() {
 	}
 	for h := range t.Hosts() {
 		t.pending.floating.add(h.ID)
+	}
+	for s := range t.Subnets() {
+		if s.SelfMade() {
+			t.pending.selfMade.add(s.ID)
+		}
 	}
 }
 

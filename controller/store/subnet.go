@@ -35,6 +35,9 @@ func (t *Tx) CreateSubnet(in *model.Subnet) (*model.Subnet, error) {
 	t.created(&s.Meta)
 	t.put(state.Subnets, s)
 	t.pending.freedAll(s.NetworkID)
+	if s.SelfMade() {
+		t.pending.selfMade.add(s.ID)
+	}
 	return s, nil
 }
 
@@ -52,6 +55,8 @@ func (t *Tx) UpdateSubnet(in *model.Subnet, expected int64) (*model.Subnet, erro
 	c := checks{kind: state.Subnets, violations: s.Validate()}
 	immutable(&c, "network_id", old.NetworkID, s.NetworkID)
 	immutable(&c, "cidr", old.CIDR, s.CIDR)
+	immutable(&c, "ipv6_ra_mode", old.IPv6RAMode, s.IPv6RAMode)
+	immutable(&c, "ipv6_address_mode", old.IPv6AddressMode, s.IPv6AddressMode)
 	t.checkGatewayChange(&c, old, s)
 	if err := c.err(); err != nil {
 		return nil, err
@@ -83,7 +88,8 @@ func routerInterface(p *model.Port) bool {
 	return p.DeviceOwner == model.OwnerRouterInterface || p.DeviceOwner == model.OwnerDistributedInterface
 }
 
-// DeleteSubnet removes a subnet that no port has an address of. Ports of DHCP and of hosts' fip namespaces give theirs back.
+// DeleteSubnet removes a subnet that no port has an address of. Ports of DHCP and of hosts' fip namespaces give theirs back, and
+// so do those whose machines made theirs themselves.
 func (t *Tx) DeleteSubnet(id string, expected int64) error {
 	old := t.Subnet(id)
 	if old == nil {
@@ -92,6 +98,7 @@ func (t *Tx) DeleteSubnet(id string, expected int64) error {
 	if err := expect(state.Subnets, &old.Meta, expected); err != nil {
 		return err
 	}
+	t.dropSelfMade(old)
 	var u users
 	t.portUsers(&u, t.PortsOfSubnet(id))
 	if err := u.err(state.Subnets, id); err != nil {

@@ -146,6 +146,11 @@ func (w walker) subnet(t *rapid.T) {
 	if rapid.Bool().Draw(t, "gateway") {
 		s.GatewayIP = model.DefaultGateway(cidr)
 	}
+	if cidr.Addr().Is6() {
+		modes := []string{"", model.SLAAC, model.DHCPv6Stateless, model.DHCPv6Stateful}
+		s.IPv6RAMode, s.IPv6AddressMode = pick(t, "ra mode", modes...), pick(t, "address mode", modes...)
+		s.EnableDHCP = s.WantsDHCPv6()
+	}
 	w.do(t, func(tx *Tx) error { _, err := tx.CreateSubnet(s); return err })
 }
 

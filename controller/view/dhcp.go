@@ -14,7 +14,7 @@ const Domain = "weft.internal"
 // DHCP is the namespace qdhcp- of a network on a host.
 type DHCP struct {
 	Device
-	// Subnets are the IPv4 subnets with enable_dhcp, in order of id.
+	// Subnets are those with enable_dhcp, in order of id.
 	Subnets []DHCPSubnet
 	Domain  string
 	// Metadata says that the namespace serves 169.254.169.254: some subnet has no router that does.
@@ -25,7 +25,7 @@ type DHCP struct {
 type DHCPSubnet struct {
 	ID   string
 	CIDR netip.Prefix
-	// GatewayIP is the zero Addr for a subnet without.
+	// GatewayIP is the zero Addr for a subnet without, and for IPv6, where routers tell of themselves.
 	GatewayIP      netip.Addr
 	DNSNameservers []netip.Addr
 	HostRoutes     []model.Route
@@ -34,6 +34,8 @@ type DHCPSubnet struct {
 	MetadataVia netip.Addr
 	// DHCPAddresses are those of all DHCP ports of the network on the subnet, sorted.
 	DHCPAddresses []netip.Addr
+	// Stateless: machines of the IPv6 subnet make their addresses themselves.
+	Stateless bool
 }
 
 // dhcpPort is the port of a network's DHCP namespace on a host, or nil. The cost is the number of hosts that have one.
@@ -53,11 +55,13 @@ func dhcp(s state.Snapshot, h Host, network string) *DHCP {
 	}
 	out := &DHCP{Device: device(s, p), Domain: Domain}
 	for sub := range s.SubnetsOf(network) {
-		if !sub.EnableDHCP || !sub.CIDR.Addr().Is4() {
+		if !sub.EnableDHCP {
 			continue
 		}
-		d := DHCPSubnet{ID: sub.ID, CIDR: sub.CIDR, GatewayIP: sub.GatewayIP, DNSNameservers: sub.DNSNameservers, HostRoutes: sub.HostRoutes}
-		if routerAtGateway(s, sub) {
+		d := DHCPSubnet{ID: sub.ID, CIDR: sub.CIDR, DNSNameservers: sub.DNSNameservers}
+		if sub.CIDR.Addr().Is6() {
+			d.Stateless = sub.SelfMade()
+		} else if d.GatewayIP, d.HostRoutes = sub.GatewayIP, sub.HostRoutes; routerAtGateway(s, sub) {
 			d.MetadataVia = sub.GatewayIP
 		} else if i := slices.IndexFunc(p.FixedIPs, func(f model.FixedIP) bool { return f.SubnetID == sub.ID }); i >= 0 {
 			d.MetadataVia, out.Metadata = p.FixedIPs[i].IP, true

@@ -220,7 +220,8 @@ func (a *affected) subnet(o, n *model.Subnet) {
 		either = o
 	}
 	a.namespaces.dhcp.add(either.NetworkID)
-	if o != nil && n != nil && o.CIDR == n.CIDR && o.GatewayIP == n.GatewayIP && o.NetworkID == n.NetworkID {
+	if o != nil && n != nil && o.CIDR == n.CIDR && o.GatewayIP == n.GatewayIP && o.NetworkID == n.NetworkID && o.IPv6RAMode == n.IPv6RAMode &&
+		(n.IPv6RAMode == "" || slices.Equal(o.DNSNameservers, n.DNSNameservers)) {
 		return
 	}
 	for s := range a.snapshots() {

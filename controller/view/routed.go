@@ -24,10 +24,7 @@ type RouterPort struct {
 }
 
 // LinkLocal is the link-local address that Linux gives to an interface with the port's MAC (RFC 4291, appendix A).
-func (p RouterPort) LinkLocal() netip.Addr {
-	m := p.MAC
-	return netip.AddrFrom16([16]byte{0xfe, 0x80, 8: m[0] ^ 2, m[1], m[2], 0xff, 0xfe, m[3], m[4], m[5]})
-}
+func (p RouterPort) LinkLocal() netip.Addr { return p.MAC.LinkLocal() }
 
 // Routed is what the distributed routers that are up have on a network, as one host sees it.
 type Routed struct {

@@ -32,6 +32,25 @@ type RouterInterface struct {
 	Device
 	// SNATAddresses lead out of a distributed router: the addresses of its snat namespace on the device's subnets.
 	SNATAddresses []netip.Addr
+	// Advertisement is what machines are told; nil when no subnet of the device has an ipv6_ra_mode.
+	Advertisement *Advertisement
+}
+
+// Advertisement is a router advertisement (RFC 4861, section 4.2).
+type Advertisement struct {
+	// DefaultRouter: the router has the gateway_ip of one of the subnets.
+	DefaultRouter bool
+	// Managed and OtherConfig are the flags M and O.
+	Managed, OtherConfig bool
+	Prefixes             []AdvertisedPrefix
+	// DNSNameservers are those of the subnets, each once.
+	DNSNameservers []netip.Addr
+}
+
+// AdvertisedPrefix is a subnet of which machines make themselves an address, if it is Autonomous.
+type AdvertisedPrefix struct {
+	CIDR       netip.Prefix
+	Autonomous bool
 }
 
 // Router is the namespace qrouter- of a router on a host: a copy of a distributed one, or the whole of a centralised one.
@@ -83,7 +102,7 @@ func routerResource(s state.Snapshot, h Host, id string) *Router {
 			return nil
 		}
 		for _, p := range distributedPorts(s, r) {
-			out.Interfaces = append(out.Interfaces, RouterInterface{Device: device(s, p), SNATAddresses: snatAddresses(s, r, p)})
+			out.Interfaces = append(out.Interfaces, RouterInterface{Device: device(s, p), SNATAddresses: snatAddresses(s, r, p), Advertisement: advertisement(s, p)})
 		}
 		if servesFIP(s, r, h.Name) {
 			out.LinkLocal, out.FIPNetworkID = linkLocal(at.LinkLocal), r.Gateway.NetworkID
@@ -93,12 +112,37 @@ func routerResource(s state.Snapshot, h Host, id string) *Router {
 			return nil
 		}
 		for _, p := range interfacePorts(s, r, model.OwnerRouterInterface) {
-			out.Interfaces = append(out.Interfaces, RouterInterface{Device: device(s, p)})
+			out.Interfaces = append(out.Interfaces, RouterInterface{Device: device(s, p), Advertisement: advertisement(s, p)})
 		}
 		out.Gateway = externalGateway(s, r)
 	}
 	out.Metadata = slices.ContainsFunc(out.Interfaces, func(i RouterInterface) bool { return i.hasIPv4() })
 	return out
+}
+
+// advertisement is what a router tells machines on the subnets of one of its ports; nil when nothing.
+func advertisement(s state.Snapshot, p *model.Port) *Advertisement {
+	var out Advertisement
+	for _, f := range p.FixedIPs {
+		sub := subnetOf(s, p, f)
+		if sub == nil || sub.IPv6RAMode == "" {
+			continue
+		}
+		stateful := sub.IPv6RAMode == model.DHCPv6Stateful
+		out.Prefixes = append(out.Prefixes, AdvertisedPrefix{CIDR: sub.CIDR, Autonomous: !stateful})
+		out.DefaultRouter = out.DefaultRouter || sub.GatewayIP == f.IP
+		out.Managed = out.Managed || stateful
+		out.OtherConfig = out.OtherConfig || sub.IPv6RAMode != model.SLAAC
+		for _, a := range sub.DNSNameservers {
+			if !slices.Contains(out.DNSNameservers, a) {
+				out.DNSNameservers = append(out.DNSNameservers, a)
+			}
+		}
+	}
+	if len(out.Prefixes) == 0 {
+		return nil
+	}
+	return &out
 }
 
 func (d Device) hasIPv4() bool {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/weft-sdn/weft/controller/model"
 	"github.com/weft-sdn/weft/controller/state"
@@ -139,8 +140,8 @@ func TestNamespacesOfAHost(t *testing.T) {
 		return d
 	}
 	interfaces := []RouterInterface{
-		{dev("gw-red", "red", 0x91, "10.1.0.1/24", "fd00:1::1/64"), []netip.Addr{addr("10.1.0.9")}},
-		{dev("gw-blue", "blue", 0x92, "10.2.0.1/24"), []netip.Addr{addr("10.2.0.9")}},
+		{dev("gw-red", "red", 0x91, "10.1.0.1/24", "fd00:1::1/64"), []netip.Addr{addr("10.1.0.9")}, nil},
+		{dev("gw-blue", "blue", 0x92, "10.2.0.1/24"), []netip.Addr{addr("10.2.0.9")}, nil},
 	}
 	gateway := ExternalGateway{dev("qg-dr", "ext", 0x93, "172.24.4.10/24"), []netip.Addr{addr("172.24.4.1")}, true}
 	neighbour := func(id, network string, mac byte, ips ...model.FixedIP) Endpoint {
@@ -334,5 +335,40 @@ func TestChangesOfRoutersConcernOnlyWhomTheyConcern(t *testing.T) {
 				t.Errorf("affected (-want +got):\n%s", d)
 			}
 		})
+	}
+}
+
+func TestAdvertisement(t *testing.T) {
+	c := routedHosts(t)
+	six := func(id, cidr, gateway, mode string, dns ...string) {
+		s := &model.Subnet{Meta: model.Meta{ID: id}, NetworkID: "red", CIDR: prefix(cidr), GatewayIP: addr(gateway), IPv6RAMode: mode}
+		for _, a := range dns {
+			s.DNSNameservers = append(s.DNSNameservers, addr(a))
+		}
+		c.Put(s)
+	}
+	six("made", "fd00:a::/64", "fd00:a::1", model.SLAAC, "fd00::53")
+	six("told", "fd00:b::/64", "fd00:b::1", model.DHCPv6Stateful, "fd00::54", "fd00::53")
+	six("rest", "fd00:c::/64", "fd00:c::1", model.DHCPv6Stateless)
+	six("quiet", "fd00:d::/64", "fd00:d::1", "")
+	for _, x := range []struct {
+		name string
+		at   []model.FixedIP
+		want *Advertisement
+	}{
+		{"nothing to say", []model.FixedIP{{SubnetID: "quiet", IP: addr("fd00:d::1")}, {SubnetID: "gone", IP: addr("fd00:e::1")}}, nil},
+		{"SLAAC", []model.FixedIP{{SubnetID: "made", IP: addr("fd00:a::1")}, {SubnetID: "quiet", IP: addr("fd00:d::1")}}, &Advertisement{
+			DefaultRouter: true, Prefixes: []AdvertisedPrefix{{prefix("fd00:a::/64"), true}}, DNSNameservers: []netip.Addr{addr("fd00::53")}}},
+		{"stateless, and not the gateway", []model.FixedIP{{SubnetID: "rest", IP: addr("fd00:c::2")}}, &Advertisement{
+			OtherConfig: true, Prefixes: []AdvertisedPrefix{{prefix("fd00:c::/64"), true}}}},
+		{"stateful beside SLAAC", []model.FixedIP{{SubnetID: "told", IP: addr("fd00:b::1")}, {SubnetID: "made", IP: addr("fd00:a::2")}}, &Advertisement{
+			DefaultRouter: true, Managed: true, OtherConfig: true,
+			Prefixes:       []AdvertisedPrefix{{prefix("fd00:b::/64"), false}, {prefix("fd00:a::/64"), true}},
+			DNSNameservers: []netip.Addr{addr("fd00::54"), addr("fd00::53")}}},
+	} {
+		got := advertisement(c.Snapshot(), &model.Port{NetworkID: "red", FixedIPs: x.at})
+		if d := cmp.Diff(x.want, got, cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{})); d != "" {
+			t.Errorf("%s (-want +got):\n%s", x.name, d)
+		}
 	}
 }

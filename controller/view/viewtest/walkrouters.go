@@ -79,6 +79,11 @@ func (w Walk) subnetOf(id string, dhcp bool) *model.Subnet {
 	s := &model.Subnet{Meta: model.Meta{ID: id}, NetworkID: id[:2], CIDR: netip.MustParsePrefix("10." + id[1:2] + ".0.0/24"), EnableDHCP: dhcp}
 	if id[2:] == "v6" {
 		s.CIDR, s.EnableDHCP = netip.MustParsePrefix("fd00::/64"), false
+		if dhcp {
+			s.IPv6RAMode = w.one("ra mode", "", model.SLAAC, model.DHCPv6Stateless, model.DHCPv6Stateful)
+			s.IPv6AddressMode = w.one("address mode", "", s.IPv6RAMode)
+			s.EnableDHCP = s.WantsDHCPv6()
+		}
 	}
 	s.GatewayIP = s.CIDR.Addr().Next()
 	return s
@@ -166,6 +171,9 @@ func (w Walk) routerStep(tx Tx, host, network string, gone bool) {
 		}
 		if w.bool("dns") {
 			s.DNSNameservers = []netip.Addr{netip.MustParseAddr("192.0.2.53")}
+			if s.CIDR.Addr().Is6() {
+				s.DNSNameservers[0] = netip.MustParseAddr("fd00::53")
+			}
 		}
 		tx.Put(s)
 	case gone:

@@ -23,8 +23,12 @@ var Subnet = &Kind{
 			Help: "address of the gateway, or none", Default: "first of the block"},
 		{Name: "allocation_pools", FlagName: "allocation-pool",
 			Help: "range that automatic addresses come from", Default: "the whole block"},
-		{Name: "enable_dhcp", FlagName: "dhcp", Not: "no-dhcp", Default: "true for IPv4",
+		{Name: "enable_dhcp", FlagName: "dhcp", Not: "no-dhcp", Default: "true for IPv4; for IPv6 as the address mode says",
 			Help: "ports get their address by DHCP"},
+		{Name: "ipv6_ra_mode", Values: []string{"slaac", "dhcpv6-stateful", "dhcpv6-stateless"},
+			Help: "what routers advertise: slaac, dhcpv6-stateful or dhcpv6-stateless", Default: "nothing"},
+		{Name: "ipv6_address_mode", Values: []string{"slaac", "dhcpv6-stateful", "dhcpv6-stateless"},
+			Help: "how machines come to their addresses: likewise", Default: "by other means"},
 		{Name: "dns_nameservers", FlagName: "dns", Default: "the DHCP servers",
 			Help: "name server that DHCP announces; 0.0.0.0: none"},
 		{Name: "host_routes", FlagName: "host-route",
@@ -56,5 +60,18 @@ var Subnet = &Kind{
 		{Head: "DHCP", Wide: true, Text: func(m Message, _ Names) string {
 			return strconv.FormatBool(m.(*weftv1.Subnet).GetEnableDhcp())
 		}},
+		{Head: "IPV6", Wide: true, Text: func(m Message, _ Names) string { return modes(m.(*weftv1.Subnet)) }},
 	},
+}
+
+// modes says in a word or two how machines come to addresses on an IPv6 subnet.
+func modes(s *weftv1.Subnet) string {
+	switch ra, addresses := s.GetIpv6RaMode(), s.GetIpv6AddressMode(); {
+	case ra == addresses:
+		return ra
+	case ra == "":
+		return "no RA, " + addresses
+	default:
+		return "RA " + ra
+	}
 }
