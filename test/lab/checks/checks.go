@@ -29,7 +29,7 @@ type Check struct {
 
 // All lists the checks in the order in which they run: what is simple first, and what breaks things last.
 func All() []Check {
-	return slices.Concat(reach, isolation, life, routers(), served(), judged, limits, matrices(), faults, survival())
+	return slices.Concat(reach, isolation, life, routers(), served(), announced(), judged, limits, matrices(), faults, survival())
 }
 
 // limit bounds one check.

@@ -188,17 +188,22 @@ func strangers(ctx context.Context, s *cloud.Scope, t *site) (string, error) {
 
 // servers are the dnsmasqs of a network: host and process id.
 func servers(ctx context.Context, s *cloud.Scope, n *cloud.Network) (map[string]int, error) {
+	return daemons(ctx, s, "dnsmasq", n.ID())
+}
+
+// daemons are the processes of a program that have an id among their arguments: host and process id.
+func daemons(ctx context.Context, s *cloud.Scope, program, id string) (map[string]int, error) {
 	found := map[string]int{}
 	for _, h := range s.Lab.Hosts {
 		if h.Box == nil {
 			continue
 		}
-		all, err := h.Processes(ctx, "dnsmasq")
+		all, err := h.Processes(ctx, program)
 		if err != nil {
 			return nil, err
 		}
 		for pid, args := range all {
-			if strings.Contains(args, n.ID()) {
+			if strings.Contains(args, id) {
 				found[h.Name] = pid
 			}
 		}
@@ -266,33 +271,39 @@ func dnsmasqDies(ctx context.Context, s *cloud.Scope, t *site) (string, error) {
 	if len(before) == 0 {
 		return "", errors.New("no dnsmasq serves the network")
 	}
+	took, err := succeeded(ctx, s, before, func() (map[string]int, error) { return servers(ctx, s, t.private[0]) })
+	if err != nil {
+		return "", err
+	}
+	_, err = t.vm["plain"].Lease(ctx, "udhcpc")
+	return "back after " + ms(took), err
+}
+
+// succeeded kills processes, by host, and waits until others have come in their place.
+func succeeded(ctx context.Context, s *cloud.Scope, before map[string]int, now func() (map[string]int, error)) (took time.Duration, err error) {
 	start := time.Now()
 	for host, pid := range before {
 		h, err := s.Lab.Host(host)
 		if err != nil {
-			return "", err
+			return 0, err
 		}
 		if _, err := h.Exec(ctx, "kill", "-9", fmt.Sprint(pid)); err != nil {
-			return "", err
+			return 0, err
 		}
 	}
-	if err := lab.Poll(ctx, 30*time.Second, func() error {
-		after, err := servers(ctx, s, t.private[0])
+	err = lab.Poll(ctx, 30*time.Second, func() error {
+		after, err := now()
 		if err != nil {
 			return err
 		}
 		for host, pid := range before {
 			if after[host] == 0 || after[host] == pid {
-				return fmt.Errorf("%s: dnsmasq has not come back", host)
+				return fmt.Errorf("%s: process %d has no successor", host, pid)
 			}
 		}
 		return nil
-	}); err != nil {
-		return "", err
-	}
-	took := time.Since(start)
-	_, err = t.vm["plain"].Lease(ctx, "udhcpc")
-	return "back after " + ms(took), err
+	})
+	return time.Since(start), err
 }
 
 // metadataAt is where every cloud answers.
