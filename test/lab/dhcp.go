@@ -38,7 +38,7 @@ type Lease struct {
 // up. The file is beside the script, so that both clients, who hand on different parts of the environment, find it.
 const leaseScript = `#!/bin/sh
 case "${1:-$reason}" in
-bound | renew | BOUND | RENEW | REBIND | REBOOT) env >"$0.lease" ;;
+bound | renew | BOUND | RENEW | REBIND | REBOOT | BOUND6 | RENEW6 | REBIND6) env >"$0.lease" ;;
 PREINIT | deconfig) ip link set dev "$interface" up ;;
 esac
 exit 0

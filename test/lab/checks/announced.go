@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	weftv1 "github.com/weft-sdn/weft/proto/weft/v1"
 	"github.com/weft-sdn/weft/test/lab"
 	"github.com/weft-sdn/weft/test/lab/cloud"
@@ -18,6 +20,9 @@ func announced() []Check {
 	k := kind{&scene{"announced", buildAnnounced}, "IPv6"}
 	return []Check{
 		k.check("addresses by SLAAC, and routing", bySLAAC),
+		k.check("addresses by DHCPv6", byDHCPv6),
+		k.check("the rest by DHCPv6", restByDHCPv6),
+		k.check("strangers get nothing by DHCPv6", strangers6),
 		k.check("advertisements stay on their host", staysHome),
 		k.check("a router says nothing it was not told", saysNothing),
 		k.check("radvd killed, and the agent", radvdDies),
@@ -105,34 +110,98 @@ func bySLAAC(ctx context.Context, s *cloud.Scope, t *site) (string, error) {
 			return "", err
 		}
 	}
-	// The network next door, by the default router that they heard of; and the one that no router leads to.
-	told := t.vm["told2"]
-	if err := useAddress(ctx, s, told); err != nil {
+	// No router leads to the network of the other one.
+	if err := mustNotAsk(ctx, t.vm["made1"].Box, at(addr(t.vm["rest1"]))); err != nil {
 		return "", err
 	}
+	return fmt.Sprintf("address, MTU and router at most %s after eth0 came up; both routers, two hosts", ms(slowest)), nil
+}
+
+// byDHCPv6: a router says that addresses come by DHCPv6; machines get those of their ports, and reach the network next door by the
+// router that they have heard of.
+func byDHCPv6(ctx context.Context, s *cloud.Scope, t *site) (string, error) {
+	var slowest time.Duration
+	for _, name := range []string{"told1", "told2"} {
+		vm := t.vm[name]
+		heard, _, err := vm.Configured(ctx, false)
+		if err != nil {
+			return "", err
+		}
+		if heard.Address.IsValid() {
+			return "", fmt.Errorf("%s made itself %s on a subnet of stateful DHCPv6", name, heard.Address)
+		}
+		start := time.Now()
+		l, err := vm.Lease6(ctx, false)
+		if err != nil {
+			return "", err
+		}
+		slowest = max(slowest, time.Since(start))
+		want, err := fixedIP(ctx, s, vm)
+		switch {
+		case err != nil:
+			return "", err
+		case l.Address != want:
+			return "", fmt.Errorf("%s was given %s, and its port has %s", name, l.Address, want)
+		case fmt.Sprint(l.DNS) != "[fd00:53::1]" || !strings.HasPrefix(l.Search, "weft.internal"):
+			return "", fmt.Errorf("%s was told of the name servers %v and the domain %q", name, l.DNS, l.Search)
+		}
+		if err := vm.UseLease6(ctx, l); err != nil {
+			return "", err
+		}
+	}
+	told := t.vm["told2"]
 	for _, name := range []string{"made1", "made2"} {
+		if _, err := selfMade(ctx, s, t.private[0], t.vm[name]); err != nil {
+			return "", err
+		}
 		if err := mustAsk(ctx, t.vm[name].Box, at(addr(told)), told.Name, addr(t.vm[name])); err != nil {
 			return "", err
 		}
 	}
-	if err := mustNotAsk(ctx, t.vm["made1"].Box, at(addr(t.vm["rest1"]))); err != nil {
-		return "", err
-	}
-	return fmt.Sprintf("address, MTU and router %s after eth0 came up, at most; same host, VXLAN, next network", ms(slowest)), nil
+	_, err := mustPing(ctx, t.vm["told1"].Box, addr(told), lab.Pings{})
+	return fmt.Sprintf("address, DNS and domain after at most %s; same network, and the next by the router", ms(slowest)), err
 }
 
-// useAddress gives a VM by hand what its port has; its router it hears of.
-func useAddress(ctx context.Context, s *cloud.Scope, vm *lab.VM) error {
-	ip, err := fixedIP(ctx, s, vm)
+// restByDHCPv6: machines that make their addresses themselves are told the rest.
+func restByDHCPv6(ctx context.Context, s *cloud.Scope, t *site) (string, error) {
+	vm := t.vm["rest1"]
+	if _, err := selfMade(ctx, s, t.private[2], vm); err != nil {
+		return "", err
+	}
+	l, err := vm.Lease6(ctx, true)
+	switch {
+	case err != nil:
+		return "", err
+	case l.Address.IsValid():
+		return "", fmt.Errorf("it was given %s, which it did not ask for", l.Address)
+	case fmt.Sprint(l.DNS) != "[fd00:53::1]":
+		return "", fmt.Errorf("it was told of the name servers %v", l.DNS)
+	}
+	if l, err := vm.Lease6(ctx, false); err == nil && l.Address.IsValid() {
+		return "", fmt.Errorf("it was given %s where machines make their addresses themselves", l.Address)
+	}
+	return "name servers, and no address", nil
+}
+
+// strangers6: a machine with a MAC that no port has is told nothing.
+func strangers6(ctx context.Context, s *cloud.Scope, t *site) (string, error) {
+	vm, _, err := s.BareVM(ctx, t.private[1], "masked", s.Lab.Hosts[0].Name, &weftv1.Port{PortSecurityEnabled: proto.Bool(false)})
 	if err != nil {
-		return err
+		return "", err
 	}
-	if _, _, err := vm.Configured(ctx, false); err != nil {
-		return err
+	if err := s.Settle(ctx); err != nil {
+		return "", err
 	}
-	vm.Addresses = []netip.Prefix{netip.PrefixFrom(ip, 64)}
-	_, err = vm.Box.Exec(ctx, "ip", "addr", "replace", vm.Addresses[0].String(), "dev", "eth0", "nodad")
-	return err
+	if _, err := vm.Lease6(ctx, false); err != nil {
+		return "", fmt.Errorf("by its own MAC: %w", err)
+	}
+	if _, err := vm.Box.Exec(ctx, "sh", "-c", "ip link set dev eth0 down; ip link set dev eth0 address fa:16:3e:66:66:66; ip link set dev eth0 up"); err != nil {
+		return "", err
+	}
+	if l, err := vm.Lease6(ctx, false); err == nil {
+		return "", fmt.Errorf("a foreign MAC was given %v", l)
+	}
+	return "a foreign MAC: nothing", nil
 }
 
 // staysHome: each host has a copy of a distributed router, and machines must hear none but their own.

@@ -168,9 +168,14 @@ func (q *inquest) neighbours() {
 			continue
 		}
 		for _, f := range p.GetFixedIps() {
-			if isIPv4(f.GetIpAddress()) {
-				q.trace("DHCP server "+f.GetIpAddress(), &weftv1.TraceRequest{Destination: f.GetIpAddress(), Protocol: "udp", SourcePort: 68, DestinationPort: 67})
+			req := &weftv1.TraceRequest{Destination: f.GetIpAddress(), Protocol: "udp", SourcePort: 68, DestinationPort: 67}
+			if !isIPv4(f.GetIpAddress()) {
+				if !slices.ContainsFunc(q.port.GetFixedIps(), func(own *weftv1.FixedIP) bool { return own.GetSubnetId() == f.GetSubnetId() }) {
+					continue // the port has nothing to ask it
+				}
+				req.SourcePort, req.DestinationPort = 546, 547
 			}
+			q.trace("DHCP server "+f.GetIpAddress(), req)
 		}
 	}
 	asked := map[string]bool{}
