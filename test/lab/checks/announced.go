@@ -192,10 +192,17 @@ func strangers6(ctx context.Context, s *cloud.Scope, t *site) (string, error) {
 	if err := s.Settle(ctx); err != nil {
 		return "", err
 	}
+	// Both times it has its link-local address at once, and so asks.
+	if err := vm.Solicit(ctx); err != nil {
+		return "", err
+	}
 	if _, err := vm.Lease6(ctx, false); err != nil {
 		return "", fmt.Errorf("by its own MAC: %w", err)
 	}
-	if _, err := vm.Box.Exec(ctx, "sh", "-c", "ip link set dev eth0 down; ip link set dev eth0 address fa:16:3e:66:66:66; ip link set dev eth0 up"); err != nil {
+	if _, err := vm.Box.Exec(ctx, "sh", "-c", "ip link set dev eth0 down && ip link set dev eth0 address fa:16:3e:66:66:66"); err != nil {
+		return "", err
+	}
+	if err := vm.Solicit(ctx); err != nil {
 		return "", err
 	}
 	if l, err := vm.Lease6(ctx, false); err == nil {
