@@ -1063,7 +1063,8 @@ type FixedIP struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Empty: the subnet that holds ip_address.
 	SubnetId string `protobuf:"bytes,1,opt,name=subnet_id,json=subnetId,proto3" json:"subnet_id,omitempty"`
-	// Empty: any free address of the subnet's pools.
+	// Empty: any free address of the subnet's pools; where machines make their addresses themselves (slaac, dhcpv6-stateless), the one
+	// that belongs to the port's MAC, and no other is possible.
 	IpAddress     string `protobuf:"bytes,2,opt,name=ip_address,json=ipAddress,proto3" json:"ip_address,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1313,7 +1314,7 @@ type Port struct {
 	// Unicast MAC; empty asks for one (fa:16:3e:…) on create, and keeps it on update. Unique in its network.
 	MacAddress string `protobuf:"bytes,3,opt,name=mac_address,json=macAddress,proto3" json:"mac_address,omitempty"`
 	// Empty on create: one address of each IP version that the network has, from the oldest subnet with one left; but none
-	// when a create_mask or an update_mask names the field.
+	// when a create_mask or an update_mask names the field. The addresses that machines make themselves are always there.
 	FixedIps []*FixedIP `protobuf:"bytes,4,rep,name=fixed_ips,json=fixedIps,proto3" json:"fixed_ips,omitempty"`
 	// Id of the device (a server's UUID) that uses the port. Free text of up to 255 characters.
 	DeviceId string `protobuf:"bytes,5,opt,name=device_id,json=deviceId,proto3" json:"device_id,omitempty"`
