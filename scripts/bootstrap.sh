@@ -29,6 +29,7 @@ needed=(
 	ipset:ipset
 	dnsmasq:dnsmasq-base
 	dhcp_release:dnsmasq-utils
+	radvd:radvd
 	conntrack:conntrack
 	curl:curl
 	udhcpc:udhcpc

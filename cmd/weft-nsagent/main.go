@@ -51,8 +51,8 @@ Every flag can also be given by an environment variable, WEFT_ and the flag in c
 --tunnel-ip. A flag wins over the environment.
 
 SIGTERM ends the agent at once. Everything that it made stays in place, and traffic goes on; only the metadata service
-is away until the agent is back. A service manager must end this process alone, and not the DHCP servers that it
-started (systemd: KillMode=process).`,
+is away until the agent is back. A service manager must end this process alone, and not the DHCP servers and senders of
+router advertisements that it started (systemd: KillMode=process).`,
 		Args:          cobra.NoArgs,
 		Version:       program.Version(),
 		SilenceUsage:  true,

@@ -18,6 +18,7 @@ import (
 	"github.com/weft-sdn/weft/nsagent/dnsmasq"
 	"github.com/weft-sdn/weft/nsagent/metadata"
 	"github.com/weft-sdn/weft/nsagent/namespaces"
+	"github.com/weft-sdn/weft/nsagent/radvd"
 	"github.com/weft-sdn/weft/nsagent/replay"
 	"github.com/weft-sdn/weft/nsagent/statefile"
 	"github.com/weft-sdn/weft/nsagent/tracker"
@@ -159,7 +160,8 @@ func New(cfg Config) (*Agent, error) {
 	dhcp := dnsmasq.New(dnsmasq.Config{StateDir: cfg.StateDir, LeaseTime: cfg.LeaseTime, Metrics: cfg.Metrics})
 	meta := metadata.New(metadata.Config{URL: cfg.MetadataURL, Secret: cfg.MetadataSecret, Log: cfg.Log, Metrics: cfg.Metrics})
 	a.close = meta.Close
-	a.spaces = namespaces.New(namespaces.Config{DHCP: dhcp, Metadata: meta, Notify: a.spaceNotice, Tracker: tracker.Tracker{RunDir: cfg.RunDir, Bridge: cfg.IntegrationBridge, DatapathType: cfg.DatapathType},
+	advertisers := radvd.New(radvd.Config{StateDir: cfg.StateDir, Metrics: cfg.Metrics})
+	a.spaces = namespaces.New(namespaces.Config{DHCP: dhcp, Advertisers: advertisers, Metadata: meta, Notify: a.spaceNotice, Tracker: tracker.Tracker{RunDir: cfg.RunDir, Bridge: cfg.IntegrationBridge, DatapathType: cfg.DatapathType},
 		AuditInterval: cfg.AuditInterval, Log: cfg.Log, Metrics: cfg.Metrics})
 	if err := a.load(); err != nil {
 		return nil, errors.Join(err, dir.Close())

@@ -96,12 +96,12 @@ func (h *host) reset() {
 	}
 }
 
-// servers are the DHCP servers of this host's agent.
+// servers are the DHCP servers of this host's agent, and what sends router advertisements.
 func (h *host) servers() (pids []int) {
 	found, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 	for _, f := range found {
 		b, _ := os.ReadFile(f)
-		if argv := strings.Split(string(b), "\x00"); filepath.Base(argv[0]) == "dnsmasq" && strings.Contains(string(b), h.state+"/dhcp/") {
+		if argv := strings.Split(string(b), "\x00"); slices.Contains([]string{"dnsmasq", "radvd"}, filepath.Base(argv[0])) && strings.Contains(string(b), h.state+"/") {
 			pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(f)))
 			pids = append(pids, pid)
 		}
@@ -446,7 +446,6 @@ func lastAnswer(said []string) string {
 func TestMetadataBehindARouter(t *testing.T) {
 	h := newCloud(t)
 	h.up()
-	const routerID, qrPort, qrTap = "55555555-0000-4000-8000-000000000001", "66666666-0000-4000-8000-000000000001", "tap66666666-00"
 	h.c.delta(&nodev1.Delta{Nonce: "3", Revision: 41, Removed: []string{"dhcp/" + netID, "port/" + dhcpPort}, Upserts: []*nodev1.Resource{
 		{Name: "router/" + routerID, Version: "1", Spec: &nodev1.Resource_Router{Router: &nodev1.Router{RouterId: routerID, Metadata: true,
 			Interfaces: []*nodev1.RouterInterface{{Device: &nodev1.Device{PortId: qrPort, NetworkId: netID, MacAddress: "fa:16:3e:00:00:01", Mtu: 1450, Addresses: []string{"10.0.1.1/24"}}}}}}},

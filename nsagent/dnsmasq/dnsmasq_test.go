@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/insomniacslk/dhcp/dhcpv4"
 
+	"github.com/weft-sdn/weft/nsagent/daemon"
 	"github.com/weft-sdn/weft/nsagent/plan"
 	"github.com/weft-sdn/weft/test/space"
 )
@@ -89,10 +90,10 @@ func TestRealClients(t *testing.T) {
 	}
 	pid := filepath.Join(dir, "pid")
 	m.Run("dhclient", "-1", "-v", "-pf", pid, "-lf", filepath.Join(dir, "leases"), "-sf", script, "-cf", "/dev/null", "eth0")
-	if got := strings.TrimSpace(read(dir, "said")); got != "10.0.2.12 10.0.2.1 1450 weft.internal" {
+	if got := strings.TrimSpace(daemon.Read(dir, "said")); got != "10.0.2.12 10.0.2.1 1450 weft.internal" {
 		t.Errorf("dhclient: %q", got)
 	}
-	s.await("dhclient's number", func() bool { return read(dir, "pid") != "" })
+	s.await("dhclient's number", func() bool { return daemon.Read(dir, "pid") != "" })
 	m.Run("dhclient", "-x", "-pf", pid, "-lf", filepath.Join(dir, "leases"), "-sf", "/bin/true", "-cf", "/dev/null", "eth0")
 }
 
@@ -221,13 +222,13 @@ func TestServerOutlivesTheAgentAndComesBackWhenItDies(t *testing.T) {
 	}
 
 	// The agent wrote the files and was killed before it could tell the server.
-	dir := filepath.Join(s.root, "net1")
+	dir := s.Dir("net1")
 	s.net.Hosts = append(s.net.Hosts, hostAt("vm3", "fa:16:3e:00:00:13", "vm3", "10.0.2.13"))
 	files, err := render(s.net)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := files.write(dir); err != nil {
+	if _, err := files.files().Write(dir); err != nil {
 		t.Fatal(err)
 	}
 	s.restart()
@@ -267,12 +268,8 @@ func TestServerOutlivesTheAgentAndComesBackWhenItDies(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.ensure()
-		ps, err := all(dir)
-		if err != nil || len(ps) != 1 || ps[0].pid != s.pid() {
-			t.Errorf("with pid file %q there are %d servers, %v", text, len(ps), err)
-		}
-		for _, p := range ps {
-			p.close()
+		if ps := s.processes(); len(ps) != 1 || ps[0] != s.pid() {
+			t.Errorf("with pid file %q there are servers %v", text, ps)
 		}
 	}
 }
@@ -309,7 +306,7 @@ func TestStopLeavesNothing(t *testing.T) {
 	if alive(pid) {
 		t.Error("the process lives")
 	}
-	if _, err := os.Stat(filepath.Join(s.root, "net1")); !os.IsNotExist(err) {
+	if _, err := os.Stat(s.Dir("net1")); !os.IsNotExist(err) {
 		t.Errorf("files are left: %v", err)
 	}
 	for _, namespace := range []string{"qdhcp-net1", "qdhcp-..", "qrouter-x", "qdhcp-"} {

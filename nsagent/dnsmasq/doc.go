@@ -1,16 +1,11 @@
 // Package dnsmasq runs the DHCP servers of networks: one dnsmasq in each network's namespace.
 //
-// There is one verb. Ensure is told what the server of a network must give out; it writes dnsmasq's files, starts it,
-// makes it read files that changed (SIGHUP), and starts it anew only when its command line has changed or it has died.
-// When nothing differs, nothing is done. A server runs on when the agent ends, and the next agent takes it up again: a
-// service manager must therefore end only the agent's own process (systemd: KillMode=process).
+// Ensure is told what the server of a network must give out, and writes dnsmasq's files; how servers are started, made to read
+// them again, found and ended is package daemon's.
 //
 // Only ports that Ensure was told of are served, each with its own address. An address that was given to a port which
 // has gone is released at once, so that the next port can have it.
 //
 // What people choose – names, domains, options – is held to what a line of dnsmasq's files can carry; what could
 // be taken for anything else is refused, and the rest of the network is served all the same.
-//
-// dnsmasq gives up root as soon as it listens, and reads its files as an ordinary user afterwards. The directory
-// <state>/dhcp/<network> is therefore open to others, and so is, for passing through, <state> itself.
 package dnsmasq

@@ -9,15 +9,17 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/insomniacslk/dhcp/dhcpv4"
 	"github.com/insomniacslk/dhcp/dhcpv4/nclient4"
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/testutil"
 	"go.uber.org/goleak"
 
+	"github.com/weft-sdn/weft/nsagent/daemon"
 	"github.com/weft-sdn/weft/nsagent/plan"
 	"github.com/weft-sdn/weft/test/ovs"
 	"github.com/weft-sdn/weft/test/space"
@@ -28,11 +30,12 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // site is a network with a DHCP server, and machines on it.
 type site struct {
 	*Servers
-	t       testing.TB
-	state   string
-	net     plan.Server
-	in, lan *space.Space
-	n       int
+	t        testing.TB
+	state    string
+	registry *prometheus.Registry
+	net      plan.Server
+	in, lan  *space.Space
+	n        int
 }
 
 func newSite(t *testing.T) *site {
@@ -72,7 +75,8 @@ func newSite(t *testing.T) *site {
 
 // restart makes the Servers that an agent has after its restart.
 func (s *site) restart() {
-	s.Servers = New(Config{StateDir: s.state, Metrics: prometheus.NewRegistry()})
+	s.registry = prometheus.NewRegistry()
+	s.Servers = New(Config{StateDir: s.state, Metrics: s.registry})
 }
 
 // ensure returns whether something was done.
@@ -89,20 +93,33 @@ func (s *site) ensure() bool {
 
 func (s *site) pid() int {
 	s.t.Helper()
-	p, err := running(filepath.Join(s.root, s.net.NetworkID))
-	if err != nil {
-		s.t.Fatal(err)
+	return s.PID(s.net.NetworkID)
+}
+
+// processes are those whose command line names the network's directory.
+func (s *site) processes() (pids []int) {
+	found, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, f := range found {
+		if line, _ := os.ReadFile(f); strings.Contains(string(line), "--pid-file="+s.Dir(s.net.NetworkID)) {
+			pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(f)))
+			pids = append(pids, pid)
+		}
 	}
-	if p == nil {
-		return 0
-	}
-	defer p.close()
-	return p.pid
+	return pids
 }
 
 // counts are how often servers were started and made to read, and leases released.
 func (s *site) counts() string {
-	return fmt.Sprintf("%v starts, %v reloads, %v releases", testutil.ToFloat64(s.met.starts), testutil.ToFloat64(s.met.reloads), testutil.ToFloat64(s.met.releases))
+	s.t.Helper()
+	count := map[string]float64{}
+	families, err := s.registry.Gather()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, f := range families {
+		count[f.GetName()] = f.GetMetric()[0].GetCounter().GetValue()
+	}
+	return fmt.Sprintf("%v starts, %v reloads, %v releases", count["weft_dhcp_starts_total"], count["weft_dhcp_reloads_total"], count["weft_dhcp_releases_total"])
 }
 
 // machine is a network namespace with eth0 on the network.
@@ -177,7 +194,7 @@ func (s *site) unserved(mac string) {
 // held are the leases on disk, as "MAC address".
 func (s *site) held() []string {
 	var out []string
-	for _, l := range leases(read(filepath.Join(s.root, s.net.NetworkID), leaseFile)) {
+	for _, l := range leases(daemon.Read(s.Dir(s.net.NetworkID), leaseFile)) {
 		out = append(out, l.mac+" "+l.ip.String())
 	}
 	slices.Sort(out)

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/weft-sdn/weft/nsagent/daemon"
 	"github.com/weft-sdn/weft/nsagent/plan"
 )
 
@@ -60,7 +61,7 @@ func settleLeases(dir string, s plan.Server, until time.Time) error {
 	wanted := owners(s)
 	held := map[netip.Addr]bool{}
 	var out strings.Builder
-	for _, l := range leases(read(dir, leaseFile)) {
+	for _, l := range leases(daemon.Read(dir, leaseFile)) {
 		if wanted[l.ip].MAC == l.mac {
 			held[l.ip] = true
 			fmt.Fprintln(&out, l)
@@ -73,14 +74,14 @@ func settleLeases(dir string, s plan.Server, until time.Time) error {
 			}
 		}
 	}
-	_, err := write(dir, leaseFile, out.String())
+	_, err := daemon.Write(dir, leaseFile, out.String())
 	return err
 }
 
 // stale are the leases on disk that no port has any more, or not with that address.
 func stale(s plan.Server, dir string) (out []lease) {
 	wanted := owners(s)
-	for _, l := range leases(read(dir, leaseFile)) {
+	for _, l := range leases(daemon.Read(dir, leaseFile)) {
 		if wanted[l.ip].MAC != l.mac {
 			out = append(out, l)
 		}
@@ -90,7 +91,7 @@ func stale(s plan.Server, dir string) (out []lease) {
 
 // release lets the leases go that no port has any more, while the server runs. before are those that were found before it was
 // told to read its files again: it then empties the file of leases, and writes them anew.
-func (v *Servers) release(ctx context.Context, in Space, s plan.Server, dir string, before []lease) (released bool, err error) {
+func (v *Servers) release(ctx context.Context, in daemon.Space, s plan.Server, dir string, before []lease) (released bool, err error) {
 	gone := stale(s, dir)
 	for _, l := range before {
 		if !slices.ContainsFunc(gone, func(o lease) bool { return o.ip == l.ip && o.mac == l.mac }) {
@@ -100,7 +101,7 @@ func (v *Servers) release(ctx context.Context, in Space, s plan.Server, dir stri
 	if len(gone) == 0 {
 		return false, nil
 	}
-	program, err := find("dhcp_release", "dnsmasq-utils")
+	program, err := daemon.Find("dhcp_release", "dnsmasq-utils")
 	if err != nil {
 		return false, err
 	}
@@ -108,11 +109,11 @@ func (v *Servers) release(ctx context.Context, in Space, s plan.Server, dir stri
 	defer cancel()
 	var errs []error
 	for _, l := range gone {
-		if err := run(ctx, in, []string{program, s.Device, l.ip.String(), l.mac, l.client}); err != nil {
+		if err := daemon.Run(ctx, in, []string{program, s.Device, l.ip.String(), l.mac, l.client}); err != nil {
 			errs = append(errs, err)
 			continue
 		}
-		v.met.releases.Inc()
+		v.releases.Inc()
 	}
 	// The program sends a message and does not wait for what becomes of it.
 	tick := time.NewTicker(5 * time.Millisecond)

@@ -19,8 +19,6 @@ const (
 	addnFile  = "addn_hosts"
 	optsFile  = "opts"
 	leaseFile = "leases"
-	// loadedFile says which process has read which content of the others.
-	loadedFile = "loaded"
 )
 
 // texts are the contents of the files that dnsmasq reads again on SIGHUP.

@@ -19,17 +19,18 @@ type Space = interface {
 	Do(func() error) error
 }
 
-// Processes are the DHCP servers.
-type Processes interface {
-	// Ensure makes the server of a network run as described.
-	Ensure(ctx context.Context, in Space, s plan.Server) (changed bool, err error)
-	// Stop ends the server of a namespace, if there is one.
+// Processes are daemons that serve namespaces: T says what one serves. Those of plan.Server are DHCP servers, those of
+// plan.Advertiser send router advertisements.
+type Processes[T any] interface {
+	// Ensure makes the process of a namespace run as described.
+	Ensure(ctx context.Context, in Space, what T) (changed bool, err error)
+	// Stop ends the process of a namespace, if there is one.
 	Stop(ctx context.Context, namespace string) error
 	// Running are the namespaces that have one, or the files of one.
 	Running() ([]string, error)
-	// Alive says whether the server of a namespace runs.
+	// Alive says whether the process of a namespace runs.
 	Alive(namespace string) bool
-	// Deaths tells the namespaces whose server has ended.
+	// Deaths tells the namespaces whose process has ended.
 	Deaths() <-chan string
 }
 
@@ -43,8 +44,9 @@ type Listeners interface {
 
 // Config is what a Keeper needs.
 type Config struct {
-	DHCP     Processes
-	Metadata Listeners
+	DHCP        Processes[plan.Server]
+	Advertisers Processes[plan.Advertiser]
+	Metadata    Listeners
 	// Tracker is br-int's; it may be nil.
 	Tracker kernel.Tracker
 	// Notify is told what is worth telling people; it must not block. It may be nil.
@@ -103,7 +105,7 @@ const (
 	NotKept = "NotKept"
 	// Waiting: for another namespace, or for what a machine says.
 	Waiting = "Waiting"
-	// ServerFailed: the DHCP server or the metadata listener does not run as it should.
+	// ServerFailed: the DHCP server, the metadata listener, or what sends router advertisements does not run as it should.
 	ServerFailed = "ServerFailed"
 )
 

@@ -47,6 +47,9 @@ func (k *Keeper) Describe(ctx context.Context, namespace string) ([]plan.Line, e
 	if k.cfg.DHCP.Alive(namespace) {
 		have.Server = want.Server
 	}
+	if k.cfg.Advertisers.Alive(namespace) {
+		have.Advertiser = want.Advertiser
+	}
 	if want.Listener != nil {
 		on, err := ns.Listens(want.Listener.Addr)
 		if err != nil {

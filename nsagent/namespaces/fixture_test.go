@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -20,10 +22,12 @@ import (
 	"github.com/weft-sdn/weft/nsagent/plan"
 )
 
-// servers stand for dnsmasq and the metadata listeners: they note what is asked of them.
+// servers stand for dnsmasq, radvd and the metadata listeners: they note what is asked of them.
 type servers struct {
 	mu       sync.Mutex
 	dhcp     map[string]plan.Server
+	tell     map[string]plan.Advertiser
+	seen     map[string]string // addresses that were there when advertisements began, by namespace
 	listens  map[string]plan.Listener
 	inodes   map[string]string // of the namespaces that listeners were started in
 	refuse   error
@@ -72,6 +76,52 @@ func (s *servers) Alive(namespace string) bool {
 	return ok
 }
 
+type advertisers struct {
+	*servers
+	deaths chan string
+}
+
+func (a advertisers) Ensure(_ context.Context, in Space, x plan.Advertiser) (bool, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.refuse != nil {
+		return false, a.refuse
+	}
+	_, was := a.tell[in.Name()]
+	a.tell[in.Name()] = x
+	if !was {
+		err := in.Do(func() error {
+			out, err := exec.Command("ip", "-6", "-br", "addr").CombinedOutput()
+			a.seen[in.Name()] = string(out)
+			return err
+		})
+		return true, err
+	}
+	return false, nil
+}
+
+func (a advertisers) Stop(_ context.Context, namespace string) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.tell, namespace)
+	return nil
+}
+
+func (a advertisers) Running() ([]string, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Collect(maps.Keys(a.tell)), nil
+}
+
+func (a advertisers) Alive(namespace string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	_, ok := a.tell[namespace]
+	return ok
+}
+
+func (a advertisers) Deaths() <-chan string { return a.deaths }
+
 type listeners struct{ *servers }
 
 func (l listeners) Ensure(in Space, x plan.Listener) error {
@@ -96,6 +146,7 @@ type kept struct {
 	*Keeper
 	t        testing.TB
 	servers  *servers
+	deaths   chan string // of advertisers
 	registry *prometheus.Registry
 	mu       sync.Mutex
 	notices  []Notice
@@ -114,9 +165,9 @@ func keep(t testing.TB, change ...func(*Config)) *kept {
 // keepUntold is keep, and nobody has said yet what br-int holds.
 func keepUntold(t testing.TB, change ...func(*Config)) *kept {
 	t.Helper()
-	s := &servers{dhcp: map[string]plan.Server{}, listens: map[string]plan.Listener{}, inodes: map[string]string{}}
-	x := &kept{t: t, servers: s, registry: prometheus.NewRegistry()}
-	cfg := Config{DHCP: s, Metadata: listeners{s}, Metrics: x.registry, AuditInterval: time.Hour, Log: slog.New(slog.NewTextHandler(testWriter{t}, nil)),
+	s := &servers{dhcp: map[string]plan.Server{}, tell: map[string]plan.Advertiser{}, seen: map[string]string{}, listens: map[string]plan.Listener{}, inodes: map[string]string{}}
+	x := &kept{t: t, servers: s, deaths: make(chan string), registry: prometheus.NewRegistry()}
+	cfg := Config{DHCP: s, Advertisers: advertisers{s, x.deaths}, Metadata: listeners{s}, Metrics: x.registry, AuditInterval: time.Hour, Log: slog.New(slog.NewTextHandler(testWriter{t}, nil)),
 		Notify: func(n Notice) {
 			x.mu.Lock()
 			defer x.mu.Unlock()

@@ -2,6 +2,7 @@ package namespaces
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -98,6 +99,9 @@ func (k *Keeper) Run(ctx context.Context) error {
 			return nil
 		case <-k.wake:
 		case name := <-k.cfg.DHCP.Deaths():
+			k.wakeWorker(name, false)
+			continue
+		case name := <-k.cfg.Advertisers.Deaths():
 			k.wakeWorker(name, false)
 			continue
 		case <-retry.C:
@@ -209,9 +213,10 @@ func (k *Keeper) sweep(ctx context.Context, wg *sync.WaitGroup) {
 		return
 	}
 	names, err := k.host.List()
-	running, errRunning := k.cfg.DHCP.Running()
-	if err != nil || errRunning != nil {
-		k.log.Warn("not looked for namespaces that nobody desires", "err", err, "dhcp", errRunning)
+	served, errServed := k.cfg.DHCP.Running()
+	told, errTold := k.cfg.Advertisers.Running()
+	if err := errors.Join(err, errServed, errTold); err != nil {
+		k.log.Warn("not looked for namespaces that nobody desires", "err", err)
 		return
 	}
 	k.mu.Lock()
@@ -221,7 +226,7 @@ func (k *Keeper) sweep(ctx context.Context, wg *sync.WaitGroup) {
 		w := k.add(plan.Home, nil)
 		wg.Go(func() { w.run(ctx) })
 	}
-	for _, name := range append(names, running...) {
+	for _, name := range slices.Concat(names, served, told) {
 		if k.workers[name] == nil && plan.Ours(name) && !strings.ContainsRune(name, '/') {
 			w := k.add(name, nil)
 			wg.Go(func() { w.run(ctx) })

@@ -1,9 +1,11 @@
 package namespaces
 
 import (
+	"errors"
 	"maps"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -311,6 +313,89 @@ func TestServers(t *testing.T) {
 	x.servers.mu.Unlock()
 	x.until("it heals", func() bool { return len(x.Report().Problems) == 0 })
 	x.nothing()
+}
+
+// advertised is a centralised router that tells machines of itself on its first device.
+func advertised(n int) *plan.Router {
+	r := centralised(n)
+	r.Interfaces[0].Advertisement = &plan.Advertisement{DefaultRouter: true, Prefixes: []plan.AdvertisedPrefix{{Prefix: netip.MustParsePrefix("fd00:1::/64"), Autonomous: true}}}
+	return r
+}
+
+// TestAdvertisements: they begin when the router has its addresses, a dead sender is started again at once, a failure is told of a
+// router that works, and they end with what they tell of.
+func TestAdvertisements(t *testing.T) {
+	x := keep(t)
+	name, resource := plan.QRouter+id('a', 1), "router/"+id('a', 1)
+	tells := func() (plan.Advertiser, bool) {
+		x.servers.mu.Lock()
+		defer x.servers.mu.Unlock()
+		a, ok := x.servers.tell[name]
+		return a, ok
+	}
+	set := func(f func()) {
+		x.servers.mu.Lock()
+		defer x.servers.mu.Unlock()
+		f()
+	}
+	x.want(named(advertised(1)))
+	if a, ok := tells(); !ok || len(a.Devices) != 1 || a.Devices[0].Name != "qr-00000011-00" || a.Devices[0].MTU != 1450 {
+		t.Errorf("it tells %+v", a)
+	}
+	x.servers.mu.Lock()
+	if seen := x.servers.seen[name]; !strings.Contains(seen, "fd00:1::1/64") || !strings.Contains(seen, "fe80::") {
+		t.Errorf("addresses when it began: %s", seen)
+	}
+	x.servers.mu.Unlock()
+	if n := x.told(DriftRepaired); len(n) > 0 {
+		t.Errorf("told %+v", n)
+	}
+	process := func() (states []string) {
+		lines, err := x.Describe(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, l := range lines {
+			if strings.HasPrefix(l.Text, "radvd for ") {
+				states = append(states, l.State)
+			}
+		}
+		return states
+	}
+	if got := process(); !slices.Equal(got, []string{plan.OK}) {
+		t.Errorf("described as %v", got)
+	}
+
+	set(func() { delete(x.servers.tell, name) })
+	if got := process(); !slices.Equal(got, []string{plan.Missing}) {
+		t.Errorf("described as %v", got)
+	}
+	x.deaths <- name
+	x.until("it is started again", func() bool { _, ok := tells(); return ok && len(x.told(DriftRepaired)) == 1 })
+
+	set(func() {
+		x.servers.refuse = errors.New("the program radvd is missing on this host (Debian: apt install radvd)")
+	})
+	x.deaths <- name
+	x.until("the failure is told", func() bool { return x.Report().Problems[resource].Reason == ServerFailed })
+	if !right(t, x, name) {
+		t.Error("the router itself does not work")
+	}
+	set(func() { x.servers.refuse = nil })
+	x.until("it heals", func() bool { return len(x.Report().Problems) == 0 })
+
+	x.want(named(centralised(1)))
+	x.until("it tells nothing any more", func() bool { _, ok := tells(); return !ok })
+	x.want(named(advertised(1)))
+
+	// The next agent ends what nobody desires.
+	x.stop()
+	y := keep(t)
+	y.servers.tell[plan.QRouter+id('a', 9)] = plan.Advertiser{}
+	y.servers.tell[name] = plan.Advertiser{}
+	y.want(named(centralised(1)))
+	y.until("the senders are ended", func() bool { r, _ := advertisers{y.servers, nil}.Running(); return len(r) == 0 })
+	y.nothing()
 }
 
 // TestUnfit: resources that do not fit together are problems of their own, and the rest is built.

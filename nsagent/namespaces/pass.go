@@ -313,6 +313,18 @@ func (w *worker) serve(ctx context.Context, sources *plan.Sources, out *outcome)
 			w.drift("the DHCP server did not run as desired; it does again")
 		}
 	}
+	if a := w.target.Advertiser; a != nil {
+		changed, err := w.k.cfg.Advertisers.Ensure(ctx, w.ns, *a)
+		if err != nil {
+			served = false
+			out.serverProblem(sources.Own(), err)
+		}
+		if changed && w.served == w.built {
+			w.drift("the router advertisements were not sent as desired; they are again")
+		}
+	} else {
+		w.stopAdvertiser(ctx)
+	}
 	if l := w.target.Listener; l == nil {
 		w.k.cfg.Metadata.Stop(w.name)
 	} else if err := w.k.cfg.Metadata.Ensure(w.ns, *l); err != nil {
@@ -326,11 +338,21 @@ func (w *worker) serve(ctx context.Context, sources *plan.Sources, out *outcome)
 
 func (w *worker) stopServers(ctx context.Context) {
 	w.k.cfg.Metadata.Stop(w.name)
+	w.stopAdvertiser(ctx)
 	if !strings.HasPrefix(w.name, plan.QDHCP) {
 		return
 	}
 	if err := w.k.cfg.DHCP.Stop(ctx, w.name); err != nil {
 		w.k.log.Warn("DHCP server not ended", "namespace", w.name, "err", err)
+	}
+}
+
+func (w *worker) stopAdvertiser(ctx context.Context) {
+	if !strings.HasPrefix(w.name, plan.QRouter) {
+		return
+	}
+	if err := w.k.cfg.Advertisers.Stop(ctx, w.name); err != nil {
+		w.k.log.Warn("router advertisements not ended", "namespace", w.name, "err", err)
 	}
 }
 

@@ -24,9 +24,10 @@ type Namespace struct {
 	Sets     map[string]Set
 	Bridges  []Bridge
 
-	// Server and Listener are nil for a namespace without.
-	Server   *Server
-	Listener *Listener
+	// Server, Advertiser and Listener are nil for a namespace without.
+	Server     *Server
+	Advertiser *Advertiser
+	Listener   *Listener
 
 	// What follows is of what is only.
 

@@ -17,6 +17,7 @@ func (b *builder) centralised(r *Router) {
 		devices[b.gateway(*r.Gateway)] = r.Gateway.Addresses
 	}
 	b.extra(r.Routes, devices, false)
+	b.advertise(r)
 	b.metadata(r)
 	b.translate(r.Gateway)
 }
@@ -37,6 +38,7 @@ func (b *builder) distributed(r *Router) {
 	}
 	b.extra(r.Routes, devices, true)
 	b.behind(r)
+	b.advertise(r)
 	b.metadata(r)
 	rfp := b.toFip(r)
 	for _, f := range b.s.FloatingIPs {
@@ -142,6 +144,19 @@ func (b *builder) toFip(r *Router) string {
 	b.n.Neighbours = append(b.n.Neighbours, Neighbour{Dev: rfp, IP: there, MAC: pairMAC(devToRouter, r.RouterID), For: b.own})
 	b.route(FloatingTable, everything(there), b.own, Hop{Via: there, Dev: rfp})
 	return rfp
+}
+
+// advertise tells machines of the router where they are to be told.
+func (b *builder) advertise(r *Router) {
+	var devices []AdvertisingDevice
+	for _, i := range r.Interfaces {
+		if i.Advertisement != nil {
+			devices = append(devices, AdvertisingDevice{Name: portDevice(devRouter, i.PortID), MTU: i.MTU, Advertisement: *i.Advertisement})
+		}
+	}
+	if len(devices) > 0 {
+		b.n.Advertiser = &Advertiser{RouterID: r.RouterID, Namespace: b.n.Name, Devices: sortedBy(devices, func(d AdvertisingDevice) string { return d.Name })}
+	}
 }
 
 // metadata leads the metadata address to the listener, and keeps everybody else from it.

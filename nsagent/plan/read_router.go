@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 
 	nodev1 "github.com/weft-sdn/weft/proto/weft/node/v1"
 )
@@ -24,6 +25,7 @@ func (r *reader) router(n *nodev1.Router) *Router {
 				r.fail(fmt.Sprintf("%s.snat_addresses[%d]", f, j), "%v is on no subnet of the device's addresses %v", a, x.Addresses)
 			}
 		}
+		x.Advertisement = r.advertisement(f+".advertisement", in.GetAdvertisement(), x.Device)
 		out.Interfaces = append(out.Interfaces, x)
 		devices = append(devices, x.Device)
 	}
@@ -37,6 +39,53 @@ func (r *reader) router(n *nodev1.Router) *Router {
 	}
 	r.distinct("interfaces", devices...)
 	r.linkLocal(n, out)
+	return out
+}
+
+// maxAdvertisedDNS is how many name servers a router tells of: resolvers look at the first three (resolv.conf(5)).
+const maxAdvertisedDNS = 16
+
+func (r *reader) advertisement(f string, n *nodev1.RouterAdvertisement, d Device) *Advertisement {
+	if n == nil {
+		return nil
+	}
+	out := &Advertisement{DefaultRouter: n.GetDefaultRouter(), Managed: n.GetManaged(), OtherConfig: n.GetOtherConfig()}
+	if len(n.GetPrefixes()) == 0 {
+		r.fail(f+".prefixes", "there is none, so there is nothing to advertise")
+	}
+	seen := map[netip.Prefix]bool{}
+	for i, a := range n.GetPrefixes() {
+		field := fmt.Sprintf("%s.prefixes[%d]", f, i)
+		p := r.block(field+".prefix", a.GetPrefix())
+		switch {
+		case !p.IsValid():
+		case !p.Addr().Is6():
+			r.fail(field+".prefix", "%v is not IPv6", p)
+		case p.Addr().IsLinkLocalUnicast():
+			r.fail(field+".prefix", "%v is on every link, and nobody tells of it", p)
+		case !slices.ContainsFunc(d.Addresses, func(x netip.Prefix) bool { return x.Masked() == p }):
+			r.fail(field+".prefix", "%v is no subnet of the device's addresses %v", p, d.Addresses)
+		case seen[p]:
+			r.fail(field+".prefix", "%v is there twice", p)
+		case a.GetAutonomous() && p.Bits() != 64:
+			r.fail(field+".autonomous", "%v has %d bits, and machines make themselves an address of a prefix of 64", p, p.Bits())
+		}
+		seen[p] = true
+		out.Prefixes = append(out.Prefixes, AdvertisedPrefix{Prefix: p, Autonomous: a.GetAutonomous()})
+	}
+	if len(n.GetDnsNameservers()) > maxAdvertisedDNS {
+		r.fail(f+".dns_nameservers", "there are %d; at most %d are possible", len(n.GetDnsNameservers()), maxAdvertisedDNS)
+	}
+	for i, a := range r.addrs(f+".dns_nameservers", n.GetDnsNameservers()) {
+		field := fmt.Sprintf("%s.dns_nameservers[%d]", f, i)
+		if a.Is4() {
+			r.fail(field, "%v is not an IPv6 address", a)
+		}
+		if slices.Contains(out.DNS, a) {
+			r.fail(field, "%v is there twice", a)
+		}
+		out.DNS = append(out.DNS, a)
+	}
 	return out
 }
 

@@ -2,11 +2,14 @@ package plan
 
 import (
 	"errors"
+	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/proto"
 
 	nodev1 "github.com/weft-sdn/weft/proto/weft/node/v1"
@@ -49,6 +52,9 @@ func TestReadRefuses(t *testing.T) {
 		f(x)
 		return endpointResource(x)
 	}
+	tells := func(f func(*nodev1.RouterAdvertisement)) *nodev1.Resource {
+		return router(func(r *nodev1.Router) { f(r.Interfaces[2].Advertisement) })
+	}
 	for field, r := range map[string]*nodev1.Resource{
 		"spec":                             {Name: "bridge/br-int", Spec: &nodev1.Resource_Bridge{Bridge: &nodev1.Bridge{}}},
 		"name":                             {Name: "router/other", Spec: &nodev1.Resource_Router{Router: dvrRouter()}},
@@ -71,33 +77,55 @@ func TestReadRefuses(t *testing.T) {
 		"interfaces[1].device.addresses[1]": router(func(r *nodev1.Router) {
 			r.Interfaces[1].Device.Addresses = []string{"10.0.1.1/24", "10.0.1.1/16"}
 		}),
-		"interfaces[1].snat_addresses[0]": router(func(r *nodev1.Router) { r.Interfaces[1].SnatAddresses = []string{"10.0.9.9"} }),
-		"interfaces[1].snat_addresses":    old(func(r *nodev1.Router) { r.Interfaces[1].SnatAddresses = []string{"10.0.5.9"} }),
-		"interfaces":                      old(func(r *nodev1.Router) { r.Interfaces[1].Device.PortId = r.Interfaces[0].Device.PortId[:35] + "1" }),
-		"routes[0].destination":           old(func(r *nodev1.Router) { r.Routes[0].Destination = "192.168.77.1/24" }),
-		"routes[0].nexthop":               old(func(r *nodev1.Router) { r.Routes[0].Nexthop = "fd00::1" }),
-		"routes[1]":                       old(func(r *nodev1.Router) { r.Routes = append(r.Routes, r.Routes[0]) }),
-		"gateway.gateway_ips[1]":          old(func(r *nodev1.Router) { r.Gateway.GatewayIps = []string{"172.24.4.1", "172.24.4.2"} }),
-		"gateway.gateway_ips[0]":          old(func(r *nodev1.Router) { r.Gateway.GatewayIps = []string{"0.0.0.0"} }),
-		"gateway.device":                  snat(func(s *nodev1.Snat) { s.Gateway = nil }),
-		"place":                           fip(func(f *nodev1.FloatingIp) { f.Place = "here; reboot" }),
-		"rule_priority":                   fip(func(f *nodev1.FloatingIp) { f.RulePriority = 72768 }),
-		"floating_ip_address":             fip(func(f *nodev1.FloatingIp) { f.FloatingIpAddress = "2001:db8::1" }),
-		"fixed_ip_address":                fip(func(f *nodev1.FloatingIp) { f.FixedIpAddress = f.FloatingIpAddress }),
-		"fixed_ip_address ":               fip(func(f *nodev1.FloatingIp) { f.FixedIpAddress = "10.0.1.148 -j ACCEPT" }),
-		"id":                              fip(func(f *nodev1.FloatingIp) { f.Id = "1" }),
-		"protocol":                        pf(func(p *nodev1.PortForwarding) { p.Protocol = "icmp" }),
-		"external_first":                  pf(func(p *nodev1.PortForwarding) { p.ExternalFirst = 0 }),
-		"external_last":                   pf(func(p *nodev1.PortForwarding) { p.ExternalLast = 1 }),
-		"internal_first":                  pf(func(p *nodev1.PortForwarding) { p.InternalFirst = 1 << 16 }),
-		"internal_last":                   pf(func(p *nodev1.PortForwarding) { p.InternalLast = 90 }),
-		"place ":                          pf(func(p *nodev1.PortForwarding) { p.Place = PlaceFip }),
-		"subnets":                         dhcp(func(d *nodev1.Dhcp) { d.Subnets = nil }),
-		"subnets[1].subnet_id":            dhcp(func(d *nodev1.Dhcp) { d.Subnets = append(d.Subnets, d.Subnets[0]) }),
-		"subnets[0].cidr":                 dhcp(func(d *nodev1.Dhcp) { d.Subnets[0].Cidr = "fd00::/64" }),
-		"subnets[0].gateway_ip":           dhcp(func(d *nodev1.Dhcp) { d.Subnets[0].GatewayIp = "x" }),
-		"subnets[0].dns_nameservers[1]":   dhcp(func(d *nodev1.Dhcp) { d.Subnets[0].DnsNameservers = []string{"9.9.9.9", "0.0.0.0"} }),
-		"subnets[0].metadata_via":         dhcp(func(d *nodev1.Dhcp) { d.Subnets[0].MetadataVia = "fd00::1" }),
+		"interfaces[1].snat_addresses[0]":                  router(func(r *nodev1.Router) { r.Interfaces[1].SnatAddresses = []string{"10.0.9.9"} }),
+		"interfaces[1].snat_addresses":                     old(func(r *nodev1.Router) { r.Interfaces[1].SnatAddresses = []string{"10.0.5.9"} }),
+		"interfaces":                                       old(func(r *nodev1.Router) { r.Interfaces[1].Device.PortId = r.Interfaces[0].Device.PortId[:35] + "1" }),
+		"interfaces[2].advertisement.prefixes":             tells(func(a *nodev1.RouterAdvertisement) { a.Prefixes = nil }),
+		"interfaces[2].advertisement.prefixes[0].prefix":   tells(func(a *nodev1.RouterAdvertisement) { a.Prefixes[0].Prefix = "fd00:2::/64" }),
+		"interfaces[2].advertisement.prefixes[0].prefix ":  tells(func(a *nodev1.RouterAdvertisement) { a.Prefixes[0].Prefix = "fd00:1::1/64" }),
+		"interfaces[2].advertisement.prefixes[0].prefix  ": tells(func(a *nodev1.RouterAdvertisement) { a.Prefixes[0].Prefix = "fd00:1::/65" }),
+		"interfaces[2].advertisement.prefixes[1].prefix":   tells(func(a *nodev1.RouterAdvertisement) { a.Prefixes = append(a.Prefixes, a.Prefixes[0]) }),
+		"interfaces[1].advertisement.prefixes[0].prefix":   router(func(r *nodev1.Router) { r.Interfaces[1].Advertisement = advertisement("10.0.1.0/24") }),
+		"interfaces[2].advertisement.prefixes[0].prefix   ": router(func(r *nodev1.Router) {
+			r.Interfaces[2].Device.Addresses, r.Interfaces[2].SnatAddresses, r.Interfaces[2].Advertisement = []string{"fe80::1/64"}, nil, advertisement("fe80::/64")
+		}),
+		"interfaces[2].advertisement.prefixes[0].autonomous": router(func(r *nodev1.Router) {
+			r.Interfaces[2].Device.Addresses, r.Interfaces[2].Advertisement = []string{"fd00:1::1/60"}, advertisement("fd00:1::/60")
+		}),
+		"interfaces[2].advertisement.dns_nameservers": tells(func(a *nodev1.RouterAdvertisement) {
+			for i := range 16 {
+				a.DnsNameservers = append(a.DnsNameservers, fmt.Sprintf("fd00::%x", i+1))
+			}
+		}),
+		"interfaces[2].advertisement.dns_nameservers[0]":  tells(func(a *nodev1.RouterAdvertisement) { a.DnsNameservers[0] = "9.9.9.9" }),
+		"interfaces[2].advertisement.dns_nameservers[0] ": tells(func(a *nodev1.RouterAdvertisement) { a.DnsNameservers[0] = "ff02::1" }),
+		"interfaces[2].advertisement.dns_nameservers[1]": tells(func(a *nodev1.RouterAdvertisement) {
+			a.DnsNameservers = append(a.DnsNameservers, a.DnsNameservers[0])
+		}),
+		"routes[0].destination":         old(func(r *nodev1.Router) { r.Routes[0].Destination = "192.168.77.1/24" }),
+		"routes[0].nexthop":             old(func(r *nodev1.Router) { r.Routes[0].Nexthop = "fd00::1" }),
+		"routes[1]":                     old(func(r *nodev1.Router) { r.Routes = append(r.Routes, r.Routes[0]) }),
+		"gateway.gateway_ips[1]":        old(func(r *nodev1.Router) { r.Gateway.GatewayIps = []string{"172.24.4.1", "172.24.4.2"} }),
+		"gateway.gateway_ips[0]":        old(func(r *nodev1.Router) { r.Gateway.GatewayIps = []string{"0.0.0.0"} }),
+		"gateway.device":                snat(func(s *nodev1.Snat) { s.Gateway = nil }),
+		"place":                         fip(func(f *nodev1.FloatingIp) { f.Place = "here; reboot" }),
+		"rule_priority":                 fip(func(f *nodev1.FloatingIp) { f.RulePriority = 72768 }),
+		"floating_ip_address":           fip(func(f *nodev1.FloatingIp) { f.FloatingIpAddress = "2001:db8::1" }),
+		"fixed_ip_address":              fip(func(f *nodev1.FloatingIp) { f.FixedIpAddress = f.FloatingIpAddress }),
+		"fixed_ip_address ":             fip(func(f *nodev1.FloatingIp) { f.FixedIpAddress = "10.0.1.148 -j ACCEPT" }),
+		"id":                            fip(func(f *nodev1.FloatingIp) { f.Id = "1" }),
+		"protocol":                      pf(func(p *nodev1.PortForwarding) { p.Protocol = "icmp" }),
+		"external_first":                pf(func(p *nodev1.PortForwarding) { p.ExternalFirst = 0 }),
+		"external_last":                 pf(func(p *nodev1.PortForwarding) { p.ExternalLast = 1 }),
+		"internal_first":                pf(func(p *nodev1.PortForwarding) { p.InternalFirst = 1 << 16 }),
+		"internal_last":                 pf(func(p *nodev1.PortForwarding) { p.InternalLast = 90 }),
+		"place ":                        pf(func(p *nodev1.PortForwarding) { p.Place = PlaceFip }),
+		"subnets":                       dhcp(func(d *nodev1.Dhcp) { d.Subnets = nil }),
+		"subnets[1].subnet_id":          dhcp(func(d *nodev1.Dhcp) { d.Subnets = append(d.Subnets, d.Subnets[0]) }),
+		"subnets[0].cidr":               dhcp(func(d *nodev1.Dhcp) { d.Subnets[0].Cidr = "fd00::/64" }),
+		"subnets[0].gateway_ip":         dhcp(func(d *nodev1.Dhcp) { d.Subnets[0].GatewayIp = "x" }),
+		"subnets[0].dns_nameservers[1]": dhcp(func(d *nodev1.Dhcp) { d.Subnets[0].DnsNameservers = []string{"9.9.9.9", "0.0.0.0"} }),
+		"subnets[0].metadata_via":       dhcp(func(d *nodev1.Dhcp) { d.Subnets[0].MetadataVia = "fd00::1" }),
 		"subnets[0].host_routes[0].destination": dhcp(func(d *nodev1.Dhcp) {
 			d.Subnets[0].HostRoutes = []*nodev1.Route{{Destination: "fd00::/64", Nexthop: "fd00::1"}}
 		}),
@@ -141,6 +169,45 @@ func TestServer(t *testing.T) {
 	}
 	if l := got[QDHCP+private1].Listener; len(l.Callers) != 3 || l.Addr != "169.254.169.254:80" {
 		t.Errorf("listener %+v", l)
+	}
+}
+
+// TestAdvertiser: what a centralised router tells, device by device; one without says nothing.
+func TestAdvertiser(t *testing.T) {
+	r := legacyRouter()
+	for i, network := range []string{private4, private5} {
+		d := r.Interfaces[1-i].Device
+		d.Addresses = append(d.Addresses, fmt.Sprintf("fd00:%d::1/64", i+4), fmt.Sprintf("fd00:%d:1::1/72", i+4))
+		if d.NetworkId != network {
+			r.Interfaces[1-i].Advertisement = advertisement(fmt.Sprintf("fd00:%d::/64", i+4))
+		}
+	}
+	r.Interfaces[0].Advertisement.Prefixes = append(r.Interfaces[0].Advertisement.Prefixes, &nodev1.AdvertisedPrefix{Prefix: "fd00:5:1::/72"})
+	r.Interfaces[0].Advertisement.Managed, r.Interfaces[0].Advertisement.DefaultRouter = true, false
+	r.Interfaces[1].Advertisement.OtherConfig, r.Interfaces[1].Advertisement.DnsNameservers = true, nil
+	slices.Reverse(r.Interfaces)
+	got, errs := Build(readAll(t, []*nodev1.Resource{{Name: "router/" + legacy, Spec: &nodev1.Resource_Router{Router: r}}}))
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	prefix := netip.MustParsePrefix
+	want := &Advertiser{RouterID: legacy, Namespace: QRouter + legacy, Devices: []AdvertisingDevice{
+		{Name: "qr-06d9855a-1a", MTU: 1458, Advertisement: Advertisement{Managed: true, DNS: []netip.Addr{netip.MustParseAddr("2001:4860:4860::8888")},
+			Prefixes: []AdvertisedPrefix{{Prefix: prefix("fd00:5::/64"), Autonomous: true}, {Prefix: prefix("fd00:5:1::/72")}}}},
+		{Name: "qr-d25b7d0d-e7", MTU: 1442, Advertisement: Advertisement{DefaultRouter: true, OtherConfig: true, Prefixes: []AdvertisedPrefix{{Prefix: prefix("fd00:4::/64"), Autonomous: true}}}},
+	}}
+	if d := cmp.Diff(want, got[QRouter+legacy].Advertiser, cmp.Comparer(func(a, b netip.Addr) bool { return a == b }), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); d != "" {
+		t.Errorf("advertiser (-want +got):\n%s", d)
+	}
+	if text := want.line(); text != "radvd for router "+legacy+" on qr-06d9855a-1a, qr-d25b7d0d-e7" {
+		t.Errorf("text %q", text)
+	}
+	for _, r := range r.Interfaces {
+		r.Advertisement = nil
+	}
+	got, _ = Build(readAll(t, []*nodev1.Resource{{Name: "router/" + legacy, Spec: &nodev1.Resource_Router{Router: r}}}))
+	if a := got[QRouter+legacy].Advertiser; a != nil {
+		t.Errorf("advertiser %+v", a)
 	}
 }
 
@@ -190,6 +257,13 @@ func FuzzRead(f *testing.F) {
 		for name, n := range got {
 			if strings.ContainsAny(name, "/\x00\n ") {
 				t.Errorf("namespace %q", name)
+			}
+			if a := n.Advertiser; a != nil {
+				for _, d := range a.Devices {
+					if len(d.Prefixes) == 0 || len(d.DNS) > maxAdvertisedDNS || d.MTU < 1280 || !slices.ContainsFunc(n.Links, func(l Link) bool { return l.Name == d.Name }) {
+						t.Errorf("advertises %+v", d)
+					}
+				}
 			}
 			for _, l := range n.Links {
 				if len(l.Name) > 15 || len(l.Tap.Name) > 15 {

@@ -54,6 +54,8 @@ type RouterInterface struct {
 	Device
 	// SnatAddresses are the sg- addresses where traffic without a floating IP leaves to, on a distributed router.
 	SnatAddresses []netip.Addr
+	// Advertisement is what machines are told by router advertisements; nil: there are none.
+	Advertisement *Advertisement
 }
 
 // Snat is what is wanted of a snat- namespace.

@@ -25,15 +25,26 @@ func device(port, network, mac string, mtu uint32, addresses ...string) *nodev1.
 	return &nodev1.Device{PortId: port, NetworkId: network, MacAddress: mac, Mtu: mtu, Addresses: addresses}
 }
 
+// advertisement tells of subnets of which machines make themselves addresses.
+func advertisement(prefixes ...string) *nodev1.RouterAdvertisement {
+	out := &nodev1.RouterAdvertisement{DefaultRouter: true, DnsNameservers: []string{"2001:4860:4860::8888"}}
+	for _, p := range prefixes {
+		out.Prefixes = append(out.Prefixes, &nodev1.AdvertisedPrefix{Prefix: p, Autonomous: true})
+	}
+	return out
+}
+
 // dvrRouter is the distributed router of the dumps.
 func dvrRouter() *nodev1.Router {
 	in := func(d *nodev1.Device, via ...string) *nodev1.RouterInterface {
 		return &nodev1.RouterInterface{Device: d, SnatAddresses: via}
 	}
+	told := in(device("48adc8c6-aa00-4000-8000-000000000000", private1, "fa:16:3e:e5:e9:4a", 1450, "fd00:1::/64"), "fd00:1::1b6")
+	told.Advertisement = advertisement("fd00:1::/64")
 	return &nodev1.Router{RouterId: dvr, Distributed: true, Metadata: true, LinkLocal: "169.254.88.134/31", FipNetworkId: external, Interfaces: []*nodev1.RouterInterface{
 		in(device("341474f8-a800-4000-8000-000000000000", private3, "fa:16:3e:99:eb:02", 1500, "10.0.3.1/24"), "10.0.3.140"),
 		in(device("36804f37-fa00-4000-8000-000000000000", private1, "fa:16:3e:fb:a2:de", 1450, "10.0.1.1/24"), "10.0.1.154"),
-		in(device("48adc8c6-aa00-4000-8000-000000000000", private1, "fa:16:3e:e5:e9:4a", 1450, "fd00:1::/64"), "fd00:1::1b6"),
+		told,
 		in(device("83589833-8000-4000-8000-000000000000", private2, "fa:16:3e:f6:2a:5f", 1450, "10.0.2.1/24"), "10.0.2.168"),
 	}}
 }

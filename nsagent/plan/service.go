@@ -59,6 +59,42 @@ type Route struct {
 	NextHop     netip.Addr
 }
 
+// Advertiser is the radvd of a router's namespace.
+type Advertiser struct {
+	RouterID string
+	// Namespace is qrouter-<router id>.
+	Namespace string
+	// Devices are those that it sends advertisements on, sorted by name; never empty.
+	Devices []AdvertisingDevice
+}
+
+// AdvertisingDevice is a device of a router with what it tells machines there.
+type AdvertisingDevice struct {
+	// Name is qr-….
+	Name string
+	// MTU in bytes, at least 1280.
+	MTU uint32
+	Advertisement
+}
+
+// Advertisement is what a router tells machines on a device (RFC 4861, section 4.2).
+type Advertisement struct {
+	// DefaultRouter: machines may take it as their default router; else its lifetime is 0.
+	DefaultRouter bool
+	// Managed and OtherConfig: addresses, or only the rest, come by DHCPv6 (flags M and O).
+	Managed, OtherConfig bool
+	// Prefixes are subnets of the device, in the order given; never empty.
+	Prefixes []AdvertisedPrefix
+	// DNS are IPv6 name servers (RFC 8106), in the order given; at most 16.
+	DNS []netip.Addr
+}
+
+// AdvertisedPrefix is a subnet that is on-link. Autonomous: machines make themselves an address of it (RFC 4862); it has 64 bits then.
+type AdvertisedPrefix struct {
+	Prefix     netip.Prefix
+	Autonomous bool
+}
+
 // Listener is the metadata service inside a namespace.
 type Listener struct {
 	Namespace string

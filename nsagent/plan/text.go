@@ -65,6 +65,9 @@ func (n Namespace) lines() []Line {
 	if n.Server != nil {
 		add(SectionProcess, n.Server.line())
 	}
+	if n.Advertiser != nil {
+		add(SectionProcess, n.Advertiser.line())
+	}
 	if n.Listener != nil {
 		add(SectionProcess, n.Listener.line())
 	}
@@ -72,6 +75,14 @@ func (n Namespace) lines() []Line {
 }
 
 func (s *Server) line() string { return "dnsmasq for network " + s.NetworkID + " on " + s.Device }
+
+func (a *Advertiser) line() string {
+	names := make([]string, 0, len(a.Devices))
+	for _, d := range a.Devices {
+		names = append(names, d.Name)
+	}
+	return "radvd for router " + a.RouterID + " on " + strings.Join(names, ", ")
+}
 
 func (l *Listener) line() string { return "metadata listener on " + l.Addr }
 

@@ -58,6 +58,8 @@ var sideways = []struct{ from, to, why string }{
 	{"nsagent/replay", "openflow/channel", "it reads and replays the rows of a bridge over one"},
 	{"ofapps/brtun", "ofapps/dvr", "a distributed router stays on its host, by whichever bridge packets leave"},
 	{"ofapps/brex", "ofapps/dvr", "a distributed router stays on its host, by whichever bridge packets leave"},
+	{"nsagent/dnsmasq", "nsagent/daemon", "DHCP servers are daemons"},
+	{"nsagent/radvd", "nsagent/daemon", "so is what sends router advertisements"},
 	{"nsagent/namespaces", "nsagent/kernel", "it observes and applies what kernel can"},
 	{"cmd/...", "cmd/internal/...", "what all programs have in common"},
 	{"cmd/weft/...", "cmd/weft/...", "one program in parts"},

@@ -16,7 +16,7 @@ var tools = []struct{ program, pkg string }{
 	{"ovsdb-server", "openvswitch-switch"}, {"ovs-vswitchd", "openvswitch-switch"}, {"ovsdb-tool", "openvswitch-common"},
 	{"ovs-vsctl", "openvswitch-switch"}, {"ovs-ofctl", "openvswitch-common"}, {"ip", "iproute2"},
 	{"nsenter", "util-linux"}, {"ethtool", "ethtool"}, {"ping", "iputils-ping"}, {"ps", "procps"},
-	{"iptables-restore", "iptables"}, {"dnsmasq", "dnsmasq-base"}, {"conntrack", "conntrack"}, {"curl", "curl"},
+	{"iptables-restore", "iptables"}, {"dnsmasq", "dnsmasq-base"}, {"radvd", "radvd"}, {"conntrack", "conntrack"}, {"curl", "curl"},
 	{"udhcpc", "udhcpc"}, {"dhclient", "isc-dhcp-client"},
 }
 

@@ -198,13 +198,13 @@ func (h *host) changed(resources map[string]plan.Resource) (time.Duration, []pla
 }
 
 // none are the servers of a host that has none.
-type none struct{}
+type none[T any] struct{}
 
-func (none) Running() ([]string, error)         { return nil, nil }
-func (none) Alive(string) bool                  { return false }
-func (none) Deaths() <-chan string              { return nil }
-func (none) Stop(context.Context, string) error { return nil }
-func (none) Ensure(context.Context, namespaces.Space, plan.Server) (bool, error) {
+func (none[T]) Running() ([]string, error)         { return nil, nil }
+func (none[T]) Alive(string) bool                  { return false }
+func (none[T]) Deaths() <-chan string              { return nil }
+func (none[T]) Stop(context.Context, string) error { return nil }
+func (none[T]) Ensure(context.Context, namespaces.Space, T) (bool, error) {
 	return false, nil
 }
 
@@ -217,7 +217,7 @@ func (noListener) Ensure(namespaces.Space, plan.Listener) error { return nil }
 // steps, too. The keeper knows all that is there.
 func (h *host) kept(before, after map[string]plan.Resource) (time.Duration, []plan.Step) {
 	h.b.Helper()
-	k := namespaces.New(namespaces.Config{DHCP: none{}, Metadata: noListener{}, AuditInterval: time.Hour, Metrics: prometheus.NewRegistry()})
+	k := namespaces.New(namespaces.Config{DHCP: none[plan.Server]{}, Advertisers: none[plan.Advertiser]{}, Metadata: noListener{}, AuditInterval: time.Hour, Metrics: prometheus.NewRegistry()})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- k.Run(ctx) }()

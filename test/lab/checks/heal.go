@@ -148,7 +148,7 @@ func rebuilt(ctx context.Context, s *cloud.Scope, t *site) (string, error) {
 		if err := h.KillAgent(ctx); err != nil {
 			return "", err
 		}
-		if _, err := h.Exec(ctx, "sh", "-c", "ip netns list | cut -d' ' -f1 | xargs -r -n1 ip netns del; pkill -9 dnsmasq; true"); err != nil {
+		if _, err := h.Exec(ctx, "sh", "-c", "ip netns list | cut -d' ' -f1 | xargs -r -n1 ip netns del; pkill -9 dnsmasq; pkill -9 radvd; true"); err != nil {
 			return "", err
 		}
 		if err := h.RestartVswitchd(ctx); err != nil {

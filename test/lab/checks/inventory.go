@@ -15,11 +15,11 @@ import (
 	"github.com/weft-sdn/weft/test/lab/cloud"
 )
 
-// inventory is all that Weft makes on hosts: every row, meter and port of its bridges, links, namespaces and DHCP servers; and
+// inventory is all that Weft makes on hosts: every row, meter and port of its bridges, links, namespaces, and what serves in them; and
 // the host's own rules, routes and NAT, which it leaves alone.
 func inventory(ctx context.Context, l *lab.Lab) (string, error) {
-	const script = `ip -o link | cut -d: -f2 | cut -d@ -f1; ip netns list | cut -d' ' -f1; ps -eo args= | grep '[d]nsmasq --'
-ip rule; ip -6 rule; ip -o route show table all type unicast; iptables-save | grep '^-A'; ls /var/lib/weft/dhcp 2>/dev/null; true`
+	const script = `ip -o link | cut -d: -f2 | cut -d@ -f1; ip netns list | cut -d' ' -f1; ps -eo args= | grep '[d]nsmasq --\|[r]advd -C'
+ip rule; ip -6 rule; ip -o route show table all type unicast; iptables-save | grep '^-A'; ls /var/lib/weft/dhcp /var/lib/weft/ra 2>/dev/null; true`
 	var all strings.Builder
 	for _, h := range l.Hosts {
 		rest, err := h.Exec(ctx, "sh", "-c", script)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -138,7 +139,7 @@ func rebooted(ctx context.Context, s *cloud.Scope) (string, error) {
 	return fmt.Sprintf("routers, SNAT, floating IPs, DHCP, metadata %s after the agent's start, %d lines as before", ms(took), strings.Count(after, "\n")), nil
 }
 
-// all is what a host has in all its namespaces, and the DHCP servers that it runs, as text.
+// all is what a host has in all its namespaces, and what it runs there, as text.
 func all(ctx context.Context, h *lab.Host) (string, error) {
 	spaces, err := h.Namespaces(ctx)
 	if err != nil {
@@ -148,13 +149,13 @@ func all(ctx context.Context, h *lab.Host) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	servers, err := h.Processes(ctx, "dnsmasq")
-	if err != nil {
-		return "", err
-	}
 	lines := strings.Split(strings.TrimSpace(text), "\n")
-	for _, args := range servers {
-		lines = append(lines, args)
+	for _, program := range []string{"dnsmasq", "radvd"} {
+		processes, err := h.Processes(ctx, program)
+		if err != nil {
+			return "", err
+		}
+		lines = slices.AppendSeq(lines, maps.Values(processes))
 	}
 	slices.Sort(lines)
 	return strings.Join(lines, "\n") + "\n", nil

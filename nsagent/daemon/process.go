@@ -1,4 +1,4 @@
-package dnsmasq
+package daemon
 
 import (
 	"bytes"
@@ -18,15 +18,13 @@ import (
 )
 
 const (
-	// startTimeout is how long dnsmasq may take until it listens.
+	// startTimeout is how long a daemon may take until it works.
 	startTimeout = 10 * time.Second
-	// endTimeout is how long it may take to end when it is asked to, and then when it is killed.
+	// endTimeout is how long it may take to end after a signal.
 	endTimeout = 2 * time.Second
-
-	hangUp = unix.SIGHUP
 )
 
-// process is a running dnsmasq of ours. Its file descriptor means this very process, even after it has ended and
+// process is a running daemon of ours. Its file descriptor means this very process, even after it has ended and
 // another has its number.
 type process struct {
 	pid, fd int
@@ -34,7 +32,7 @@ type process struct {
 }
 
 // open takes hold of a process that serves the directory; nil when that process does not, or is none.
-func open(pid int, dir string) *process {
+func (d *Daemons) open(pid int, dir string) *process {
 	fd, err := unix.PidfdOpen(pid, 0)
 	if err != nil {
 		return nil
@@ -44,7 +42,7 @@ func open(pid int, dir string) *process {
 	if err == nil {
 		p.argv = strings.Split(strings.TrimSuffix(string(line), "\x00"), "\x00")
 	}
-	if len(p.argv) == 0 || filepath.Base(p.argv[0]) != "dnsmasq" || !slices.Contains(p.argv, "--pid-file="+filepath.Join(dir, pidFile)) || !p.sees(dir) {
+	if len(p.argv) == 0 || filepath.Base(p.argv[0]) != d.cfg.Program || !slices.Contains(p.argv, d.cfg.Mark(dir)) || !p.sees(dir) {
 		p.close()
 		return nil
 	}
@@ -83,10 +81,51 @@ func (p *process) signal(s syscall.Signal) error {
 	return nil
 }
 
+// handles says whether the process has a handler for SIGHUP. One that has none would end by it.
+func (p *process) handles() bool {
+	status, err := os.ReadFile(p.proc("status"))
+	if err != nil {
+		return false
+	}
+	for line := range strings.Lines(string(status)) {
+		if set, ok := strings.CutPrefix(line, "SigCgt:"); ok {
+			caught, err := strconv.ParseUint(strings.TrimSpace(set), 16, 64)
+			return err == nil && caught>>(unix.SIGHUP-1)&1 == 1
+		}
+	}
+	return false
+}
+
+// errEnded says that a daemon is not there any more.
+var errEnded = errors.New("it ended as soon as it was started; the system log tells why")
+
+// awaitHandler waits until the process handles SIGHUP, which programs see to when they are about to work.
+func (p *process) awaitHandler(ctx context.Context) error {
+	for !p.handles() {
+		switch {
+		case p.awaitEnd(ctx, 5*time.Millisecond):
+			return errEnded
+		case ctx.Err() != nil:
+			return fmt.Errorf("process %d does not come to work: %w", p.pid, ctx.Err())
+		}
+	}
+	return nil
+}
+
+// hangUp makes the process read its files again.
+func (p *process) hangUp(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	if err := p.awaitHandler(ctx); err != nil {
+		return err
+	}
+	return p.signal(unix.SIGHUP)
+}
+
 // awaitEnd waits until the process has ended, and says whether it has.
 func (p *process) awaitEnd(ctx context.Context, d time.Duration) bool {
 	for end := time.Now().Add(d); time.Now().Before(end) && ctx.Err() == nil; {
-		n, err := unix.Poll([]unix.PollFd{{Fd: int32(p.fd), Events: unix.POLLIN}}, 20)
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(p.fd), Events: unix.POLLIN}}, int(min(time.Until(end), 20*time.Millisecond).Milliseconds())+1)
 		if n > 0 || (err != nil && err != unix.EINTR) {
 			return n > 0
 		}
@@ -95,16 +134,16 @@ func (p *process) awaitEnd(ctx context.Context, d time.Duration) bool {
 }
 
 // running finds the process that the pid file of a directory names; nil when there is none.
-func running(dir string) (*process, error) {
-	pid, err := strconv.Atoi(strings.TrimSpace(read(dir, pidFile)))
+func (d *Daemons) running(dir string) *process {
+	pid, err := strconv.Atoi(strings.TrimSpace(Read(dir, pidFile)))
 	if err != nil || pid <= 1 {
-		return nil, nil
+		return nil
 	}
-	return open(pid, dir), nil
+	return d.open(pid, dir)
 }
 
 // all finds every process that serves a directory, whatever its pid file says.
-func all(dir string) ([]*process, error) {
+func (d *Daemons) all(dir string) ([]*process, error) {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
 		return nil, err
@@ -112,7 +151,7 @@ func all(dir string) ([]*process, error) {
 	var out []*process
 	for _, e := range entries {
 		if pid, err := strconv.Atoi(e.Name()); err == nil {
-			if p := open(pid, dir); p != nil {
+			if p := d.open(pid, dir); p != nil {
 				out = append(out, p)
 			}
 		}
@@ -121,18 +160,18 @@ func all(dir string) ([]*process, error) {
 }
 
 // end ends every process that serves a directory.
-func end(ctx context.Context, dir string) error {
-	ps, err := all(dir)
+func (d *Daemons) end(ctx context.Context, dir string) error {
+	ps, err := d.all(dir)
 	var errs []error
 	for _, p := range ps {
-		errs = append(errs, p.end(ctx))
+		errs = append(errs, p.end(ctx, d.cfg.Ends))
 		p.close()
 	}
 	return errors.Join(append(errs, err)...)
 }
 
-func (p *process) end(ctx context.Context) error {
-	for _, s := range []syscall.Signal{unix.SIGTERM, unix.SIGKILL} {
+func (p *process) end(ctx context.Context, signals []syscall.Signal) error {
+	for _, s := range signals {
 		if err := p.signal(s); err != nil && !errors.Is(err, unix.ESRCH) {
 			return err
 		}
@@ -152,8 +191,8 @@ func identity(in Space) (id string, err error) {
 	return id, err
 }
 
-// find finds a program, and says where it would come from.
-func find(program, pkg string) (string, error) {
+// Find finds a program, and says where it would come from: pkg is Debian's package.
+func Find(program, pkg string) (string, error) {
 	path, err := exec.LookPath(program)
 	if err != nil {
 		return "", fmt.Errorf("the program %s is missing on this host (Debian: apt install %s): %w", program, pkg, err)
@@ -161,15 +200,8 @@ func find(program, pkg string) (string, error) {
 	return path, nil
 }
 
-// start runs dnsmasq until it listens; it is then a daemon of its own.
-func start(ctx context.Context, in Space, argv []string) error {
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
-	defer cancel()
-	return run(ctx, in, argv)
-}
-
-// run runs a program inside a namespace to its end.
-func run(ctx context.Context, in Space, argv []string) error {
+// Run runs a program inside a namespace to its end, which is soon for one that goes on as a daemon.
+func Run(ctx context.Context, in Space, argv []string) error {
 	var said bytes.Buffer
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"}

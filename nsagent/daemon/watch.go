@@ -1,4 +1,4 @@
-package dnsmasq
+package daemon
 
 import (
 	"os"
@@ -6,37 +6,37 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Deaths tells the namespaces whose server has ended, asked to or not. Who does not listen misses some.
-func (v *Servers) Deaths() <-chan string { return v.deaths }
+// Deaths tells the namespaces whose daemon has ended, asked to or not. Who does not listen misses some.
+func (d *Daemons) Deaths() <-chan string { return d.deaths }
 
-// watch waits for the end of a namespace's server, once for each process. Where the kernel does not tell, whoever calls
+// watch waits for the end of a namespace's daemon, once for each process. Where the kernel does not tell, whoever calls
 // Ensure from time to time finds out.
-func (v *Servers) watch(namespace string, pid int) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if v.watched[namespace] == pid {
+func (d *Daemons) watch(namespace string, pid int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.watched[namespace] == pid {
 		return
 	}
 	fd, err := unix.PidfdOpen(pid, unix.PIDFD_NONBLOCK)
 	if err != nil {
 		return
 	}
-	v.watched[namespace] = pid
+	d.watched[namespace] = pid
 	// A file of the runtime's poller: no thread waits for it.
 	file := os.NewFile(uintptr(fd), "pidfd")
 	go func() {
 		defer file.Close()
 		err := awaitReadable(file)
-		v.mu.Lock()
-		if v.watched[namespace] == pid {
-			delete(v.watched, namespace)
+		d.mu.Lock()
+		if d.watched[namespace] == pid {
+			delete(d.watched, namespace)
 		}
-		v.mu.Unlock()
+		d.mu.Unlock()
 		if err != nil {
 			return
 		}
 		select {
-		case v.deaths <- namespace:
+		case d.deaths <- namespace:
 		default:
 		}
 	}()
