@@ -106,7 +106,8 @@ func (v *Servers) ensure(ctx context.Context, in Space, s plan.Server) (changed 
 		}
 	}
 	argv := append([]string{program}, arguments(s, dir, v.lease)...)
-	before := stale(s, dir)
+	// A server that does not run may have left half a file. It is started with what there is.
+	before, _ := stale(s, dir)
 	started, err := v.run(ctx, in, s, dir, argv, files)
 	if err != nil {
 		return started, errors.Join(left, err)
