@@ -28,6 +28,8 @@ const (
 	maxOption = 255
 	// maxDomain is the longest name of a domain (RFC 1035, section 3.1), less a host's.
 	maxDomain = 253 - 64
+	// minPrefix6 is the shortest prefix of a range of IPv6 addresses: dnsmasq does not start with one that is shorter.
+	minPrefix6 = 64
 )
 
 // checkServer says why nothing at all can be served; host by host is another matter.
@@ -53,8 +55,13 @@ func checkServer(s plan.Server) error {
 		if !idPattern.MatchString(n.ID) {
 			wrong("subnet id %q is no id: 1 to 64 letters, digits, \"_\", \"-\" are", n.ID)
 		}
-		if !n.CIDR.IsValid() || !n.CIDR.Addr().Is4() {
-			wrong("subnet %s: cidr %v is not IPv4", n.ID, n.CIDR)
+		switch {
+		case !n.CIDR.IsValid():
+			wrong("subnet %s: there is no cidr", n.ID)
+		case n.CIDR.Addr().Is4() && n.Stateless:
+			wrong("subnet %s: cidr %v is not IPv6, and only DHCPv6 can be stateless", n.ID, n.CIDR)
+		case n.CIDR.Addr().Is6() && n.CIDR.Bits() < minPrefix6:
+			wrong("subnet %s: cidr %v has less than the %d bits that dnsmasq can serve", n.ID, n.CIDR, minPrefix6)
 		}
 	}
 	return errors.Join(errs...)

@@ -69,7 +69,8 @@ func (v *Servers) Ensure(ctx context.Context, in daemon.Space, s plan.Server) (c
 func (v *Servers) ensure(ctx context.Context, in daemon.Space, s plan.Server) (changed bool, err error) {
 	dir := v.Dir(s.NetworkID)
 	files, left := render(s)
-	before := stale(s, dir)
+	// A server that does not run may have left half a file. It is started with what there is.
+	before, _ := stale(s, dir)
 	started, err := v.Daemons.Ensure(ctx, in, s.NetworkID, daemon.Wanted{Args: arguments(s, dir, v.lease), Files: files.files(),
 		Prepare: func() error { return settleLeases(dir, s, time.Now().Add(v.lease)) }})
 	if err != nil {

@@ -103,14 +103,19 @@ func TestWhatADisplayNameResolvesTo(t *testing.T) {
 	m := s.machine("fa:16:3e:00:00:11")
 	m.Run("ip", "addr", "add", "10.0.2.11/24", "dev", "eth0")
 	for name, want := range map[string]string{"vm1.weft.internal.": "10.0.2.11", "host-10-0-2-12.weft.internal.": "10.0.2.12"} {
-		r := net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (c net.Conn, err error) {
-			err = m.Do(func() (err error) { c, err = net.Dial(network, "10.0.2.2:53"); return err })
-			return c, err
-		}}
-		if got, err := r.LookupHost(t.Context(), name); err != nil || !slices.Equal(got, []string{want}) {
+		if got, err := s.lookup(m, name); err != nil || !slices.Equal(got, []string{want}) {
 			t.Errorf("%s: %v, %v", name, got, err)
 		}
 	}
+}
+
+// lookup asks the network's server for the addresses of a name.
+func (s *site) lookup(m *space.Space, name string) ([]string, error) {
+	r := net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (c net.Conn, err error) {
+		err = m.Do(func() (err error) { c, err = net.Dial(network, "10.0.2.2:53"); return err })
+		return c, err
+	}}
+	return r.LookupHost(s.t.Context(), name)
 }
 
 // What changes is read; the process stays.

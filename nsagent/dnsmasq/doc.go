@@ -6,6 +6,11 @@
 // Only ports that Ensure was told of are served, each with its own address. An address that was given to a port which
 // has gone is released at once, so that the next port can have it.
 //
+// Subnets are of IPv4 and of IPv6. Those of IPv6 are served by DHCPv6: ports of a stateful subnet get their address, one of each
+// subnet, and those of a stateless one name servers and domain only. Routers advertise themselves; dnsmasq advertises nothing.
+// A lease of an IPv6 address is a machine's by its DUID and IAID. dnsmasq gives the address to no other before the lease ends, even
+// when it is the same port's: a machine that was installed anew has to wait for that.
+//
 // What people choose – names, domains, options – is held to what a line of dnsmasq's files can carry; what could
 // be taken for anything else is refused, and the rest of the network is served all the same.
 package dnsmasq

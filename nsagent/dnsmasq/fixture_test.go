@@ -60,6 +60,7 @@ func newSite(t *testing.T) *site {
 		os.RemoveAll(dir)
 	})
 	s.restart()
+	s.usable(s.in)
 	s.lan.Run("ip", "link", "add", "br0", "up", "type", "bridge")
 	s.in.Veth("ns-48089424-79", "fa:16:3e:00:00:01", s.lan, "server", "fa:16:3e:ff:00:01")
 	s.lan.Run("ip", "link", "set", "server", "master", "br0")
@@ -71,6 +72,14 @@ func newSite(t *testing.T) *site {
 			hostAt("vm2", "fa:16:3e:00:00:12", "host-10-0-2-12", "10.0.2.12"),
 		}}
 	return s
+}
+
+// usable makes IPv6 addresses usable at once, without a check for duplicates.
+func (s *site) usable(in *space.Space) {
+	s.t.Helper()
+	if err := in.Do(func() error { return os.WriteFile("/proc/sys/net/ipv6/conf/default/accept_dad", []byte("0"), 0) }); err != nil {
+		s.t.Fatal(err)
+	}
 }
 
 // restart makes the Servers that an agent has after its restart.
@@ -127,6 +136,7 @@ func (s *site) machine(mac string) *space.Space {
 	s.t.Helper()
 	s.n++
 	m := space.New(s.t, fmt.Sprint("vm", s.n))
+	s.usable(m)
 	port := fmt.Sprint("port", s.n)
 	m.Veth("eth0", mac, s.lan, port, fmt.Sprintf("fa:16:3e:ff:01:%02x", s.n))
 	s.lan.Run("ip", "link", "set", port, "master", "br0")
@@ -195,7 +205,7 @@ func (s *site) unserved(mac string) {
 func (s *site) held() []string {
 	var out []string
 	for _, l := range leases(daemon.Read(s.Dir(s.net.NetworkID), leaseFile)) {
-		out = append(out, l.mac+" "+l.ip.String())
+		out = append(out, l.id+" "+l.ip.String())
 	}
 	slices.Sort(out)
 	return out

@@ -19,6 +19,8 @@ const (
 	addnFile  = "addn_hosts"
 	optsFile  = "opts"
 	leaseFile = "leases"
+	// holderFile says which ports have which IPv6 addresses, since leases of those do not.
+	holderFile = "holders"
 )
 
 // texts are the contents of the files that dnsmasq reads again on SIGHUP.
@@ -48,8 +50,8 @@ func arguments(s plan.Server, dir string, lease time.Duration) []string {
 	}
 	addresses := 0
 	for _, n := range s.Subnets {
-		args = append(args, fmt.Sprintf("--dhcp-range=set:subnet-%s,%s,static,%s,%ds", n.ID, n.CIDR.Masked().Addr(), mask(n.CIDR), int(lease.Seconds())))
-		addresses += 1 << min(32-n.CIDR.Bits(), 24)
+		args = append(args, "--dhcp-range="+dhcpRange(n, int(lease.Seconds())))
+		addresses += 1 << min(n.CIDR.Addr().BitLen()-n.CIDR.Bits(), 24)
 	}
 	if s.MTU != 0 {
 		args = append(args, fmt.Sprintf("--dhcp-option-force=option:mtu,%d", s.MTU))
@@ -66,6 +68,17 @@ func arguments(s plan.Server, dir string, lease time.Duration) []string {
 		}
 	}
 	return args
+}
+
+// dhcpRange is a subnet of which only ports are given addresses, each its own.
+func dhcpRange(n plan.ServerSubnet, lease int) string {
+	tag, net := "set:subnet-"+n.ID, n.CIDR.Masked().Addr()
+	if net.Is4() {
+		return fmt.Sprintf("%s,%s,static,%s,%ds", tag, net, mask(n.CIDR), lease)
+	}
+	// dnsmasq heeds --dhcp-ignore when a machine asks for an address, but not when it rebinds one. Who is not known, for him the
+	// range is not there then.
+	return fmt.Sprintf("tag:known,%s,%s,static,%d,%ds", tag, net, n.CIDR.Bits(), lease)
 }
 
 // mask is a netmask as text.
@@ -90,12 +103,18 @@ func render(s plan.Server) (texts, error) {
 	}
 	for _, n := range s.Subnets {
 		lines, err := subnetOptions(n)
+		if n.CIDR.Addr().Is6() {
+			lines = subnetOptions6(n, s.Domain)
+		}
 		if err != nil {
 			errs = append(errs, err)
 		}
 		for _, l := range lines {
 			line(&opts, "subnet "+n.ID, "tag:subnet-"+n.ID+","+l)
 		}
+	}
+	for _, l := range statelessOptions(s) {
+		line(&opts, "stateless subnets", l)
 	}
 	for _, h := range s.Hosts {
 		if err := checkHost(h); err != nil {
@@ -115,15 +134,12 @@ func render(s plan.Server) (texts, error) {
 			// Of two lines for one option dnsmasq takes the later: the port's wins over the subnet's.
 			line(&opts, of, "tag:port-"+h.PortID+","+optionLine(o))
 		}
+		for _, l := range hostLines(s, h, name) {
+			line(&host, of, l)
+		}
 		for _, a := range h.Addresses {
-			if !a.IP.Is4() {
-				continue
-			}
-			line(&host, of, fmt.Sprintf("%s,%s,%s", h.MAC, name, a.IP))
-			if s.Domain != "" {
-				line(&addn, of, fmt.Sprintf("%s\t%s %s", a.IP, name, h.Hostname))
-			} else {
-				line(&addn, of, fmt.Sprintf("%s\t%s", a.IP, name))
+			if l := addnLine(s, h, name, a.IP); l != "" {
+				line(&addn, of, l)
 			}
 		}
 	}

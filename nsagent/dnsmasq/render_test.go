@@ -87,9 +87,19 @@ func everything() plan.Server {
 		plan.ServerSubnet{ID: "isolated", CIDR: cidr("10.0.3.0/30"), NoDNS: true, MetadataVia: ip("10.0.3.2")},
 		plan.ServerSubnet{ID: "bare", CIDR: cidr("10.0.4.0/23"), DNS: []netip.Addr{ip("2001:db8::53")}},
 		plan.ServerSubnet{ID: "own-default", CIDR: cidr("10.0.8.0/24"), Gateway: ip("10.0.8.1"), DNS: []netip.Addr{ip("10.0.8.2"), ip("10.0.8.3")},
-			Routes: []plan.Route{{Destination: cidr("0.0.0.0/0"), NextHop: ip("10.0.8.9")}}})
+			Routes: []plan.Route{{Destination: cidr("0.0.0.0/0"), NextHop: ip("10.0.8.9")}}},
+		plan.ServerSubnet{ID: "stateful", CIDR: cidr("fd00:1::/64"), DNS: []netip.Addr{ip("fd00:1::2"), ip("2001:db8::53")}},
+		plan.ServerSubnet{ID: "stateful-bare", CIDR: cidr("fd00:2::/80"), NoDNS: true},
+		plan.ServerSubnet{ID: "stateless", CIDR: cidr("fd00:3::/64"), Stateless: true, DNS: []netip.Addr{ip("fd00:3::2")}},
+		plan.ServerSubnet{ID: "stateless-too", CIDR: cidr("fd00:4::/64"), Stateless: true, DNS: []netip.Addr{ip("fd00:4::2"), ip("fd00:3::2")}})
 	s.Hosts[2].Options = []plan.Option{{Name: "mtu", Value: "1300"}, {Name: "ntp-server", Value: "10.0.0.1,10.0.0.2"}, {Name: "224", Value: "#1 a/b"}, {Name: "router"}}
 	s.Hosts[3].Addresses = append(s.Hosts[3].Addresses, plan.SubnetAddress{SubnetID: "isolated", IP: ip("10.0.3.1")}, plan.SubnetAddress{IP: ip("fd00::1")})
+	s.Hosts = append(s.Hosts,
+		hostAt("p5", "fa:16:3e:00:00:05", "both", "fd00:1::5", "10.0.2.5", "fd00:1::1:5", "fd00:2::5", "fd00:3::5"),
+		hostAt("p6", "fa:16:3e:00:00:06", "both-stateless", "10.0.2.6", "10.0.4.6", "fd00:3::6"),
+		hostAt("p7", "fa:16:3e:00:00:07", "stateful", "fd00:2::7"),
+		hostAt("p8", "fa:16:3e:00:00:08", "stateless", "fd00:4::8", "fd00:3::8"),
+		hostAt("p9", "fa:16:3e:00:00:09", "not-served", "fd00:9::9"))
 	return s
 }
 
@@ -102,6 +112,26 @@ func TestFiles(t *testing.T) {
 	golden(t, hostFile, got.host)
 	golden(t, addnFile, got.addn)
 	golden(t, optsFile, got.opts)
+}
+
+// Without a domain, names of addn_hosts are those of the hosts file, which dnsmasq would take addresses of.
+func TestFilesWithoutADomain(t *testing.T) {
+	s := everything()
+	s.Domain, s.Subnets = "", s.Subnets[len(s.Subnets)-3:]
+	s.Hosts = s.Hosts[len(s.Hosts)-4:]
+	got, err := render(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := texts{
+		host: "fa:16:3e:00:00:06\nfa:16:3e:00:00:06,both-stateless,10.0.2.6\nfa:16:3e:00:00:06,both-stateless,10.0.4.6\nfa:16:3e:00:00:07,stateful,[fd00:2::7]\nfa:16:3e:00:00:08\n",
+		addn: "10.0.2.6\tboth-stateless\n10.0.4.6\tboth-stateless\nfd00:2::7\tstateful\n",
+		opts: "tag:subnet-stateful-bare,option6:dns-server\ntag:subnet-stateless,option6:dns-server,[fd00:3::2]\n" +
+			"tag:subnet-stateless-too,option6:dns-server,[fd00:4::2],[fd00:3::2]\noption6:dns-server,[fd00:3::2],[fd00:4::2]\n",
+	}
+	if d := cmp.Diff(want, got, cmp.AllowUnexported(texts{})); d != "" {
+		t.Errorf("files (-want +got):\n%s", d)
+	}
 }
 
 // Everything that people choose is tried with what would end a line, a word, or the file's meaning.
@@ -173,11 +203,13 @@ func TestTooManyRoutes(t *testing.T) {
 
 func TestServerThatCannotBe(t *testing.T) {
 	err := checkServer(plan.Server{NetworkID: "n", Device: "ns-0123456789abcdef", Domain: "a..b", MTU: 60,
-		Subnets: []plan.ServerSubnet{{ID: "s", CIDR: cidr("fd00::/64")}}})
+		Subnets: []plan.ServerSubnet{{ID: "s", CIDR: cidr("fd00::/63")}, {ID: "s2", CIDR: cidr("10.0.0.0/24"), Stateless: true}, {ID: "s3"}}})
 	want := `device "ns-0123456789abcdef" is no name of a network device
 domain: "a..b" is no domain: labels of 1 to 63 letters, digits and "-" are, with dots between
 mtu 60 is not in 68..65535
-subnet s: cidr fd00::/64 is not IPv4`
+subnet s: cidr fd00::/63 has less than the 64 bits that dnsmasq can serve
+subnet s2: cidr 10.0.0.0/24 is not IPv6, and only DHCPv6 can be stateless
+subnet s3: there is no cidr`
 	if err == nil || err.Error() != want {
 		t.Errorf("error %v", err)
 	}

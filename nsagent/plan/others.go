@@ -64,15 +64,15 @@ func (b *builder) dhcp(d *DHCP) {
 	}
 	// Old clients check a checksum that nobody filled in.
 	rule(b.n.IPv4, dhcp, "mangle", "POSTROUTING", "-p udp -m udp --dport 68 -j CHECKSUM --checksum-fill")
-	served := map[string]bool{}
+	served := map[string]netip.Prefix{}
 	server := &Server{NetworkID: d.NetworkID, Namespace: b.n.Name, Device: ns, Domain: d.Domain, MTU: d.Device.MTU, Subnets: d.Subnets}
 	for _, s := range d.Subnets {
-		served[s.ID] = true
+		served[s.ID] = s.CIDR
 	}
 	for _, e := range b.s.Endpoints {
 		h := ServerHost{PortID: e.PortID, MAC: e.MAC, Hostname: e.Hostname, Options: e.Options}
 		for _, a := range e.Addresses {
-			if a.IP.Is4() && served[a.SubnetID] {
+			if subnet, ok := served[a.SubnetID]; ok && a.IP.Is4() == subnet.Addr().Is4() {
 				h.Addresses = append(h.Addresses, a)
 			}
 		}

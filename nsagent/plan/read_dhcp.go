@@ -24,6 +24,8 @@ const (
 	maxUserData = 64 << 10
 	// maxOption is the longest value of an extra option: an option of DHCP holds 255 bytes (RFC 2132, section 2).
 	maxOption = 255
+	// minPrefix6 is the shortest prefix of an IPv6 subnet that dnsmasq takes for a range.
+	minPrefix6 = 64
 )
 
 func (r *reader) dhcp(n *nodev1.Dhcp) *DHCP {
@@ -45,10 +47,13 @@ func (r *reader) dhcp(n *nodev1.Dhcp) *DHCP {
 }
 
 func (r *reader) dhcpSubnet(f string, s *nodev1.DhcpSubnet) ServerSubnet {
-	out := ServerSubnet{ID: r.uuid(f+".subnet_id", s.GetSubnetId()), CIDR: r.block(f+".cidr", s.GetCidr()), Routes: r.routes(f+".host_routes", s.GetHostRoutes())}
-	if out.CIDR.IsValid() && !out.CIDR.Addr().Is4() {
-		r.fail(f+".cidr", "%v is not IPv4: DHCP for IPv6 is not built", out.CIDR)
+	out := ServerSubnet{ID: r.uuid(f+".subnet_id", s.GetSubnetId()), CIDR: r.block(f+".cidr", s.GetCidr()), Stateless: s.GetStateless()}
+	if out.CIDR.Addr().Is6() {
+		r.dhcp6Subnet(f, s, out.CIDR)
+	} else if out.Stateless {
+		r.fail(f+".stateless", "%v is not IPv6, and only DHCPv6 can be stateless", out.CIDR)
 	}
+	out.Routes = r.routes(f+".host_routes", s.GetHostRoutes())
 	for i, t := range out.Routes {
 		if t.Destination.IsValid() && !t.Destination.Addr().Is4() {
 			r.fail(fmt.Sprintf("%s.host_routes[%d].destination", f, i), "%v is not IPv4", t.Destination)
@@ -61,16 +66,45 @@ func (r *reader) dhcpSubnet(f string, s *nodev1.DhcpSubnet) ServerSubnet {
 		out.MetadataVia = r.addr4(f+".metadata_via", s.GetMetadataVia())
 	}
 	switch dns := s.GetDnsNameservers(); {
-	case len(dns) == 1 && dns[0] == "0.0.0.0":
+	case len(dns) == 1 && (dns[0] == "0.0.0.0" || dns[0] == "::"):
 		out.NoDNS = true
 	case len(dns) == 0:
-		for i, a := range s.GetDhcpAddresses() {
-			out.DNS = append(out.DNS, r.addr4(fmt.Sprintf("%s.dhcp_addresses[%d]", f, i), a))
-		}
+		out.DNS = r.nameServers(f+".dhcp_addresses", s.GetDhcpAddresses(), out.CIDR)
 	default:
-		for i, a := range dns {
-			out.DNS = append(out.DNS, r.addr4(fmt.Sprintf("%s.dns_nameservers[%d]", f, i), a))
+		out.DNS = r.nameServers(f+".dns_nameservers", dns, out.CIDR)
+	}
+	return out
+}
+
+// dhcp6Subnet refuses what DHCPv6 cannot tell, or dnsmasq cannot serve.
+func (r *reader) dhcp6Subnet(f string, s *nodev1.DhcpSubnet, cidr netip.Prefix) {
+	switch {
+	case s.GetStateless() && cidr.Bits() != 64:
+		r.fail(f+".cidr", "%v has not the 64 bits that a subnet must have of which machines make their addresses (stateless)", cidr)
+	case cidr.Bits() < minPrefix6:
+		r.fail(f+".cidr", "%v has less than the %d bits that dnsmasq can serve", cidr, minPrefix6)
+	}
+	if s.GetGatewayIp() != "" {
+		r.fail(f+".gateway_ip", "DHCPv6 has no router option: routers tell of themselves by router advertisements")
+	}
+	if len(s.GetHostRoutes()) > 0 {
+		r.fail(f+".host_routes", "DHCPv6 has no option for routes")
+	}
+	if s.GetMetadataVia() != "" {
+		r.fail(f+".metadata_via", "the metadata service has an IPv4 address, and DHCPv6 no option for routes")
+	}
+}
+
+// nameServers reads addresses of name servers of a subnet's family.
+func (r *reader) nameServers(field string, list []string, subnet netip.Prefix) []netip.Addr {
+	var out []netip.Addr
+	for i, s := range list {
+		f := fmt.Sprintf("%s[%d]", field, i)
+		a := r.addr(f, s)
+		if a.IsValid() && a.Is4() != subnet.Addr().Is4() {
+			r.fail(f, "%v is of another family than %v", a, subnet)
 		}
+		out = append(out, a)
 	}
 	return out
 }

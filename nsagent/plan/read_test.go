@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -46,6 +47,12 @@ func TestReadRefuses(t *testing.T) {
 		x := dhcpNamespace()
 		f(x)
 		return &nodev1.Resource{Name: "dhcp/" + x.NetworkId, Spec: &nodev1.Resource_Dhcp{Dhcp: x}}
+	}
+	dhcp6 := func(f func(*nodev1.DhcpSubnet)) *nodev1.Resource {
+		return dhcp(func(d *nodev1.Dhcp) {
+			d.Subnets[0] = &nodev1.DhcpSubnet{SubnetId: d.Subnets[0].SubnetId, Cidr: "fd00::/64"}
+			f(d.Subnets[0])
+		})
 	}
 	end := func(f func(*nodev1.Endpoint)) *nodev1.Resource {
 		x := endpoint("e0000000-0000-4000-8000-000000000001", "fa:16:3e:81:89:24", "10.0.1.148")
@@ -102,27 +109,37 @@ func TestReadRefuses(t *testing.T) {
 		"interfaces[2].advertisement.dns_nameservers[1]": tells(func(a *nodev1.RouterAdvertisement) {
 			a.DnsNameservers = append(a.DnsNameservers, a.DnsNameservers[0])
 		}),
-		"routes[0].destination":         old(func(r *nodev1.Router) { r.Routes[0].Destination = "192.168.77.1/24" }),
-		"routes[0].nexthop":             old(func(r *nodev1.Router) { r.Routes[0].Nexthop = "fd00::1" }),
-		"routes[1]":                     old(func(r *nodev1.Router) { r.Routes = append(r.Routes, r.Routes[0]) }),
-		"gateway.gateway_ips[1]":        old(func(r *nodev1.Router) { r.Gateway.GatewayIps = []string{"172.24.4.1", "172.24.4.2"} }),
-		"gateway.gateway_ips[0]":        old(func(r *nodev1.Router) { r.Gateway.GatewayIps = []string{"0.0.0.0"} }),
-		"gateway.device":                snat(func(s *nodev1.Snat) { s.Gateway = nil }),
-		"place":                         fip(func(f *nodev1.FloatingIp) { f.Place = "here; reboot" }),
-		"rule_priority":                 fip(func(f *nodev1.FloatingIp) { f.RulePriority = 72768 }),
-		"floating_ip_address":           fip(func(f *nodev1.FloatingIp) { f.FloatingIpAddress = "2001:db8::1" }),
-		"fixed_ip_address":              fip(func(f *nodev1.FloatingIp) { f.FixedIpAddress = f.FloatingIpAddress }),
-		"fixed_ip_address ":             fip(func(f *nodev1.FloatingIp) { f.FixedIpAddress = "10.0.1.148 -j ACCEPT" }),
-		"id":                            fip(func(f *nodev1.FloatingIp) { f.Id = "1" }),
-		"protocol":                      pf(func(p *nodev1.PortForwarding) { p.Protocol = "icmp" }),
-		"external_first":                pf(func(p *nodev1.PortForwarding) { p.ExternalFirst = 0 }),
-		"external_last":                 pf(func(p *nodev1.PortForwarding) { p.ExternalLast = 1 }),
-		"internal_first":                pf(func(p *nodev1.PortForwarding) { p.InternalFirst = 1 << 16 }),
-		"internal_last":                 pf(func(p *nodev1.PortForwarding) { p.InternalLast = 90 }),
-		"place ":                        pf(func(p *nodev1.PortForwarding) { p.Place = PlaceFip }),
-		"subnets":                       dhcp(func(d *nodev1.Dhcp) { d.Subnets = nil }),
-		"subnets[1].subnet_id":          dhcp(func(d *nodev1.Dhcp) { d.Subnets = append(d.Subnets, d.Subnets[0]) }),
-		"subnets[0].cidr":               dhcp(func(d *nodev1.Dhcp) { d.Subnets[0].Cidr = "fd00::/64" }),
+		"routes[0].destination":          old(func(r *nodev1.Router) { r.Routes[0].Destination = "192.168.77.1/24" }),
+		"routes[0].nexthop":              old(func(r *nodev1.Router) { r.Routes[0].Nexthop = "fd00::1" }),
+		"routes[1]":                      old(func(r *nodev1.Router) { r.Routes = append(r.Routes, r.Routes[0]) }),
+		"gateway.gateway_ips[1]":         old(func(r *nodev1.Router) { r.Gateway.GatewayIps = []string{"172.24.4.1", "172.24.4.2"} }),
+		"gateway.gateway_ips[0]":         old(func(r *nodev1.Router) { r.Gateway.GatewayIps = []string{"0.0.0.0"} }),
+		"gateway.device":                 snat(func(s *nodev1.Snat) { s.Gateway = nil }),
+		"place":                          fip(func(f *nodev1.FloatingIp) { f.Place = "here; reboot" }),
+		"rule_priority":                  fip(func(f *nodev1.FloatingIp) { f.RulePriority = 72768 }),
+		"floating_ip_address":            fip(func(f *nodev1.FloatingIp) { f.FloatingIpAddress = "2001:db8::1" }),
+		"fixed_ip_address":               fip(func(f *nodev1.FloatingIp) { f.FixedIpAddress = f.FloatingIpAddress }),
+		"fixed_ip_address ":              fip(func(f *nodev1.FloatingIp) { f.FixedIpAddress = "10.0.1.148 -j ACCEPT" }),
+		"id":                             fip(func(f *nodev1.FloatingIp) { f.Id = "1" }),
+		"protocol":                       pf(func(p *nodev1.PortForwarding) { p.Protocol = "icmp" }),
+		"external_first":                 pf(func(p *nodev1.PortForwarding) { p.ExternalFirst = 0 }),
+		"external_last":                  pf(func(p *nodev1.PortForwarding) { p.ExternalLast = 1 }),
+		"internal_first":                 pf(func(p *nodev1.PortForwarding) { p.InternalFirst = 1 << 16 }),
+		"internal_last":                  pf(func(p *nodev1.PortForwarding) { p.InternalLast = 90 }),
+		"place ":                         pf(func(p *nodev1.PortForwarding) { p.Place = PlaceFip }),
+		"subnets":                        dhcp(func(d *nodev1.Dhcp) { d.Subnets = nil }),
+		"subnets[1].subnet_id":           dhcp(func(d *nodev1.Dhcp) { d.Subnets = append(d.Subnets, d.Subnets[0]) }),
+		"subnets[0].cidr":                dhcp6(func(d *nodev1.DhcpSubnet) { d.Cidr = "fd00::/63" }),
+		"subnets[0].cidr ":               dhcp6(func(d *nodev1.DhcpSubnet) { d.Stateless, d.Cidr = true, "fd00::/65" }),
+		"subnets[0].stateless":           dhcp(func(d *nodev1.Dhcp) { d.Subnets[0].Stateless = true }),
+		"subnets[0].gateway_ip ":         dhcp6(func(d *nodev1.DhcpSubnet) { d.GatewayIp = "fd00::1" }),
+		"subnets[0].metadata_via ":       dhcp6(func(d *nodev1.DhcpSubnet) { d.MetadataVia = "10.0.1.1" }),
+		"subnets[0].dns_nameservers[0]":  dhcp6(func(d *nodev1.DhcpSubnet) { d.DnsNameservers = []string{"9.9.9.9"} }),
+		"subnets[0].dns_nameservers[0] ": dhcp(func(d *nodev1.Dhcp) { d.Subnets[0].DnsNameservers = []string{"fd00::53"} }),
+		"subnets[0].dhcp_addresses[0]":   dhcp6(func(d *nodev1.DhcpSubnet) { d.DhcpAddresses = []string{"10.0.1.2"} }),
+		"subnets[0].host_routes": dhcp6(func(d *nodev1.DhcpSubnet) {
+			d.HostRoutes = []*nodev1.Route{{Destination: "fd01::/64", Nexthop: "fd00::1"}}
+		}),
 		"subnets[0].gateway_ip":         dhcp(func(d *nodev1.Dhcp) { d.Subnets[0].GatewayIp = "x" }),
 		"subnets[0].dns_nameservers[1]": dhcp(func(d *nodev1.Dhcp) { d.Subnets[0].DnsNameservers = []string{"9.9.9.9", "0.0.0.0"} }),
 		"subnets[0].metadata_via":       dhcp(func(d *nodev1.Dhcp) { d.Subnets[0].MetadataVia = "fd00::1" }),
@@ -208,6 +225,35 @@ func TestAdvertiser(t *testing.T) {
 	got, _ = Build(readAll(t, []*nodev1.Resource{{Name: "router/" + legacy, Spec: &nodev1.Resource_Router{Router: r}}}))
 	if a := got[QRouter+legacy].Advertiser; a != nil {
 		t.Errorf("advertiser %+v", a)
+	}
+}
+
+// TestServerOfBothFamilies: an address is served when its subnet is, and that is of its family.
+func TestServerOfBothFamilies(t *testing.T) {
+	d := dhcpNamespace()
+	d.Subnets = append(d.Subnets, &nodev1.DhcpSubnet{SubnetId: subnet6, Cidr: "fd00:1::/64", Stateless: true, DnsNameservers: []string{"fd00:1::53", "2001:db8::53"}})
+	const first, second = "e0000000-0000-4000-8000-000000000001", "e0000000-0000-4000-8000-000000000002"
+	got, errs := Build(readAll(t, []*nodev1.Resource{{Name: "dhcp/" + private1, Spec: &nodev1.Resource_Dhcp{Dhcp: d}},
+		endpointResource(endpoint(first, "fa:16:3e:81:89:24", "10.0.1.148", "fd00:1::5")), endpointResource(endpoint(second, "fa:16:3e:81:89:25", "fd00:1::6"))}))
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	s := got[QDHCP+private1].Server
+	want := []ServerHost{{PortID: first, MAC: "fa:16:3e:81:89:24", Hostname: "host-10-0-1-148",
+		Addresses: []SubnetAddress{{subnet1, netip.MustParseAddr("10.0.1.148")}, {subnet6, netip.MustParseAddr("fd00:1::5")}}}}
+	if !reflect.DeepEqual(s.Hosts, want) {
+		t.Errorf("hosts %+v, want %+v", s.Hosts, want)
+	}
+	subnet := ServerSubnet{ID: subnet6, CIDR: netip.MustParsePrefix("fd00:1::/64"), Stateless: true, DNS: []netip.Addr{netip.MustParseAddr("fd00:1::53"), netip.MustParseAddr("2001:db8::53")}}
+	if !reflect.DeepEqual(s.Subnets[1], subnet) {
+		t.Errorf("subnet %+v, want %+v", s.Subnets[1], subnet)
+	}
+	for _, none := range []string{"0.0.0.0", "::"} {
+		d.Subnets[1].DnsNameservers = []string{none}
+		x, err := Read(&nodev1.Resource{Name: "dhcp/" + private1, Spec: &nodev1.Resource_Dhcp{Dhcp: d}})
+		if err != nil || !x.(*DHCP).Subnets[1].NoDNS {
+			t.Errorf("dns_nameservers %s: %+v, %v", none, x, err)
+		}
 	}
 }
 

@@ -18,16 +18,18 @@ type Server struct {
 	Hosts []ServerHost
 }
 
-// ServerSubnet is a subnet of which addresses are given out.
+// ServerSubnet is a subnet whose ports are served: by DHCP when it is IPv4, else by DHCPv6.
 type ServerSubnet struct {
 	ID   string
 	CIDR netip.Prefix
-	// Gateway is the zero Addr for a subnet without.
+	// Stateless says that machines have their addresses by other means and ask for the rest only; IPv6 only (RFC 8415, section 6.1).
+	Stateless bool
+	// Gateway is the zero Addr for a subnet without, and for IPv6.
 	Gateway netip.Addr
 	// DNS are announced; none when NoDNS, else, when empty, the DHCP servers' own addresses stand in it already.
 	DNS   []netip.Addr
 	NoDNS bool
-	// Routes are announced (options 121 and 249), besides the default route and that to the metadata service.
+	// Routes are announced (options 121 and 249), besides the default route and that to the metadata service. IPv4 only.
 	Routes []Route
 	// MetadataVia is the next hop of 169.254.169.254/32; the zero Addr announces none.
 	MetadataVia netip.Addr
@@ -39,7 +41,7 @@ type ServerHost struct {
 	MAC    string
 	// Hostname without domain; never empty.
 	Hostname string
-	// Addresses are its IPv4 addresses with the subnet each is of; dnsmasq gives out the one of the subnet that it serves.
+	// Addresses are those of served subnets, with the subnet that each is of; of one subnet dnsmasq gives out one.
 	Addresses []SubnetAddress
 	Options   []Option
 }

@@ -29,6 +29,8 @@ type Frames struct {
 	UnicastIPv4 int `json:"unicast_ipv4"`
 	// Questions counts ARP requests and neighbour solicitations by the address asked for.
 	Questions map[string]int `json:"questions"`
+	// Advertisements counts router advertisements by the router's link-local address.
+	Advertisements map[string]int `json:"advertisements"`
 	// Largest frame in bytes, with its Ethernet header.
 	Largest int `json:"largest"`
 	// Sources counts frames by source MAC, and Destinations those of UnicastIPv4 by the address that they are for.
@@ -148,6 +150,12 @@ func (f *Frames) count(eth *layers.Ethernet, packet gopacket.Packet) {
 			f.Questions = map[string]int{}
 		}
 		f.Questions[asked.String()]++
+	}
+	if ip, ok := packet.Layer(layers.LayerTypeIPv6).(*layers.IPv6); ok && packet.Layer(layers.LayerTypeICMPv6RouterAdvertisement) != nil {
+		if f.Advertisements == nil {
+			f.Advertisements = map[string]int{}
+		}
+		f.Advertisements[ip.SrcIP.String()]++
 	}
 }
 
