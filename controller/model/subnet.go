@@ -90,6 +90,9 @@ func (v *violations) modes(s *Subnet) {
 			v.add(m.field, "%q needs a prefix of 64 bits, of which machines make themselves an address (RFC 4862), and %s has %d", m.mode, s.CIDR, s.CIDR.Bits())
 		}
 	}
+	if len(*v) == before && s.IPv6AddressMode == DHCPv6Stateful && s.CIDR.Bits() < 64 {
+		v.add("ipv6_address_mode", "%q is served for prefixes of 64 bits or more (dnsmasq), and %s has %d", s.IPv6AddressMode, s.CIDR, s.CIDR.Bits())
+	}
 	if len(*v) == before && s.IPv6RAMode != "" && s.IPv6AddressMode != "" && s.IPv6RAMode != s.IPv6AddressMode {
 		v.add("ipv6_address_mode", "%q is not what routers advertise by ipv6_ra_mode %q; give both the same, or only one", s.IPv6AddressMode, s.IPv6RAMode)
 	}

@@ -83,14 +83,15 @@ func TestSubnetDHCP(t *testing.T) {
 		}},
 		"SLAAC by DHCP": {change: func(s *Subnet) { s.CIDR, s.IPv6RAMode, s.IPv6AddressMode = prefix("fd00::/64"), SLAAC, SLAAC }, want: []string{
 			"enable_dhcp: is true, and fd00::/64 is IPv6: give it the ipv6_address_mode dhcpv6-stateful or dhcpv6-stateless, or leave enable_dhcp out"}},
-		"stateful":                {change: func(s *Subnet) { s.CIDR, s.IPv6AddressMode = prefix("fd00::/96"), DHCPv6Stateful }},
-		"stateless, others' RA":   {change: func(s *Subnet) { s.CIDR, s.IPv6AddressMode = prefix("fd00::/64"), DHCPv6Stateless }},
-		"RA, others' DHCP":        {change: func(s *Subnet) { s.CIDR, s.EnableDHCP, s.IPv6RAMode = prefix("fd00::/64"), false, DHCPv6Stateful }},
-		"stateless, and no DHCP":  {change: func(s *Subnet) { s.CIDR, s.EnableDHCP, s.IPv6AddressMode = prefix("fd00::/64"), false, DHCPv6Stateless }, want: []string{`enable_dhcp: is false, and ipv6_address_mode is "dhcpv6-stateless"; leave one of them out`}},
-		"modes of IPv4":           {change: func(s *Subnet) { s.IPv6RAMode = SLAAC }, want: []string{"ipv6_ra_mode: is for IPv6 subnets, and 10.0.1.0/24 is IPv4; leave it out"}},
-		"SLAAC of a small prefix": {change: func(s *Subnet) { s.CIDR, s.EnableDHCP, s.IPv6AddressMode = prefix("fd00::/80"), false, SLAAC }, want: []string{`ipv6_address_mode: "slaac" needs a prefix of 64 bits, of which machines make themselves an address (RFC 4862), and fd00::/80 has 80`}},
-		"modes that differ":       {change: func(s *Subnet) { s.CIDR, s.IPv6RAMode, s.IPv6AddressMode = prefix("fd00::/64"), SLAAC, DHCPv6Stateful }, want: []string{`ipv6_address_mode: "dhcpv6-stateful" is not what routers advertise by ipv6_ra_mode "slaac"; give both the same, or only one`}},
-		"unknown mode":            {change: func(s *Subnet) { s.CIDR, s.EnableDHCP, s.IPv6RAMode = prefix("fd00::/64"), false, "SLAAC" }, want: []string{`ipv6_ra_mode: "SLAAC" is none of slaac, dhcpv6-stateless, dhcpv6-stateful`}},
+		"stateful":                   {change: func(s *Subnet) { s.CIDR, s.IPv6AddressMode = prefix("fd00::/96"), DHCPv6Stateful }},
+		"stateful of a large prefix": {change: func(s *Subnet) { s.CIDR, s.IPv6AddressMode = prefix("fd00::/48"), DHCPv6Stateful }, want: []string{`ipv6_address_mode: "dhcpv6-stateful" is served for prefixes of 64 bits or more (dnsmasq), and fd00::/48 has 48`}},
+		"stateless, others' RA":      {change: func(s *Subnet) { s.CIDR, s.IPv6AddressMode = prefix("fd00::/64"), DHCPv6Stateless }},
+		"RA, others' DHCP":           {change: func(s *Subnet) { s.CIDR, s.EnableDHCP, s.IPv6RAMode = prefix("fd00::/64"), false, DHCPv6Stateful }},
+		"stateless, and no DHCP":     {change: func(s *Subnet) { s.CIDR, s.EnableDHCP, s.IPv6AddressMode = prefix("fd00::/64"), false, DHCPv6Stateless }, want: []string{`enable_dhcp: is false, and ipv6_address_mode is "dhcpv6-stateless"; leave one of them out`}},
+		"modes of IPv4":              {change: func(s *Subnet) { s.IPv6RAMode = SLAAC }, want: []string{"ipv6_ra_mode: is for IPv6 subnets, and 10.0.1.0/24 is IPv4; leave it out"}},
+		"SLAAC of a small prefix":    {change: func(s *Subnet) { s.CIDR, s.EnableDHCP, s.IPv6AddressMode = prefix("fd00::/80"), false, SLAAC }, want: []string{`ipv6_address_mode: "slaac" needs a prefix of 64 bits, of which machines make themselves an address (RFC 4862), and fd00::/80 has 80`}},
+		"modes that differ":          {change: func(s *Subnet) { s.CIDR, s.IPv6RAMode, s.IPv6AddressMode = prefix("fd00::/64"), SLAAC, DHCPv6Stateful }, want: []string{`ipv6_address_mode: "dhcpv6-stateful" is not what routers advertise by ipv6_ra_mode "slaac"; give both the same, or only one`}},
+		"unknown mode":               {change: func(s *Subnet) { s.CIDR, s.EnableDHCP, s.IPv6RAMode = prefix("fd00::/64"), false, "SLAAC" }, want: []string{`ipv6_ra_mode: "SLAAC" is none of slaac, dhcpv6-stateless, dhcpv6-stateful`}},
 		"routes of IPv6": {change: func(s *Subnet) {
 			s.CIDR, s.EnableDHCP, s.HostRoutes = prefix("fd00::/64"), false, []Route{{prefix("fd01::/64"), addr("fd00::9")}}
 		}, want: []string{"host_routes: are announced by DHCP for IPv4 only, and fd00::/64 is IPv6; leave them out"}},

@@ -16,7 +16,7 @@ func (t *Tx) serveDHCP(f *fleet, network string) {
 		return
 	}
 	var served []*model.Subnet
-	for _, s := range t.subnets4(network) {
+	for s := range t.SubnetsOf(network) {
 		if s.EnableDHCP {
 			served = append(served, s)
 		}

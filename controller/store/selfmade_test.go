@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/weft-sdn/weft/controller/model"
 	"github.com/weft-sdn/weft/controller/state"
 )
@@ -109,6 +111,28 @@ func portHas(p *model.Port, ip string) bool {
 		}
 	}
 	return false
+}
+
+// TestDHCPv6IsServed: a network with DHCPv6 alone has its DHCP port, with an address of the subnet; one with SLAAC has none.
+func TestDHCPv6IsServed(t *testing.T) {
+	s := newStore(t)
+	host(t, s, "net1")
+	update(t, s, func(tx *Tx) error {
+		return tx.ReportHost(&model.HostFacts{Host: "net1", Roles: []string{model.RoleNetwork}})
+	})
+	made, told := network(t, s, "made"), network(t, s, "told")
+	subnet6(t, s, made.ID, "fd00:1::/64", model.SLAAC, model.SLAAC)
+	subnet6(t, s, told.ID, "fd00:2::/64", model.DHCPv6Stateful, model.DHCPv6Stateful)
+	snap, _ := s.Snapshot()
+	for n, want := range map[string][]string{made.ID: nil, told.ID: {"fd00:2::2"}} {
+		var got []string
+		for p := range snap.PortsOwned(n, model.OwnerDHCP) {
+			got = append(got, ips(p)...)
+		}
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("DHCP ports (-want +got):\n%s", d)
+		}
+	}
 }
 
 // TestSelfMadeAddressesOfManyPorts: what one transaction does not hold comes with the next.

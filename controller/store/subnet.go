@@ -35,6 +35,9 @@ func (t *Tx) CreateSubnet(in *model.Subnet) (*model.Subnet, error) {
 	t.created(&s.Meta)
 	t.put(state.Subnets, s)
 	t.pending.freedAll(s.NetworkID)
+	if s.EnableDHCP {
+		t.pending.networks.add(s.NetworkID)
+	}
 	if s.SelfMade() {
 		t.pending.selfMade.add(s.ID)
 	}
