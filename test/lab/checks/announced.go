@@ -26,6 +26,7 @@ func announced() []Check {
 		k.check("advertisements stay on their host", staysHome),
 		k.check("a router says nothing it was not told", saysNothing),
 		k.check("radvd killed, and the agent", radvdDies),
+		k.check("behind firewall bridges", announcedToBridges),
 	}
 }
 
@@ -361,4 +362,25 @@ func radvdDies(ctx context.Context, s *cloud.Scope, t *site) (string, error) {
 		return "", fmt.Errorf("the new agent started radvd again: process %d, before %d", after[h.Name], now[h.Name])
 	}
 	return fmt.Sprintf("back after %s; answers without an agent; the next one takes it up", ms(took)), nil
+}
+
+// announcedToBridges: the same where iptables judges.
+func announcedToBridges(ctx context.Context, s *cloud.Scope, t *site) (string, error) {
+	if err := bridge(ctx, s); err != nil {
+		return "", err
+	}
+	for _, vm := range []*lab.VM{t.vm["made1"], t.vm["told1"], t.vm["rest1"]} {
+		if err := behindBridge(ctx, s.Lab.Hosts[0], vm); err != nil {
+			return "", err
+		}
+	}
+	var said []string
+	for _, look := range []func(context.Context, *cloud.Scope, *site) (string, error){bySLAAC, byDHCPv6, restByDHCPv6} {
+		text, err := look(ctx, s, t)
+		if err != nil {
+			return "", err
+		}
+		said = append(said, text)
+	}
+	return strings.Join(said, "; "), nil
 }
