@@ -19,7 +19,7 @@ import (
 func announced() []Check {
 	k := kind{&scene{"announced", buildAnnounced}, "IPv6"}
 	return []Check{
-		k.check("addresses by SLAAC, and routing", bySLAAC),
+		k.check("addresses by SLAAC", bySLAAC),
 		k.check("addresses by DHCPv6", byDHCPv6),
 		k.check("the rest by DHCPv6", restByDHCPv6),
 		k.check("strangers get nothing by DHCPv6", strangers6),

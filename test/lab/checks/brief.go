@@ -14,6 +14,8 @@ var brief = []string{
 	"distributed: rebuilt from disk, no controller",
 	"served: leases by udhcpc and dhclient",
 	"served: metadata",
+	"IPv6: addresses by SLAAC",
+	"IPv6: addresses by DHCPv6",
 	"security groups by remote group",
 	"connections that are forbidden are cut",
 	"a hostile machine",
