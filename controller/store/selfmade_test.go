@@ -138,8 +138,8 @@ func TestDHCPv6IsServed(t *testing.T) {
 // TestSelfMadeAddressesOfManyPorts: what one transaction does not hold comes with the next.
 func TestSelfMadeAddressesOfManyPorts(t *testing.T) {
 	s := newStore(t)
-	s.cfg.MaxTxnOps = 128
 	n := network(t, s, "blue")
+	s.cfg.MaxTxnOps = 128
 	for range 4 {
 		update(t, s, func(tx *Tx) error {
 			for range 50 {
