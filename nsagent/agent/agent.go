@@ -157,9 +157,9 @@ func New(cfg Config) (*Agent, error) {
 	a.met.register(cfg.Metrics)
 	a.keeper = replay.New(replay.Config{RunDir: cfg.RunDir, StateDir: cfg.StateDir, Facts: a.facts, Notify: a.notify,
 		Log: cfg.Log, Grace: cfg.ReplayGrace, SaveInterval: cfg.SaveInterval})
-	dhcp := dnsmasq.New(dnsmasq.Config{StateDir: cfg.StateDir, LeaseTime: cfg.LeaseTime, Metrics: cfg.Metrics})
+	dhcp := dnsmasq.New(dnsmasq.Config{StateDir: cfg.StateDir, LeaseTime: cfg.LeaseTime, Log: cfg.Log, Metrics: cfg.Metrics})
 	meta := metadata.New(metadata.Config{URL: cfg.MetadataURL, Secret: cfg.MetadataSecret, Log: cfg.Log, Metrics: cfg.Metrics})
-	a.close = meta.Close
+	a.close = func() { dhcp.Close(); meta.Close() }
 	advertisers := radvd.New(radvd.Config{StateDir: cfg.StateDir, Metrics: cfg.Metrics})
 	a.spaces = namespaces.New(namespaces.Config{DHCP: dhcp, Advertisers: advertisers, Metadata: meta, Notify: a.spaceNotice, Tracker: tracker.Tracker{RunDir: cfg.RunDir, Bridge: cfg.IntegrationBridge, DatapathType: cfg.DatapathType},
 		AuditInterval: cfg.AuditInterval, Log: cfg.Log, Metrics: cfg.Metrics})

@@ -313,3 +313,15 @@ func TestManyLeasesAreReleased(t *testing.T) {
 		t.Errorf("vm2 renews: %s", got)
 	}
 }
+
+// TestStrangersRebind: dnsmasq has a lease without a client until the next message, and an Ensure failed because of it.
+func TestStrangersRebind(t *testing.T) {
+	s := newSite6(t)
+	s.ensure()
+	s.machine6("fa:16:3e:00:00:66").rebind("fd00:1::11")
+	s.net.Hosts = []plan.ServerHost{hostAt("vm3", "fa:16:3e:00:00:13", "vm1", "fd00:1::11")}
+	s.ensure()
+	if got := s.machine6("fa:16:3e:00:00:13").solicit(); got != vm1Gets {
+		t.Errorf("vm3 gets %s", got)
+	}
+}

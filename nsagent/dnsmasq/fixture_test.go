@@ -84,6 +84,9 @@ func (s *site) usable(in *space.Space) {
 
 // restart makes the Servers that an agent has after its restart.
 func (s *site) restart() {
+	if s.Servers != nil {
+		s.Close()
+	}
 	s.registry = prometheus.NewRegistry()
 	s.Servers = New(Config{StateDir: s.state, Metrics: s.registry})
 }
@@ -120,15 +123,22 @@ func (s *site) processes() (pids []int) {
 // counts are how often servers were started and made to read, and leases released.
 func (s *site) counts() string {
 	s.t.Helper()
-	count := map[string]float64{}
+	return fmt.Sprintf("%v starts, %v reloads, %v releases", s.count("starts"), s.count("reloads"), s.count("releases"))
+}
+
+func (s *site) count(of string) float64 {
+	s.t.Helper()
 	families, err := s.registry.Gather()
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	for _, f := range families {
-		count[f.GetName()] = f.GetMetric()[0].GetCounter().GetValue()
+		if f.GetName() == "weft_dhcp_"+of+"_total" {
+			return f.GetMetric()[0].GetCounter().GetValue()
+		}
 	}
-	return fmt.Sprintf("%v starts, %v reloads, %v releases", count["weft_dhcp_starts_total"], count["weft_dhcp_reloads_total"], count["weft_dhcp_releases_total"])
+	s.t.Fatalf("there is no counter of %s", of)
+	return 0
 }
 
 // machine is a network namespace with eth0 on the network.

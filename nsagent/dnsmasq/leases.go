@@ -55,6 +55,9 @@ func leases(text string) (out []lease) {
 		l := lease{expiry: f[0], id: f[1], ip: ip, name: f[3], client: f[4]}
 		if ip.Is4() {
 			l.id = strings.ToLower(l.id)
+		} else if l.client == "*" {
+			// What dnsmasq made for a stranger's Rebind, and forgets with the next message that it gets.
+			continue
 		} else if _, _, err := l.association(); err != nil {
 			continue
 		} else {

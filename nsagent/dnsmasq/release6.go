@@ -23,6 +23,7 @@ import (
 const (
 	serverPort6 = 547
 
+	messageSolicit   = 1
 	messageRelease   = 8
 	messageRelayForw = 12
 
@@ -34,13 +35,16 @@ const (
 	optionRelayed  = 9
 )
 
+// maxDUID is the longest DUID in bytes: its type, and 128 of the rest (RFC 8415, section 11.1).
+const maxDUID = 2 + 128
+
 // allServers is All_DHCP_Relay_Agents_and_Servers (RFC 8415, section 7.1).
 var allServers = netip.MustParseAddr("ff02::1:2")
 
 // parseDUID reads a DUID as the lease file has it: bytes in hexadecimal digits, with colons between.
 func parseDUID(s string) ([]byte, error) {
 	b, err := hex.DecodeString(strings.ReplaceAll(s, ":", ""))
-	if err == nil && (len(b) == 0 || len(b) > 130) { // RFC 8415, section 11.1
+	if err == nil && (len(b) == 0 || len(b) > maxDUID) {
 		err = fmt.Errorf("%d bytes", len(b))
 	}
 	if err != nil {
@@ -59,7 +63,7 @@ func (l lease) association() (iaid uint32, option uint16, err error) {
 	return uint32(n), optionNA, err
 }
 
-// release6 releases leases of IPv6 addresses.
+// release6 releases leases of IPv6 addresses. Where a network has a listener, its mu is held.
 //
 // It does what dhcp_release6 does, but as a relay on this host would: dnsmasq looks for the MAC of whom it hears without a relay,
 // does not find that of its own host, and is deaf for half a second each time, to DNS as well; and that program waits a second.

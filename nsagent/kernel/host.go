@@ -125,6 +125,9 @@ type Namespace struct {
 	seen atomic.Pointer[rules]
 	// ears are those that machines are listened to by, by their device. They belong to who calls Hold and Apply.
 	ears map[string]*ear
+	// inside is held for reading by those who are inside.
+	inside sync.RWMutex
+	closed bool
 }
 
 // Name is its name in Dir.
@@ -177,6 +180,9 @@ func (n *Namespace) Close() error {
 		n.deafen(tap)
 	}
 	n.handle.Close()
+	n.inside.Lock()
+	defer n.inside.Unlock()
+	n.closed = true
 	return n.ns.Close()
 }
 

@@ -3,14 +3,37 @@ package kernel
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"net/netip"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/weft-sdn/weft/nsagent/plan"
 )
+
+// TestDoAfterClose: who has a namespace from another, and enters it when that one has let go of it, must not get into whatever has
+// its number then.
+func TestDoAfterClose(t *testing.T) {
+	h := open(t)
+	n := ensure(t, h, plan.QRouter+routerID)
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for n.Do(func() error { return nil }) == nil {
+			}
+		})
+	}
+	if err := n.Close(); err != nil {
+		t.Error(err)
+	}
+	wg.Wait()
+	if err := n.Do(func() error { t.Error("it was entered"); return nil }); !errors.Is(err, fs.ErrClosed) {
+		t.Errorf("after Close: %v", err)
+	}
+}
 
 // TestWatch: changes that matter are told, neighbours that were learned are not.
 func TestWatch(t *testing.T) {

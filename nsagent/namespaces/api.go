@@ -22,7 +22,7 @@ type Space = interface {
 // Processes are daemons that serve namespaces: T says what one serves. Those of plan.Server are DHCP servers, those of
 // plan.Advertiser send router advertisements.
 type Processes[T any] interface {
-	// Ensure makes the process of a namespace run as described.
+	// Ensure makes the process of a namespace run as described. The Space may be entered until Stop, by other goroutines.
 	Ensure(ctx context.Context, in Space, what T) (changed bool, err error)
 	// Stop ends the process of a namespace, if there is one.
 	Stop(ctx context.Context, namespace string) error
