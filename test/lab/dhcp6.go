@@ -25,9 +25,10 @@ const dhclient6Conf = `also request dhcp6.name-servers, dhcp6.domain-search;
 timeout 8; retry 1; reboot 1; select-timeout 0; initial-interval 1; backoff-cutoff 1;
 `
 
-// Lease6 lets dhclient ask for an address on eth0, or for other configuration only (stateless). The VM has a link-local address; it is
-// not changed, but for that UseLease6 adds what came. An error says that there was no answer within some seconds.
-func (vm *VM) Lease6(ctx context.Context, stateless bool) (l Lease6, err error) {
+// Lease6 lets dhclient ask for an address on eth0, with more arguments: "-S" asks for other configuration only, "-D", "LL" makes the
+// DUID of the MAC alone, and "-D", "LLT" another one each time. The VM has a link-local address; it is not changed, but for that
+// UseLease6 adds what came. An error says that there was no answer within some seconds.
+func (vm *VM) Lease6(ctx context.Context, arguments ...string) (l Lease6, err error) {
 	script := filepath.Join(vm.lab.Dir, "vm", vm.Name+".dhclient6")
 	for name, text := range map[string]string{script: leaseScript, script + ".conf": dhclient6Conf} {
 		if err := os.WriteFile(name, []byte(text), 0o755); err != nil {
@@ -37,15 +38,13 @@ func (vm *VM) Lease6(ctx context.Context, stateless bool) (l Lease6, err error) 
 	if err := os.RemoveAll(script + ".lease"); err != nil {
 		return l, fmt.Errorf("DHCPv6 client of %s: %w", vm.Name, err)
 	}
-	only := ""
-	if stateless {
-		only = "-S"
-	}
 	// It asks for ever: what ends it is the timeout.
-	argv := []string{"sh", "-c", `timeout 6 dhclient -6 -1 $1 -D LL -cf "$0.conf" -sf "$0" -lf /run/dhclient6.leases -pf /run/dhclient6.pid eth0
+	argv := []string{"sh", "-c", `timeout 8 dhclient -6 -1 "$@" -cf "$0.conf" -sf "$0" -lf /run/dhclient6.leases -pf /run/dhclient6.pid eth0
 code=$?
-kill $(cat /run/dhclient6.pid); rm -f /run/dhclient6.leases
-exit $code`, script, only}
+[ ! -f /run/dhclient6.pid ] || kill $(cat /run/dhclient6.pid)
+rm -f /run/dhclient6.*
+exit $code`, script}
+	argv = append(argv, arguments...)
 	out, err := vm.Box.Run(ctx, nsbox.Once{Argv: argv, Timeout: 20 * time.Second})
 	if err != nil {
 		return l, err

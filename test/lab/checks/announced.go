@@ -132,7 +132,7 @@ func byDHCPv6(ctx context.Context, s *cloud.Scope, t *site) (string, error) {
 			return "", fmt.Errorf("%s made itself %s on a subnet of stateful DHCPv6", name, heard.Address)
 		}
 		start := time.Now()
-		l, err := vm.Lease6(ctx, false)
+		l, err := vm.Lease6(ctx, "-D", "LL")
 		if err != nil {
 			return "", err
 		}
@@ -151,6 +151,10 @@ func byDHCPv6(ctx context.Context, s *cloud.Scope, t *site) (string, error) {
 		}
 	}
 	told := t.vm["told2"]
+	// A machine that was installed anew has another DUID.
+	if l, err := told.Lease6(ctx, "-D", "LLT"); err != nil || l.Address != addr(told) {
+		return "", errors.Join(fmt.Errorf("with another DUID it was given %s, not %s", l.Address, addr(told)), err)
+	}
 	for _, name := range []string{"made1", "made2"} {
 		if _, err := selfMade(ctx, s, t.private[0], t.vm[name]); err != nil {
 			return "", err
@@ -160,7 +164,7 @@ func byDHCPv6(ctx context.Context, s *cloud.Scope, t *site) (string, error) {
 		}
 	}
 	_, err := mustPing(ctx, t.vm["told1"].Box, addr(told), lab.Pings{})
-	return fmt.Sprintf("address, DNS and domain after at most %s; same network, and the next by the router", ms(slowest)), err
+	return fmt.Sprintf("address, DNS and domain after at most %s, also installed anew; same network, and the next by the router", ms(slowest)), err
 }
 
 // restByDHCPv6: machines that make their addresses themselves are told the rest.
@@ -169,7 +173,7 @@ func restByDHCPv6(ctx context.Context, s *cloud.Scope, t *site) (string, error) 
 	if _, err := selfMade(ctx, s, t.private[2], vm); err != nil {
 		return "", err
 	}
-	l, err := vm.Lease6(ctx, true)
+	l, err := vm.Lease6(ctx, "-S")
 	switch {
 	case err != nil:
 		return "", err
@@ -178,7 +182,7 @@ func restByDHCPv6(ctx context.Context, s *cloud.Scope, t *site) (string, error) 
 	case fmt.Sprint(l.DNS) != "[fd00:53::1]":
 		return "", fmt.Errorf("it was told of the name servers %v", l.DNS)
 	}
-	if l, err := vm.Lease6(ctx, false); err == nil && l.Address.IsValid() {
+	if l, err := vm.Lease6(ctx, "-D", "LL"); err == nil && l.Address.IsValid() {
 		return "", fmt.Errorf("it was given %s where machines make their addresses themselves", l.Address)
 	}
 	return "name servers, and no address", nil
@@ -197,7 +201,7 @@ func strangers6(ctx context.Context, s *cloud.Scope, t *site) (string, error) {
 	if err := vm.Solicit(ctx); err != nil {
 		return "", err
 	}
-	if _, err := vm.Lease6(ctx, false); err != nil {
+	if _, err := vm.Lease6(ctx, "-D", "LL"); err != nil {
 		return "", fmt.Errorf("by its own MAC: %w", err)
 	}
 	if _, err := vm.Box.Exec(ctx, "sh", "-c", "ip link set dev eth0 down && ip link set dev eth0 address fa:16:3e:66:66:66"); err != nil {
@@ -206,7 +210,7 @@ func strangers6(ctx context.Context, s *cloud.Scope, t *site) (string, error) {
 	if err := vm.Solicit(ctx); err != nil {
 		return "", err
 	}
-	if l, err := vm.Lease6(ctx, false); err == nil {
+	if l, err := vm.Lease6(ctx, "-D", "LL"); err == nil {
 		return "", fmt.Errorf("a foreign MAC was given %v", l)
 	}
 	return "a foreign MAC: nothing", nil
