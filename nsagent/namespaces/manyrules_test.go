@@ -1,6 +1,7 @@
 package namespaces
 
 import (
+	"encoding/binary"
 	"fmt"
 	"maps"
 	"os"
@@ -8,6 +9,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/vishvananda/netlink/nl"
+	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
 
 	"github.com/weft-sdn/weft/nsagent/plan"
 )
@@ -76,10 +81,43 @@ func natRules(set plan.Ruleset) string {
 	return strings.Join(out, "\n")
 }
 
+// natSaved are the rules of one moment: iptables-save reads one chain after the other, and a transaction may come in between.
 func natSaved(t *testing.T, namespace string) string {
 	t.Helper()
-	set, _ := plan.ParseSave(in(t, namespace, "iptables-save", "-t", "nat"))
-	return natRules(set)
+	for {
+		before := generation(t, namespace)
+		set, _ := plan.ParseSave(in(t, namespace, "iptables-save", "-t", "nat"))
+		if generation(t, namespace) == before {
+			return natRules(set)
+		}
+	}
+}
+
+// generation is the number that nf_tables gives to a namespace's rules with each transaction (NFT_MSG_GETGEN).
+func generation(t *testing.T, namespace string) uint32 {
+	t.Helper()
+	ns, err := netns.GetFromPath(path(namespace))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ns.Close()
+	socket, err := nl.GetNetlinkSocketAt(ns, netns.None(), unix.NETLINK_NETFILTER)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer socket.Close()
+	req := nl.NewNetlinkRequest(unix.NFNL_SUBSYS_NFTABLES<<8|unix.NFT_MSG_GETGEN, 0)
+	req.AddData(&nl.Nfgenmsg{NfgenFamily: unix.AF_UNSPEC, Version: nl.NFNETLINK_V0})
+	req.Sockets = map[int]*nl.SocketHandle{unix.NETLINK_NETFILTER: {Socket: socket}}
+	answers, err := req.Execute(unix.NETLINK_NETFILTER, 0)
+	if err != nil || len(answers) != 1 {
+		t.Fatal(answers, err)
+	}
+	attrs, err := nl.ParseRouteAttrAsMap(answers[0][nl.SizeofNfgenmsg:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return binary.BigEndian.Uint32(attrs[unix.NFTA_GEN_ID].Value)
 }
 
 func natWanted(r map[string]plan.Resource, namespace string) string {
