@@ -10,8 +10,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/vishvananda/netlink/nl"
-	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 
 	"github.com/weft-sdn/weft/nsagent/plan"
@@ -82,42 +80,49 @@ func natRules(set plan.Ruleset) string {
 }
 
 // natSaved are the rules of one moment: iptables-save reads one chain after the other, and a transaction may come in between.
-func natSaved(t *testing.T, namespace string) string {
-	t.Helper()
+func natSaved(x *kept, namespace string) string {
+	x.t.Helper()
 	for {
-		before := generation(t, namespace)
-		set, _ := plan.ParseSave(in(t, namespace, "iptables-save", "-t", "nat"))
-		if generation(t, namespace) == before {
+		before := generation(x, namespace)
+		set, _ := plan.ParseSave(in(x.t, namespace, "iptables-save", "-t", "nat"))
+		if generation(x, namespace) == before {
 			return natRules(set)
 		}
 	}
 }
 
 // generation is the number that nf_tables gives to a namespace's rules with each transaction (NFT_MSG_GETGEN).
-func generation(t *testing.T, namespace string) uint32 {
-	t.Helper()
-	ns, err := netns.GetFromPath(path(namespace))
+func generation(x *kept, namespace string) uint32 {
+	x.t.Helper()
+	ns, err := x.host.Open(namespace)
 	if err != nil {
-		t.Fatal(err)
+		x.t.Fatal(err)
 	}
 	defer ns.Close()
-	socket, err := nl.GetNetlinkSocketAt(ns, netns.None(), unix.NETLINK_NETFILTER)
-	if err != nil {
-		t.Fatal(err)
+	answer := make([]byte, 4096)
+	if err := ns.Do(func() error {
+		fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_NETFILTER)
+		if err != nil {
+			return err
+		}
+		defer unix.Close(fd)
+		ask := binary.NativeEndian.AppendUint32(nil, unix.NLMSG_HDRLEN+4)
+		ask = binary.NativeEndian.AppendUint16(ask, unix.NFNL_SUBSYS_NFTABLES<<8|unix.NFT_MSG_GETGEN)
+		ask = binary.NativeEndian.AppendUint16(ask, unix.NLM_F_REQUEST)
+		if err := unix.Sendto(fd, append(ask, make([]byte, 12)...), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+			return err
+		}
+		n, _, err := unix.Recvfrom(fd, answer, 0)
+		answer = answer[:n]
+		return err
+	}); err != nil {
+		x.t.Fatal(err)
 	}
-	defer socket.Close()
-	req := nl.NewNetlinkRequest(unix.NFNL_SUBSYS_NFTABLES<<8|unix.NFT_MSG_GETGEN, 0)
-	req.AddData(&nl.Nfgenmsg{NfgenFamily: unix.AF_UNSPEC, Version: nl.NFNETLINK_V0})
-	req.Sockets = map[int]*nl.SocketHandle{unix.NETLINK_NETFILTER: {Socket: socket}}
-	answers, err := req.Execute(unix.NETLINK_NETFILTER, 0)
-	if err != nil || len(answers) != 1 {
-		t.Fatal(answers, err)
+	const at = unix.NLMSG_HDRLEN + 4 // behind the family's header comes the first attribute: length, type, value
+	if len(answer) < at+8 || binary.NativeEndian.Uint16(answer[at+2:]) != unix.NFTA_GEN_ID {
+		x.t.Fatalf("nf_tables answers %x", answer)
 	}
-	attrs, err := nl.ParseRouteAttrAsMap(answers[0][nl.SizeofNfgenmsg:])
-	if err != nil {
-		t.Fatal(err)
-	}
-	return binary.BigEndian.Uint32(attrs[unix.NFTA_GEN_ID].Value)
+	return binary.BigEndian.Uint32(answer[at+4:])
 }
 
 func natWanted(r map[string]plan.Resource, namespace string) string {
@@ -159,13 +164,14 @@ func TestThousandsOfRulesChangeAtOnce(t *testing.T) {
 		want map[string]plan.Resource
 	}{{"come", first}, {"change", second}, {"go", none}} {
 		after := natWanted(step.want, name)
-		if got := natSaved(t, name); got != before {
+		if got := natSaved(x, name); got != before {
 			t.Fatalf("%s: the rules before are not as desired:\n%s", step.what, got)
 		}
+		was := generation(x, name)
 		x.Set(step.want, true)
 		looks, old := 0, 0
 		x.until("all rules are as desired", func() bool {
-			got := natSaved(t, name)
+			got := natSaved(x, name)
 			looks++
 			switch got {
 			case before:
@@ -178,6 +184,9 @@ func TestThousandsOfRulesChangeAtOnce(t *testing.T) {
 		})
 		if p := x.settled().Problems; len(p) > 0 {
 			t.Fatalf("%s: problems %+v", step.what, p)
+		}
+		if now := generation(x, name); now != was+1 {
+			t.Errorf("%s: generation %d, and %d before: it was not one transaction", step.what, now, was)
 		}
 		if got, want := tools.calls(), []string{name + call}; !slices.Equal(got, want) {
 			t.Errorf("%s: ran %q, want %q", step.what, got, want)
@@ -218,12 +227,12 @@ func TestOneBadRuleOfThousands(t *testing.T) {
 				}
 			}
 			t.Log(problems[fault.Resource()].Message)
-			if got := natSaved(t, name); got != before {
+			if got := natSaved(x, name); got != before {
 				t.Errorf("something changed: %d rules are there, %d were", lines(got), lines(before))
 			}
 			tools.spoil("")
 			x.until("it heals", func() bool { return len(x.Report().Problems) == 0 })
-			if got := natSaved(t, name); got != after {
+			if got := natSaved(x, name); got != after {
 				t.Errorf("it did not heal: %d rules are there, %d are desired", lines(got), lines(after))
 			}
 			x.nothing()
