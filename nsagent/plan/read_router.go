@@ -42,7 +42,7 @@ func (r *reader) router(n *nodev1.Router) *Router {
 	return out
 }
 
-// maxAdvertisedDNS is how many name servers a router tells of: resolvers look at the first three (resolv.conf(5)).
+// maxAdvertisedDNS is how many name servers a router tells of for each subnet, as many as one may have.
 const maxAdvertisedDNS = 16
 
 func (r *reader) advertisement(f string, n *nodev1.RouterAdvertisement, d Device) *Advertisement {
@@ -73,8 +73,8 @@ func (r *reader) advertisement(f string, n *nodev1.RouterAdvertisement, d Device
 		seen[p] = true
 		out.Prefixes = append(out.Prefixes, AdvertisedPrefix{Prefix: p, Autonomous: a.GetAutonomous()})
 	}
-	if len(n.GetDnsNameservers()) > maxAdvertisedDNS {
-		r.fail(f+".dns_nameservers", "there are %d; at most %d are possible", len(n.GetDnsNameservers()), maxAdvertisedDNS)
+	if most := maxAdvertisedDNS * len(n.GetPrefixes()); len(n.GetDnsNameservers()) > most {
+		r.fail(f+".dns_nameservers", "there are %d; at most %d are possible", len(n.GetDnsNameservers()), most)
 	}
 	for i, a := range r.addrs(f+".dns_nameservers", n.GetDnsNameservers()) {
 		field := fmt.Sprintf("%s.dns_nameservers[%d]", f, i)

@@ -189,6 +189,22 @@ func TestServer(t *testing.T) {
 	}
 }
 
+// TestNameServersOfSeveralSubnets: two subnets on one device may have as many name servers as subnets may have, each.
+func TestNameServersOfSeveralSubnets(t *testing.T) {
+	r := legacyRouter()
+	r.Interfaces[0].Device.Addresses = append(r.Interfaces[0].Device.Addresses, "fd00:8::1/64", "fd00:9::1/64")
+	a := advertisement("fd00:8::/64", "fd00:9::/64")
+	a.DnsNameservers = nil
+	for i := range 32 {
+		a.DnsNameservers = append(a.DnsNameservers, fmt.Sprintf("fd00::%x", i+1))
+	}
+	r.Interfaces[0].Advertisement = a
+	got, errs := Build(readAll(t, []*nodev1.Resource{{Name: "router/" + legacy, Spec: &nodev1.Resource_Router{Router: r}}}))
+	if len(errs) > 0 || len(got[QRouter+legacy].Advertiser.Devices[0].DNS) != 32 {
+		t.Errorf("%v %+v", errs, got[QRouter+legacy].Advertiser)
+	}
+}
+
 // TestAdvertiser: what a centralised router tells, device by device; one without says nothing.
 func TestAdvertiser(t *testing.T) {
 	r := legacyRouter()
